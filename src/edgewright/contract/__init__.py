@@ -1,0 +1,1 @@
+"""Words and bytes that hub, client and agent share."""

@@ -1,0 +1,1 @@
+"""Tensor-aware deltas between two files, lossless to the bit."""

@@ -1,0 +1,174 @@
+"""What a device tells the hub: who it is, what it runs, what became of installs, profiles and samples."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent measured of its machine."""
+
+    arch: str
+    cores: int
+    ram_bytes: int
+    disk_free_bytes: int
+    runtimes: dict[str, str]
+    agent_version: str
+    python: str = ""
+
+
+class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """First contact. `public_key` is the device's own Ed25519 key, 32 raw bytes; the request is signed with it."""
+
+    claim: str
+    public_key: bytes
+    name: str
+    capabilities: Capabilities
+
+
+class EnrolReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The device's id, and the TUF root (its exact bytes) that it trusts from now on."""
+
+    device: str
+    root: bytes
+    hub_time: float
+    labels: dict[str, str]
+
+
+class NonceReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A nonce of the hub, good for one signed request within `ttl_s` seconds."""
+
+    nonce: str
+    ttl_s: float
+
+
+class SessionReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A short-lived session token, sent as `Authorization: Bearer`."""
+
+    token: str
+    expires_in_s: float
+
+
+class ModelState(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model is on this device. `step` is the agent's install step; counters are 0 where there is none."""
+
+    model: str
+    version: int
+    counter: int
+    manifest_sha256: str
+    step: str
+    candidate_counter: int = 0
+    held_sha256: tuple[str, ...] = ()  # blobs in the slots: bases for deltas
+
+
+class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
+    """One poll: state in, order (or 304) out. `etag` names the last order that this device verified."""
+
+    nonce: str
+    models: tuple[ModelState, ...] = ()
+    etag: str = ""
+    order_age_s: float = 0.0
+    backlog: int = 0  # records that wait in the spool
+
+
+class Outcome(StrEnum):
+    """What became of an install."""
+
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled_back"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class GoldenResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The golden self-test on the device's own runtime."""
+
+    passed: bool
+    max_error: float
+    argmax_agreement: float
+
+
+class ShadowResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How the candidate compared with the active model on copies of real requests."""
+
+    requests: int
+    agreement: float
+    score_shift: float  # total variation between the two score histograms
+    latency_ratio: float  # candidate p50 over active p50
+
+
+class InstallReport(msgspec.Struct, frozen=True, kw_only=True, tag="install"):
+    """How an install ended, with what was measured. Bytes are those that crossed the link."""
+
+    id: str
+    at: float
+    deployment: str
+    model: str
+    counter: int
+    outcome: Outcome
+    step: str
+    reason: str = ""
+    golden: GoldenResult | None = None
+    shadow: ShadowResult | None = None
+    latency_p50_ms: float = 0.0
+    latency_p95_ms: float = 0.0
+    memory_bytes: int = 0
+    received_bytes: int = 0
+    full_bytes: int = 0
+    used_delta: bool = False
+    interruptions: int = 0  # how often the agent was started again during this install
+
+
+class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
+    """One window of one model in one process: see edgewright.contract.profile for `payload`."""
+
+    id: str
+    model: str
+    version: int
+    counter: int
+    schema_sha256: str
+    start: float
+    end: float
+    rows: int
+    payload: bytes
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):
+    """One captured request, chosen on the device. `inputs` and `outputs` are safetensors of one row."""
+
+    id: str
+    request: str
+    model: str
+    version: int
+    at: float
+    reference: str  # the app's own name for this request, by which a label can be joined
+    chosen_as: str  # 'uncertain' or 'reservoir'
+    uncertainty: float
+    inputs: bytes
+    outputs: bytes
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
+    """Something that went wrong on the device and that people should see."""
+
+    id: str
+    at: float
+    code: str
+    message: str
+
+
+Record = InstallReport | ProfileWindow | Sample | Fault
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Records from the spool, in order. The request is signed with the device's key."""
+
+    records: tuple[Record, ...]
+
+
+class BatchReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The ids that the hub has committed (new or known before): the device may forget them."""
+
+    committed: tuple[str, ...]

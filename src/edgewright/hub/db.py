@@ -1,0 +1,79 @@
+"""The database: one engine, short transactions, and what shall happen once a transaction has committed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every room's `table.py` declares its tables here."""
+
+
+class Database:
+    """Transactions on SQLite (WAL) or PostgreSQL.
+
+    `write()` takes the writer's place at once and commits at the end of the block, or rolls everything back if
+    the block raises. `read()` sees one consistent state. Neither is nested.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url, pool_size=20, max_overflow=20)
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = threading.Lock()
+        if self._is_sqlite:
+            sa.event.listen(self.engine, "connect", _set_pragmas)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A writing transaction."""
+        with self._writer if self._is_sqlite else contextlib.nullcontext(), self.engine.connect() as connection:
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            todo: list[Callable[[], None]] = []
+            connection.info["after_commit"] = todo
+            with connection.get_transaction() or connection.begin():
+                yield connection
+        for act in todo:
+            act()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A reading transaction."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to this release's form (alembic upgrade head)."""
+        config = alembic.config.Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["engine"] = self.engine
+        alembic.command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def after_commit(connection: sa.Connection, act: Callable[[], None]) -> None:
+    """Do `act` once this `write()` has committed; never if it rolls back."""
+    connection.info["after_commit"].append(act)
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")

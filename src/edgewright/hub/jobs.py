@@ -1,0 +1,235 @@
+"""Durable work: runs that survive a crash of the hub and go on where they were (DBOS Transact underneath)."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import error as dbos_error
+
+from edgewright.contract.api import RunRecord, RunState
+from edgewright.contract.errors import Conflict, EdgewrightError, NotFound
+from edgewright.hub.db import Database, metadata
+from edgewright.hub.events import Event, Events
+
+log = structlog.get_logger()
+
+MAX_LOG_CHARS = 64_000
+QUEUE = "work"
+ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+
+run_table = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False, index=True),
+    sa.Column("subject", sa.String(200), nullable=False, index=True),
+    sa.Column("args", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("step", sa.String(200), nullable=False, default=""),
+    sa.Column("fraction", sa.Float, nullable=False, default=0.0),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    sa.Column("result", sa.JSON, nullable=False, default=dict),
+    sa.Column("log", sa.Text, nullable=False, default=""),
+    sa.Column("why", sa.Text, nullable=False, default=""),
+)
+
+Body = Callable[["RunContext"], dict[str, Any]]
+"""What a run does: it returns a JSON object. All its effects lie in `context.step`, each of which can be repeated."""
+
+
+class RunContext:
+    """A run, seen from inside its body."""
+
+    def __init__(self, jobs: Jobs, run_id: str, args: dict[str, Any]) -> None:
+        self.id = run_id
+        self.args = args
+        self._jobs = jobs
+
+    def step(self, name: str, act: Callable[..., Any], *args: Any) -> Any:
+        """Do one step once: after a crash its saved result (JSON) is returned instead of doing it again.
+
+        A crash inside a step repeats the step, so it must be safe to repeat.
+        """
+        return DBOS.run_step({"name": name}, act, *args)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep durably until somebody calls `Jobs.wake` on this run, or `timeout_s` has passed. True if woken."""
+        return DBOS.recv("wake", timeout_seconds=timeout_s) is not None
+
+    def report(
+        self, step: str, fraction: float | None = None, *, state: RunState = RunState.RUNNING, log: str = ""
+    ) -> None:
+        """Show people how far this run is; `log` is appended."""
+        self._jobs.note(self.id, step=step, fraction=fraction, state=state, log=log)
+
+
+class Jobs:
+    """Starts, wakes, cancels and shows runs. `start` joins the caller's transaction."""
+
+    def __init__(self, db: Database, events: Events, clock: Callable[[], float]) -> None:
+        self._db = db
+        self._events = events
+        self._clock = clock
+        self._bodies: dict[str, tuple[Body, bool]] = {}
+
+    def define(self, kind: str, body: Body, *, is_heavy: bool = True) -> None:
+        """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once."""
+        self._bodies[kind] = (body, is_heavy)
+
+    def launch(self, path: Path) -> None:
+        """Start the worker on the durable store at `path`; runs that a crash cut off go on."""
+        _launch(self, path)
+        self._events.subscribe("run.queued", self._enqueue)
+
+    def shut_down(self) -> None:
+        """Stop the worker. What is unfinished goes on at the next launch."""
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def start(
+        self, connection: sa.Connection, kind: str, subject: str, args: dict[str, Any], *, id: str = "", why: str = ""
+    ) -> str:
+        """Queue a run in this transaction and return its id. The same `id` again changes nothing."""
+        run_id = id or f"{kind}-{uuid.uuid4().hex[:12]}"
+        if connection.scalar(sa.select(run_table.c.id).where(run_table.c.id == run_id)) is None:
+            row = {"id": run_id, "kind": kind, "subject": subject, "args": args, "why": why}
+            connection.execute(sa.insert(run_table).values(**row, state="queued", started_at=self._clock()))
+            self._events.record(connection, "run.queued", run_id, run_kind=kind)
+        return run_id
+
+    def wake(self, run_id: str) -> None:
+        """Wake a run that waits; without effect on one that does not exist or has ended."""
+        with contextlib.suppress(Exception):
+            DBOS.send(run_id, True, topic="wake")
+
+    def cancel(self, run_id: str) -> RunRecord:
+        """End a run at its next step. Raises Conflict if it has ended."""
+        record = self.get(run_id)
+        if record.state in ENDED:
+            raise Conflict(f"run {run_id} has already ended ({record.state})", field="run")
+        DBOS.cancel_workflow(run_id)
+        self.note(run_id, state=RunState.CANCELLED, ended=True)
+        return self.get(run_id)
+
+    def get(self, run_id: str) -> RunRecord:
+        """The run of that id; raises NotFound."""
+        with self._db.read() as connection:
+            row = connection.execute(sa.select(run_table).where(run_table.c.id == run_id)).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no run '{run_id}'", field="run", hint="`edgewright run ls` lists the runs.")
+        return _record(row)
+
+    def runs(self, kind: str = "", subject: str = "", limit: int = 200) -> list[RunRecord]:
+        """The newest runs first."""
+        query = sa.select(run_table).order_by(run_table.c.started_at.desc()).limit(limit)
+        if kind:
+            query = query.where(run_table.c.kind == kind)
+        if subject:
+            query = query.where(run_table.c.subject == subject)
+        with self._db.read() as connection:
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+    def note(
+        self,
+        run_id: str,
+        *,
+        step: str | None = None,
+        fraction: float | None = None,
+        state: RunState | None = None,
+        log: str = "",
+        error: str | None = None,
+        result: dict[str, Any] | None = None,
+        ended: bool = False,
+    ) -> None:
+        """Save how far a run is."""
+        values: dict[str, Any] = {"step": step, "fraction": fraction, "state": state, "error": error, "result": result}
+        values = {name: value for name, value in values.items() if value is not None}
+        if ended:
+            values["ended_at"] = self._clock()
+        with self._db.write() as connection:
+            if log:
+                old = connection.scalar(sa.select(run_table.c.log).where(run_table.c.id == run_id)) or ""
+                values["log"] = (old + log)[-MAX_LOG_CHARS:]
+            connection.execute(sa.update(run_table).where(run_table.c.id == run_id).values(**values))
+            if ended:
+                self._events.record(connection, "run.ended", run_id, state=str(state))
+
+    def perform(self, kind: str, run_id: str) -> dict[str, Any]:
+        """Do the work of a run; called by the worker alone."""
+        with self._db.read() as connection:
+            args = connection.scalar(sa.select(run_table.c.args).where(run_table.c.id == run_id)) or {}
+        body, _ = self._bodies[kind]
+        self.note(run_id, state=RunState.RUNNING)
+        try:
+            result = body(RunContext(self, run_id, args))
+        except dbos_error.DBOSWorkflowCancelledError:
+            self.note(run_id, state=RunState.CANCELLED, ended=True)
+            raise
+        except EdgewrightError as error:
+            self.note(run_id, state=RunState.FAILED, error=error.message, result={"code": error.code}, ended=True)
+            return {}
+        except Exception as error:
+            log.exception("run.failed", run=run_id, kind=kind)
+            self.note(run_id, state=RunState.FAILED, error=f"{type(error).__name__}: {error}", ended=True)
+            return {}
+        self.note(run_id, state=RunState.DONE, fraction=1.0, result=result, ended=True)
+        return {}
+
+    def _enqueue(self, event: Event) -> None:
+        kind = event.data["run_kind"]
+        _, is_heavy = self._bodies[kind]
+        with SetWorkflowID(event.subject):
+            if is_heavy:
+                DBOS.enqueue_workflow(QUEUE, _workflow, kind, event.subject)
+            else:
+                DBOS.start_workflow(_workflow, kind, event.subject)
+
+
+_worker: list[Jobs] = []
+
+
+@DBOS.workflow(name="run")
+def _workflow(kind: str, run_id: str) -> dict[str, Any]:
+    return _worker[0].perform(kind, run_id)
+
+
+def _launch(jobs: Jobs, path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{path}", pool_size=20, max_overflow=20)
+
+    @sa.event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    _worker[:] = [jobs]
+    DBOS(
+        config={
+            "name": "edgewright",
+            "system_database_url": f"sqlite:///{path}",
+            "system_database_engine": engine,
+            "application_version": "1",
+            "executor_id": "local",
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+            "console_log_level": "WARNING",
+            "notification_listener_polling_interval_sec": 0.1,
+            "enable_otlp": False,
+        }
+    )
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.1, on_conflict="always_update")
+
+
+def _record(row: Any) -> RunRecord:
+    fields = {name: row[name] for name in RunRecord.__struct_fields__}
+    return msgspec.convert(fields, RunRecord)
