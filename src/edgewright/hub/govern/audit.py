@@ -1,0 +1,79 @@
+"""The audit log: every change, by whom, chained and signed so that a later change of the past shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import Signature, Signer
+
+from edgewright.contract.api import AuditEntry, AuditReport
+from edgewright.hub.db import Database
+from edgewright.hub.govern import table
+from edgewright.hub.govern.model import GENESIS_SHA256, entry_sha256
+
+
+class Audit:
+    """Appends inside the transaction of the change itself: no change without its entry, no entry without its change."""
+
+    def __init__(self, db: Database, clock: Callable[[], float], signer: Signer) -> None:
+        self._db = db
+        self._clock = clock
+        self._signer = signer
+
+    def record(self, connection: sa.Connection, actor: str, action: str, subject: str, **detail: Any) -> None:
+        """Append one entry. `detail` is a JSON object without secrets and without samples."""
+        last = connection.execute(_newest()).first()
+        number, previous = (last.number + 1, last.sha256) if last else (1, GENESIS_SHA256)
+        at = self._clock()
+        digest = entry_sha256(previous, number, at, actor, action, subject, detail)
+        row = {"number": number, "at": at, "actor": actor, "action": action, "subject": subject, "detail": detail}
+        signature = self._signer.sign(digest.encode()).signature
+        connection.execute(sa.insert(table.audit).values(**row, sha256=digest, signature=signature))
+
+    def entries(self, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
+        """Entries whose number is above `after`, oldest first."""
+        query = sa.select(table.audit).where(table.audit.c.number > after).order_by(table.audit.c.number).limit(limit)
+        with self._db.read() as connection:
+            return [_entry(row) for row in connection.execute(query).mappings()]
+
+    def count(self) -> int:
+        """How many entries there are."""
+        with self._db.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(table.audit)) or 0
+
+    def verify(self) -> AuditReport:
+        """Recompute the whole chain and check every signature; `problem` names the first entry that fails."""
+        previous, number = GENESIS_SHA256, 0
+        with self._db.read() as connection:
+            for row in connection.execute(sa.select(table.audit).order_by(table.audit.c.number)).mappings():
+                number += 1
+                problem = self._problem(row, previous, number)
+                if problem:
+                    return AuditReport(entries=number, is_verified=False, head_sha256=previous, problem=problem)
+                previous = row["sha256"]
+        return AuditReport(entries=number, is_verified=True, head_sha256=previous)
+
+    def _problem(self, row: Any, previous: str, number: int) -> str:
+        if row["number"] != number:
+            return f"entry {number} is missing"
+        parts = (row[name] for name in ("number", "at", "actor", "action", "subject", "detail"))
+        if entry_sha256(previous, *parts) != row["sha256"]:
+            return f"entry {number} was changed"
+        key = self._signer.public_key
+        try:
+            key.verify_signature(Signature(key.keyid, row["signature"]), row["sha256"].encode())
+        except UnverifiedSignatureError:
+            return f"entry {number} has a wrong signature"
+        return ""
+
+
+def _newest() -> sa.Select[Any]:
+    return sa.select(table.audit.c.number, table.audit.c.sha256).order_by(table.audit.c.number.desc()).limit(1)
+
+
+def _entry(row: Any) -> AuditEntry:
+    return msgspec.convert({name: row[name] for name in AuditEntry.__struct_fields__}, AuditEntry)
