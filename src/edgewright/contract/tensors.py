@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from edgewright.contract.errors import InvalidInput
+
 
 class Dtype(StrEnum):
     """Element types that a contract may name (numpy's names)."""
@@ -65,6 +67,35 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return next((spec for spec in self.outputs if spec.kind is kind), None)
 
 
+class TensorHint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person knows of a tensor and its file does not say; what is left out stays as it was inferred."""
+
+    kind: Kind | None = None
+    names: tuple[str, ...] = ()
+    height: int = 0
+    width: int = 0
+    unit: str = ""
+
+
+class Refinement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hints by tensor name: the `[contract]` of an edgewright.toml."""
+
+    inputs: dict[str, TensorHint] = {}
+    outputs: dict[str, TensorHint] = {}
+
+
+def refine(contract: Contract, refinement: Refinement) -> Contract:
+    """Give the tensors of an inferred contract the meaning that `refinement` knows.
+
+    Raises InvalidInput where it names a tensor that the model does not have.
+    """
+    return msgspec.structs.replace(
+        contract,
+        inputs=_refined(contract.inputs, refinement.inputs, "contract.inputs"),
+        outputs=_refined(contract.outputs, refinement.outputs, "contract.outputs"),
+    )
+
+
 def differences(wanted: Contract, given: Contract) -> list[str]:
     """Say in sentences where `given` does not satisfy `wanted` (empty: it does). Each begins with the field."""
     found: list[str] = []
@@ -81,6 +112,22 @@ def differences(wanted: Contract, given: Contract) -> list[str]:
             if not _fits(spec.shape, other.shape):
                 found.append(f"{where}.shape: the contract says {list(spec.shape)}, the model has {list(other.shape)}")
     return found
+
+
+def _refined(specs: tuple[TensorSpec, ...], hints: dict[str, TensorHint], where: str) -> tuple[TensorSpec, ...]:
+    known = {spec.name for spec in specs}
+    for name in hints:
+        if name not in known:
+            raise InvalidInput(
+                f"the model has no tensor {name!r}; it has {', '.join(sorted(known)) or 'none'}",
+                field=f"{where}.{name}",
+            )
+    return tuple(_with_hint(spec, hints[spec.name]) if spec.name in hints else spec for spec in specs)
+
+
+def _with_hint(spec: TensorSpec, hint: TensorHint) -> TensorSpec:
+    given = {field: value for field in hint.__struct_fields__ if (value := getattr(hint, field))}
+    return msgspec.structs.replace(spec, **given)
 
 
 def _fits(wanted: tuple[int | None, ...], given: tuple[int | None, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api.data import FileRef
+from edgewright.contract.tensors import Refinement
 
 
 class RunState(StrEnum):
@@ -52,6 +53,8 @@ class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     timeout_s: float = 600.0
     seed: int = 0
+    task: str = "classification"
+    refinement: Refinement = Refinement()  # what the trained file's inferred contract cannot say
 
 
 class TrainDraft(msgspec.Struct, frozen=True, kw_only=True):
