@@ -1,0 +1,120 @@
+"""Signed HTTP requests: RFC 9421 with Ed25519 over method, path and content digest (RFC 9530, sha-256)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from edgewright.contract.errors import HostileInput, NotAllowed
+
+COMPONENTS = ("@method", "@path", "content-digest")
+LABEL = "edgewright"
+MAX_HEADER_CHARS = 1024
+_WORD = r"[A-Za-z0-9._:~+/=-]{1,200}"
+_INPUT = re.compile(
+    rf'{LABEL}=(?P<params>\("@method" "@path" "content-digest"\)'
+    rf';created=(?P<created>[0-9]{{1,12}});keyid="(?P<keyid>{_WORD})";nonce="(?P<nonce>{_WORD})";alg="ed25519")'
+)
+_SIGNATURE = re.compile(rf"{LABEL}=:(?P<sig>[A-Za-z0-9+/=]{{1,200}}):")
+
+
+class SignatureParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What a signature says of itself. `created` is in seconds since the epoch, by the signer's clock."""
+
+    keyid: str
+    nonce: str
+    created: int
+
+
+def sign(
+    method: str, path: str, body: bytes, *, key: Ed25519PrivateKey, keyid: str, nonce: str, created: int
+) -> dict[str, str]:
+    """Return the headers Content-Digest, Signature-Input and Signature of a request."""
+    params = _params(SignatureParams(keyid=keyid, nonce=nonce, created=created))
+    if _INPUT.fullmatch(f"{LABEL}={params}") is None:
+        raise ValueError("keyid and nonce must be plain words")
+    digest = content_digest(body)
+    signature = key.sign(signature_base(_covered(method, path, digest), params))
+    return {
+        "Content-Digest": digest,
+        "Signature-Input": f"{LABEL}={params}",
+        "Signature": f"{LABEL}=:{base64.b64encode(signature).decode()}:",
+    }
+
+
+def parse(headers: Mapping[str, str]) -> SignatureParams:
+    """Read whose signature a request claims to carry, before any key is looked up. Nothing is verified yet.
+
+    `headers` have lower-case names. Raises NotAllowed for an unsigned request, HostileInput for another form.
+    """
+    match = _INPUT.fullmatch(_header(headers, "signature-input"))
+    if match is None:
+        raise HostileInput(f"Signature-Input must cover {', '.join(COMPONENTS)}", field="signature-input")
+    return SignatureParams(keyid=match["keyid"], nonce=match["nonce"], created=int(match["created"]))
+
+
+def verify(
+    method: str, path: str, body: bytes, headers: Mapping[str, str], public_key: Ed25519PublicKey
+) -> SignatureParams:
+    """Check that `public_key` has signed this request; the caller checks nonce, time and key id.
+
+    Raises NotAllowed if the request is unsigned or the signature does not hold, HostileInput if a header is
+    malformed or the body is not the one that was signed.
+    """
+    params = parse(headers)
+    digest = content_digest(body)
+    if not hmac.compare_digest(_header(headers, "content-digest").encode(), digest.encode()):
+        raise HostileInput("the body does not have the digest that its header names", field="content-digest")
+    base = signature_base(_covered(method, path, digest), _params(params))
+    try:
+        public_key.verify(_signature(headers), base)
+    except InvalidSignature as error:
+        raise NotAllowed("the signature of the request does not hold", field="signature") from error
+    return params
+
+
+def content_digest(body: bytes) -> str:
+    """The Content-Digest of `body` (RFC 9530 section 2)."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+def signature_base(covered: Sequence[tuple[str, str]], params: str) -> bytes:
+    """The bytes that are signed (RFC 9421 section 2.5): a line for each component, and the parameters."""
+    lines = [f'"{name}": {value}' for name, value in covered]
+    return "\n".join([*lines, f'"@signature-params": {params}']).encode()
+
+
+def _covered(method: str, path: str, digest: str) -> list[tuple[str, str]]:
+    return list(zip(COMPONENTS, (method.upper(), path, digest), strict=True))
+
+
+def _params(params: SignatureParams) -> str:
+    names = " ".join(f'"{name}"' for name in COMPONENTS)
+    return f'({names});created={params.created};keyid="{params.keyid}";nonce="{params.nonce}";alg="ed25519"'
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        raise NotAllowed(f"the request has no {name} header", field=name, hint="Sign the request (RFC 9421).")
+    if len(value) > MAX_HEADER_CHARS:
+        raise HostileInput(f"the {name} header is too long", field=name)
+    return value
+
+
+def _signature(headers: Mapping[str, str]) -> bytes:
+    match = _SIGNATURE.fullmatch(_header(headers, "signature"))
+    if match is None:
+        raise HostileInput(f"Signature must hold '{LABEL}'", field="signature")
+    try:
+        return base64.b64decode(match["sig"], validate=True)
+    except binascii.Error as error:
+        raise HostileInput("Signature is not base64", field="signature") from error
