@@ -1,0 +1,75 @@
+"""Datasets: what a snapshot is made of, and how labelled samples join it. Pure rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from edgewright.contract.api import FileRef
+from edgewright.contract.errors import InvalidInput, NotFound, Refused
+
+TRAIN = "train.npz"
+HOLDOUT = "holdout.npz"
+HOLDOUT_NEW = "holdout_new.npz"
+LABEL = "label"
+RESERVOIR = "reservoir"
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class UnknownSnapshot(NotFound):
+    code = "unknown_snapshot"
+    hint = "`edgewright data ls` lists the snapshots."
+
+
+class UnknownSample(NotFound):
+    code = "unknown_sample"
+
+
+class NothingLabelled(Refused):
+    code = "nothing_labelled"
+    hint = "Label samples first: `edgewright data label FILE.csv`."
+
+
+def check_files(files: Sequence[FileRef]) -> None:
+    """Raise InvalidInput unless the paths are relative, plain and differ."""
+    if not files:
+        raise InvalidInput("a snapshot has at least one file", field="files")
+    seen: set[str] = set()
+    for file in files:
+        parts = file.path.split("/")
+        if file.path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\\" in file.path:
+            raise InvalidInput(f"'{file.path[:200]}' leaves the snapshot's folder", field="files.path")
+        if file.path in seen:
+            raise InvalidInput(f"'{file.path}' is named twice", field="files.path")
+        seen.add(file.path)
+
+
+def snapshot_digest(files: Sequence[FileRef]) -> str:
+    """SHA-256 over every path and digest, in the order of the paths."""
+    pairs = sorted((file.path, file.sha256) for file in files)
+    return hashlib.sha256(msgspec.json.encode(pairs)).hexdigest()
+
+
+def check_rows(arrays: Arrays, where: str) -> int:
+    """The number of rows, which all arrays share; raises InvalidInput."""
+    lengths = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
+    if not lengths or len(set(lengths.values())) != 1 or -1 in lengths.values():
+        raise InvalidInput(f"the arrays of {where} differ in length: {lengths}", field=where)
+    return next(iter(lengths.values()))
+
+
+def grow(old: Arrays | None, rows: Arrays) -> dict[str, np.ndarray]:
+    """`rows` appended to `old`, array by array, in the dtypes of `old`; raises InvalidInput where they do not fit."""
+    if old is None:
+        return dict(rows)
+    if set(old) != set(rows):
+        raise InvalidInput(f"the samples have {sorted(rows)}, the dataset has {sorted(old)}", field="samples")
+    for name, array in old.items():
+        if array.shape[1:] != rows[name].shape[1:]:
+            message = f"samples of '{name}' have shape {rows[name].shape[1:]}, the dataset has {array.shape[1:]}"
+            raise InvalidInput(message, field=f"samples.{name}")
+    return {name: np.concatenate([array, rows[name].astype(array.dtype)]) for name, array in old.items()}

@@ -1,0 +1,7 @@
+"""Registry: models, versions, variants and the blobs they are made of."""
+
+from edgewright.hub.registry.blobs import Blobs
+from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
+from edgewright.hub.registry.service import Registry
+
+__all__ = ["Blobs", "Registry", "UnknownModel", "UnknownVersion", "check_name"]

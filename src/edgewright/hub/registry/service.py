@@ -1,0 +1,196 @@
+"""The registry: models, their immutable versions, and the variants made of them."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.contract.api import ModelRecord, VariantRecord, VersionDraft, VersionRecord
+from edgewright.contract.errors import InvalidInput
+from edgewright.contract.tensors import Contract
+from edgewright.hub import sandbox
+from edgewright.hub.db import Database
+from edgewright.hub.events import Events
+from edgewright.hub.govern import Audit, Principal
+from edgewright.hub.registry import table
+from edgewright.hub.registry.blobs import Blobs
+from edgewright.hub.registry.inspect import confirm_contract, inspect_source
+from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
+
+class _Limits(TypedDict):
+    timeout_s: float
+    memory_bytes: int
+    file_bytes: int
+
+
+REFERENCE_LIMITS: _Limits = {"timeout_s": 120.0, "memory_bytes": 6 * 1024**3, "file_bytes": 64 * 1024**2}
+
+TrainingRows = Callable[[str], Path]
+"""The path of a snapshot's training rows (npz), by snapshot id."""
+
+
+class Registry:
+    """Registers and shows models. Published versions never change: there is no way to update one."""
+
+    def __init__(
+        self,
+        db: Database,
+        events: Events,
+        audit: Audit,
+        clock: Callable[[], float],
+        blobs: Blobs,
+        training_rows: TrainingRows,
+    ) -> None:
+        self._db = db
+        self._events = events
+        self._audit = audit
+        self._clock = clock
+        self._blobs = blobs
+        self._training_rows = training_rows
+        self._registering = threading.Lock()
+
+    def register(self, principal: Principal, name: str, draft: VersionDraft, *, dry_run: bool = False) -> VersionRecord:
+        """Check the source in a sandbox, fix its contract and reference profile, and give it the next number.
+
+        Raises InvalidInput for a source or a contract that will not do, UnknownBlob, UnknownVersion (of the parent).
+        """
+        check_name(name, "model")
+        source = self._blobs.path(draft.source_sha256)
+        contract = self._contract(source, draft.contract)
+        if draft.lineage.parent:
+            self.version(name, draft.lineage.parent)
+        with self._registering:
+            number = self._next_number(name)
+            reference = self._reference(source, contract, name, number, draft.snapshot)
+            record = VersionRecord(
+                model=name,
+                version=number,
+                source_sha256=draft.source_sha256,
+                source_bytes=source.stat().st_size,
+                contract=contract,
+                lineage=msgspec.structs.replace(draft.lineage, snapshot=draft.snapshot or draft.lineage.snapshot),
+                metrics=draft.metrics,
+                task=draft.task,
+                note=draft.note,
+                created_at=self._clock(),
+                created_by=principal.name,
+                reference_sha256=self._blobs.put_bytes(reference) if reference and not dry_run else "",
+            )
+            if not dry_run:
+                self._save(principal, record)
+        return record
+
+    def models(self) -> list[ModelRecord]:
+        """Every model with its versions, by name."""
+        with self._db.read() as connection:
+            rows = connection.execute(sa.select(table.model).order_by(table.model.c.name)).mappings().all()
+        return [self._model_record(row) for row in rows]
+
+    def model(self, name: str) -> ModelRecord:
+        """One model with its versions; raises UnknownModel."""
+        with self._db.read() as connection:
+            row = connection.execute(sa.select(table.model).where(table.model.c.name == name)).mappings().first()
+        if row is None:
+            raise UnknownModel(f"there is no model '{name}'", field="model")
+        return self._model_record(row)
+
+    def version(self, name: str, number: int) -> VersionRecord:
+        """One version; raises UnknownVersion."""
+        query = sa.select(table.version.c.record).where(
+            table.version.c.model == name, table.version.c.version == number
+        )
+        with self._db.read() as connection:
+            record = connection.scalar(query)
+        if record is None:
+            raise UnknownVersion(f"model '{name}' has no version {number}", field="version")
+        return msgspec.convert(record, VersionRecord)
+
+    def variants(self, name: str, number: int) -> list[VariantRecord]:
+        """The variants of a version, by target."""
+        query = (
+            sa.select(table.variant.c.record)
+            .where(table.variant.c.model == name, table.variant.c.version == number)
+            .order_by(table.variant.c.target)
+        )
+        with self._db.read() as connection:
+            return [msgspec.convert(row.record, VariantRecord) for row in connection.execute(query)]
+
+    def add_variant(self, connection: sa.Connection, record: VariantRecord) -> None:
+        """Keep a variant; the same target again replaces the earlier measurement."""
+        key = {"model": record.model, "version": record.version, "target": record.target}
+        where = [table.variant.c[column] == value for column, value in key.items()]
+        connection.execute(sa.delete(table.variant).where(*where))
+        row = {**key, "sha256": record.sha256, "record": msgspec.to_builtins(record)}
+        connection.execute(sa.insert(table.variant).values(**row))
+        subject = f"{record.model}/{record.version}/{record.target}"
+        self._audit.record(connection, "hub", "variant.add", subject, sha256=record.sha256, recipe=list(record.recipe))
+        self._events.record(connection, "registry.variant_added", subject)
+
+    def _contract(self, source: Path, given: Contract | None) -> Contract:
+        facts = inspect_source(source)
+        if given is None:
+            return facts.contract
+        confirm_contract(given, facts.contract)
+        return given
+
+    def _reference(self, source: Path, contract: Contract, name: str, number: int, snapshot: str) -> bytes:
+        if not snapshot:
+            return b""
+        train = self._training_rows(snapshot)
+        with tempfile.TemporaryDirectory() as folder:
+            spec, out = Path(folder, "contract.json"), Path(folder, "reference.bin")
+            spec.write_bytes(msgspec.json.encode(contract))
+            argv = [*sandbox.PYTHON, "-m", "edgewright.hub.registry.reference", str(source), str(train), str(spec)]
+            finished = sandbox.run([*argv, name, str(number), str(out)], cwd=Path(folder), env={}, **REFERENCE_LIMITS)
+            if not finished.is_ok:
+                said = finished.output.strip().splitlines()[-1:] or [finished.explain()]
+                raise InvalidInput(f"the model does not run on its training rows: {said[0]}", field="snapshot")
+            return out.read_bytes()
+
+    def _next_number(self, name: str) -> int:
+        with self._db.read() as connection:
+            query = sa.select(sa.func.max(table.version.c.version)).where(table.version.c.model == name)
+            return int(connection.scalar(query) or 0) + 1
+
+    def _save(self, principal: Principal, record: VersionRecord) -> None:
+        subject = f"{record.model}@{record.version}"
+        with self._db.write() as connection:
+            if connection.scalar(sa.select(table.model.c.name).where(table.model.c.name == record.model)) is None:
+                row = {"name": record.model, "owner": principal.name, "task": record.task}
+                connection.execute(sa.insert(table.model).values(**row, created_at=record.created_at))
+            connection.execute(
+                sa.insert(table.version).values(
+                    model=record.model,
+                    version=record.version,
+                    source_sha256=record.source_sha256,
+                    record=msgspec.to_builtins(record),
+                    created_at=record.created_at,
+                )
+            )
+            self._audit.record(
+                connection, principal.name, "version.register", subject, source_sha256=record.source_sha256
+            )
+            self._events.record(connection, "registry.version_registered", subject)
+
+    def _model_record(self, row: Any) -> ModelRecord:
+        query = (
+            sa.select(table.version.c.record)
+            .where(table.version.c.model == row["name"])
+            .order_by(table.version.c.version)
+        )
+        with self._db.read() as connection:
+            versions = [msgspec.convert(item.record, VersionRecord) for item in connection.execute(query)]
+        return ModelRecord(
+            name=row["name"],
+            owner=row["owner"],
+            task=row["task"],
+            latest=versions[-1].version if versions else 0,
+            created_at=row["created_at"],
+            versions=tuple(versions),
+        )
