@@ -1,0 +1,66 @@
+"""What the device believes: orders that are meant for it, and manifests that a release role vouches for. No I/O."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.contract import manifest as manifests
+from edgewright.contract.envelope import open_sealed
+from edgewright.contract.errors import HostileInput
+from edgewright.contract.manifest import Manifest
+from edgewright.contract.order import FORMAT, MAX_ORDER_BYTES, PAYLOAD_TYPE, Install, Order
+from edgewright.contract.trusted import TrustedSet, role_of
+
+__all__ = ["TrustedSet", "read_manifest", "read_order", "role_of"]
+
+
+def read_order(envelope: bytes, trusted: TrustedSet, *, device: str, nonce: str, now: float, skew_s: float) -> Order:
+    """Open an order of the director; raises HostileInput unless it is signed, fresh, and for this device.
+
+    `nonce` is the one that this device sent, which is what makes the order fresh. `now` is in seconds since the
+    epoch; `skew_s` is how far this device's clock may be off: infinite where there is no clock to believe.
+    """
+    payload = open_sealed(envelope, PAYLOAD_TYPE, trusted.director_keys())
+    order = _decode(payload)
+    _require(order.format == FORMAT, "format", f"order format {order.format} is not known; this agent reads {FORMAT}")
+    _require(order.device == device, "device", f"the order is for the device '{order.device}', not for this one")
+    _require(order.nonce == nonce, "nonce", "the order answers another question: its nonce is not ours")
+    _require(order.issued_at <= now + skew_s, "issued_at", "the order is from the future")
+    _require(order.issued_at + order.ttl_s >= now - skew_s, "issued_at", "the order's time to live is over")
+    for install in order.installs:
+        expected = f"{install.model}/{install.counter}/"
+        _require(install.target_path.startswith(expected), "target_path", f"the path does not begin '{expected}'")
+    return order
+
+
+def read_manifest(data: bytes, install: Install, trusted: TrustedSet) -> Manifest:
+    """Parse the manifest of an install; raises HostileInput unless the model's release role vouches for its bytes.
+
+    The release role must have been loaded (`refresh.load_role`). Hardware, runtime and counter floor are for
+    the caller to check: they are facts of the device.
+    """
+    length, sha256 = trusted.target(install.target_path)
+    is_vouched = len(data) == length and manifests.digest(data) == sha256 == install.manifest_sha256
+    _require(is_vouched, "manifest_sha256", "the manifest is not the one that the release role vouches for")
+    manifest = manifests.decode(data)
+    _require(
+        (manifest.model, manifest.version, manifest.counter) == (install.model, install.version, install.counter),
+        "manifest",
+        "the order and the manifest name different releases",
+    )
+    path = f"{manifest.model}/{manifest.counter}/{manifest.target}.json"
+    _require(path == install.target_path, "target_path", f"the manifest belongs at '{path}'")
+    return manifest
+
+
+def _decode(payload: bytes) -> Order:
+    _require(len(payload) <= MAX_ORDER_BYTES, "order", f"an order has at most {MAX_ORDER_BYTES} bytes")
+    try:
+        return msgspec.json.decode(payload, type=Order)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise HostileInput(f"not an order: {error}", field="order") from error
+
+
+def _require(holds: bool, field: str, why: str) -> None:
+    if not holds:
+        raise HostileInput(why, field=field)
