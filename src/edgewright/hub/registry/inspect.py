@@ -1,0 +1,132 @@
+"""Looks into a model file that somebody uploads, without trusting it.
+
+What can be told from sizes and first bytes is told here; everything else happens in `inspector`, a child process
+under limits, so that no hostile file is ever parsed in the hub.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from edgewright.contract.errors import InvalidInput
+from edgewright.contract.tensors import Contract, differences
+from edgewright.hub import sandbox
+
+MAX_SOURCE_BYTES = 512 * 1024 * 1024
+MEMORY_BYTES = 4 * 1024**3
+ANSWER = "edgewright-inspector: "
+"""What the child's last line begins with."""
+
+FIELD = "source"
+EXPORT_HINT = "Export to ONNX, e.g. skl2onnx.to_onnx(model, X[:1]) or torch.onnx.export(...)."
+
+_PICKLE = "a pickle; Edgewright never loads pickles"
+_COMPRESSED = "a compressed pickle (joblib); Edgewright never loads pickles"
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    *((bytes((0x80, protocol)), _PICKLE) for protocol in range(2, 6)),
+    *((bytes((0x78, level)), _COMPRESSED) for level in (0x01, 0x5E, 0x9C, 0xDA)),
+    (b"PK\x03\x04", "a ZIP archive (torch keeps a pickle in one); Edgewright never loads pickles"),
+    (b"\x1f\x8b", "a gzip archive; Edgewright never unpacks archives"),
+    (b"BZh", "a bzip2 archive; Edgewright never unpacks archives"),
+    (b"\xfd7zXZ\x00", "an xz archive; Edgewright never unpacks archives"),
+    (b"\x89HDF", "an HDF5 file, not ONNX"),
+)
+
+
+class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model file holds. `parameters` counts the numbers in its weights, or the nodes of its trees."""
+
+    contract: Contract
+    op_types: tuple[str, ...]
+    parameters: int
+    is_network: bool  # it multiplies by weights: MatMul, Gemm, Conv
+    is_forest: bool  # it holds a tree ensemble
+    opset: int
+    ir_version: int
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the child refuses the file."""
+
+    message: str
+    hint: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child says: one of the two."""
+
+    facts: SourceFacts | None = None
+    refusal: Refusal | None = None
+
+
+def inspect_source(path: Path, *, max_bytes: int = MAX_SOURCE_BYTES, timeout_s: float = 30.0) -> SourceFacts:
+    """Check the ONNX file at `path` and say what it holds.
+
+    Raises InvalidInput (field 'source') for anything but a whole, self-contained, valid ONNX model with finite
+    weights that ONNX Runtime loads, within `timeout_s`.
+    """
+    _check_bytes(path, max_bytes)
+    with tempfile.TemporaryDirectory(prefix="edgewright-inspect-") as folder:
+        finished = sandbox.run(
+            [*sandbox.PYTHON, "-m", "edgewright.hub.registry.inspector", str(path.resolve())],
+            cwd=Path(folder),
+            env={},
+            timeout_s=timeout_s,
+            memory_bytes=MEMORY_BYTES,
+            file_bytes=0,
+        )
+    if not finished.is_ok:
+        raise InvalidInput(
+            f"the model could not be examined: its inspection {finished.explain()}",
+            field=FIELD,
+            hint="Check that onnxruntime loads the file on your machine.",
+        )
+    answer = _read_answer(finished.output)
+    if answer.facts is None:
+        refusal = answer.refusal or Refusal(message="the inspection gave no answer")
+        raise InvalidInput(refusal.message, field=FIELD, hint=refusal.hint)
+    return answer.facts
+
+
+def confirm_contract(given: Contract, inferred: Contract) -> None:
+    """Raise InvalidInput with every point in which a declared contract does not fit the model."""
+    found = differences(given, inferred)
+    for spec in inferred.inputs:
+        if given.input(spec.name) is None:
+            found.append(f"contract.inputs.{spec.name}: the model needs this input and the contract does not name it")
+    if found:
+        raise InvalidInput(
+            "; ".join(found),
+            field=found[0].partition(": ")[0],
+            hint="Correct the contract, or leave it out to have it read from the model.",
+        )
+
+
+def _check_bytes(path: Path, max_bytes: int) -> None:
+    size = path.stat().st_size
+    if size == 0:
+        raise InvalidInput("the model file is empty", field=FIELD, hint=EXPORT_HINT)
+    if size > max_bytes:
+        raise InvalidInput(
+            f"the model has {size:,} bytes; at most {max_bytes:,} are taken",
+            field=FIELD,
+            hint="Edgewright is for edge devices: register a smaller model.",
+        )
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[4:8] == b"TFL3":
+        raise InvalidInput("the model is a TFLite file, not ONNX", field=FIELD, hint=EXPORT_HINT)
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            raise InvalidInput(f"the model is {what}", field=FIELD, hint=EXPORT_HINT)
+
+
+def _read_answer(output: str) -> Answer:
+    lines = [line for line in output.splitlines() if line.startswith(ANSWER)]
+    try:
+        return msgspec.json.decode(lines[-1].removeprefix(ANSWER) if lines else "{}", type=Answer)
+    except msgspec.MsgspecError as error:
+        raise InvalidInput("the inspection of the model gave no readable answer", field=FIELD) from error

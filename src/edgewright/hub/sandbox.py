@@ -1,0 +1,188 @@
+"""Runs one command under limits: its own process group, capped time, memory and files, and no network.
+
+The hub has many threads, so nothing may run between fork and exec. Instead this very file is started as a small
+script, which limits itself and then becomes the command:
+
+    python sandbox.py '{"memory_bytes": ..., ...}' COMMAND ARGUMENT...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
+
+GIB = 1024**3
+MAX_OUTPUT_BYTES = 256 * 1024
+MAX_OPEN_FILES = 512
+PYTHON = (sys.executable, "-B", "-P", "-s")
+"""How to start Python code in a sandbox: no byte code written, nothing imported from the working folder."""
+
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CANNOT_START = 127
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended. `returncode` is negative for a signal; `output` is the end of stdout and stderr together."""
+
+    returncode: int
+    output: str
+    timed_out: bool
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether it ended by itself with exit status 0."""
+        return self.returncode == 0 and not self.timed_out
+
+    def explain(self) -> str:
+        """Say how it failed, in words that follow its name."""
+        if self.timed_out:
+            return "did not end in time"
+        if self.returncode < 0:
+            return f"was killed by {signal.Signals(-self.returncode).name}"
+        return f"ended with status {self.returncode}"
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    timeout_s: float,
+    env: Mapping[str, str] = MappingProxyType({}),
+    memory_bytes: int = 4 * GIB,
+    file_bytes: int = 4 * GIB,
+    has_network: bool = False,
+    on_line: Callable[[str], None] | None = None,
+) -> Finished:
+    """Run `argv` in `cwd` and wait for it.
+
+    `env` is the whole environment, apart from PATH, which comes from ours where it is not given. `memory_bytes` caps
+    the address space of each process, `file_bytes` the size of each file written. `on_line` hears each line of output
+    as it comes. When the command ends, by itself or by `timeout_s`, its whole process group is killed.
+
+    The network is taken away where the kernel lets us; where it refuses, the command runs with it.
+    """
+    limits = {
+        "memory_bytes": memory_bytes,
+        "file_bytes": file_bytes,
+        "cpu_s": int(timeout_s * (os.cpu_count() or 1)) + 1,
+        "has_network": has_network,
+    }
+    launcher = [sys.executable, "-I", "-S", "-B", __file__, json.dumps(limits), *argv]
+    process = subprocess.Popen(
+        launcher,
+        cwd=cwd,
+        env={"PATH": os.environ.get("PATH", os.defpath), **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None  # noqa: S101 (PIPE above)
+    try:
+        output, timed_out = _listen(process, process.stdout, time.monotonic() + timeout_s, on_line)
+    finally:
+        _kill_group(process)
+        process.stdout.close()
+    return Finished(process.returncode, output.decode("utf-8", "replace"), timed_out)
+
+
+def _listen(
+    process: subprocess.Popen[bytes], pipe: IO[bytes], deadline: float, on_line: Callable[[str], None] | None
+) -> tuple[bytes, bool]:
+    """Collect output until the command ends or `deadline` (monotonic) passes. Returns its tail, and if it was late."""
+    os.set_blocking(pipe.fileno(), False)
+    tail, line = b"", b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while (left_s := deadline - time.monotonic()) > 0:
+            if not selector.select(min(left_s, 0.5)):
+                if process.poll() is not None:  # it ended, and a stray child holds the pipe
+                    return tail, False
+                continue
+            chunk = os.read(pipe.fileno(), 65536)
+            tail = (tail + chunk)[-MAX_OUTPUT_BYTES:]
+            *lines, line = (line + chunk).split(b"\n")
+            _tell(on_line, lines)
+            line = line[-MAX_OUTPUT_BYTES:]
+            if not chunk:
+                _tell(on_line, [line] if line else [])
+                return tail, not _ends_by(process, deadline)
+    return tail, True
+
+
+def _tell(on_line: Callable[[str], None] | None, lines: list[bytes]) -> None:
+    if on_line is not None:
+        for line in lines:
+            on_line(line.decode("utf-8", "replace"))
+
+
+def _ends_by(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    try:
+        process.wait(max(0.01, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _become(limits: dict[str, int], argv: list[str]) -> None:
+    """Take on `limits` and replace this process by `argv`. Runs in the child."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not limits["has_network"]:
+        _leave_network(libc)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
+    _limit(resource.RLIMIT_CPU, limits["cpu_s"])
+    _limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
+    _limit(resource.RLIMIT_AS, limits["memory_bytes"])
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606 (no shell is wanted)
+    except OSError as error:
+        sys.stderr.write(f"cannot start {argv[0]}: {error.strerror}\n")
+        sys.exit(_CANNOT_START)
+
+
+def _limit(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    capped = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (capped, capped))
+
+
+def _leave_network(libc: ctypes.CDLL) -> None:
+    """Move to an empty network namespace, through a user namespace where we are not root."""
+    if libc.unshare(_CLONE_NEWNET) == 0:
+        return
+    uid, gid = os.getuid(), os.getgid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with contextlib.suppress(OSError):
+            Path("/proc/self", name).write_text(text)
+
+
+if __name__ == "__main__":
+    _become(json.loads(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,57 @@
+"""Small real models: a network that reads digits and a forest that tells wines apart, with their data."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model's ONNX file, and the rows it learned from and is measured on."""
+
+    path: Path
+    train: dict[str, np.ndarray]
+    holdout: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Trained:
+    from sklearn.datasets import load_digits
+    from sklearn.neural_network import MLPClassifier
+
+    pixels, truth = load_digits(return_X_y=True)
+    classifier = MLPClassifier((256, 128), max_iter=25, random_state=0)
+    return _trained(tmp_path_factory.mktemp("digits"), classifier, pixels / 16, truth, learn=1300)
+
+
+@pytest.fixture(scope="session")
+def wine(tmp_path_factory) -> Trained:
+    from sklearn.datasets import load_wine
+    from sklearn.ensemble import RandomForestClassifier
+
+    columns, truth = load_wine(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(truth))
+    classifier = RandomForestClassifier(30, random_state=0)
+    return _trained(tmp_path_factory.mktemp("wine"), classifier, columns[order], truth[order], learn=120)
+
+
+def _trained(folder: Path, classifier, features: np.ndarray, truth: np.ndarray, *, learn: int) -> Trained:
+    import skl2onnx
+
+    rows = features.astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        classifier.fit(rows[:learn], truth[:learn])
+    model = skl2onnx.to_onnx(classifier, rows[:1], options={"zipmap": False}, target_opset=21)
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return Trained(
+        path=path,
+        train={"X": rows[:learn], "label": truth[:learn].astype(np.int64)},
+        holdout={"X": rows[learn:], "label": truth[learn:].astype(np.int64)},
+    )

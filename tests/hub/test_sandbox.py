@@ -1,0 +1,106 @@
+"""Commands under limits: what ends them, and what they may not do."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgewright.hub import sandbox
+
+MIB = 1024 * 1024
+
+
+def python(code: str, cwd: Path, **limits: object) -> sandbox.Finished:
+    settings = {"env": {}, "timeout_s": 20.0, "memory_bytes": 512 * MIB, "file_bytes": MIB} | limits
+    return sandbox.run([sys.executable, "-c", code], cwd=cwd, **settings)
+
+
+def test_a_command_that_ends_well_gives_its_output_and_each_line_as_it_comes(tmp_path):
+    heard: list[str] = []
+
+    finished = python("print('one'); print('two')", tmp_path, on_line=heard.append)
+
+    assert finished.is_ok
+    assert finished.output == "one\ntwo\n"
+    assert heard == ["one", "two"]
+
+
+def test_a_command_that_hangs_is_killed_with_all_its_children(tmp_path):
+    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+
+    finished = python(code, tmp_path, timeout_s=1.5)
+
+    assert finished.timed_out
+    assert finished.explain() == "did not end in time"
+    assert has_ended(int(finished.output))
+
+
+def test_a_child_left_behind_is_killed_when_its_parent_ends(tmp_path):
+    code = "import subprocess; print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid)"
+
+    finished = python(code, tmp_path)
+
+    assert finished.is_ok
+    assert has_ended(int(finished.output))
+
+
+def test_memory_over_the_cap_is_refused(tmp_path):
+    finished = python("bytearray(1024**3)", tmp_path)
+
+    assert not finished.is_ok
+    assert "MemoryError" in finished.output
+
+
+def test_files_over_the_cap_are_cut_off(tmp_path):
+    finished = python("open('big', 'wb').write(bytes(4 * 1024**2))", tmp_path)
+
+    assert not finished.is_ok
+    assert Path(tmp_path, "big").stat().st_size <= MIB
+
+
+def test_the_environment_is_only_what_was_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("A_SECRET", "tell nobody")
+
+    finished = python("import os; print(sorted(set(os.environ) - {'LC_CTYPE'}))", tmp_path, env={"GIVEN": "1"})
+
+    assert finished.output.strip() == "['GIVEN', 'PATH']"
+
+
+def test_a_crash_is_told_by_its_signal(tmp_path):
+    finished = python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path)
+
+    assert finished.explain() == "was killed by SIGSEGV"
+
+
+def test_there_is_no_network_where_the_kernel_lets_us_leave_it(tmp_path):
+    finished = python("import os; print(os.readlink('/proc/self/ns/net'))", tmp_path)
+    with_network = python("import os; print(os.readlink('/proc/self/ns/net'))", tmp_path, has_network=True)
+
+    ours = os.readlink("/proc/self/ns/net")
+    assert with_network.output.strip() == ours
+    if finished.output.strip() == ours:
+        pytest.skip("this kernel lets us make no namespaces")
+
+
+def test_a_command_that_does_not_exist_says_so(tmp_path):
+    finished = sandbox.run(
+        ["/no/such/command"], cwd=tmp_path, env={}, timeout_s=5, memory_bytes=512 * MIB, file_bytes=0
+    )
+
+    assert finished.returncode == 127
+    assert "cannot start /no/such/command" in finished.output
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], 5.0)[0])
+    finally:
+        os.close(process)
