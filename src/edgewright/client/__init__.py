@@ -1,0 +1,16 @@
+"""The Python SDK: the one way in which people, the CLI, the demo and the tests reach a hub.
+
+    from edgewright.client import Client
+
+    with Client.from_environment() as client:
+        version = client.models.register("digits", Path("digits.onnx"), snapshot="digits@1")
+
+Importing it is cheap: the HTTP library is loaded when the first Client is made.
+"""
+
+from edgewright.client.client import Client
+from edgewright.client.credentials import Credentials, Login
+from edgewright.client.project import Project
+from edgewright.client.transport import OnUpload, Upload
+
+__all__ = ["Client", "Credentials", "Login", "OnUpload", "Project", "Upload"]

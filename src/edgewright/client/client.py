@@ -1,0 +1,141 @@
+"""The client of one hub, its verbs grouped by what they act on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from edgewright.client.credentials import current
+from edgewright.client.resources import (
+    Alerts,
+    Audit,
+    Blobs,
+    Devices,
+    Groups,
+    Labels,
+    Models,
+    Pipelines,
+    Releases,
+    Rollouts,
+    Runs,
+    Snapshots,
+    Triggers,
+    Users,
+)
+from edgewright.client.transport import Transport
+from edgewright.client.watching import Pace
+from edgewright.contract.api import (
+    AlertRecord,
+    DriftStatus,
+    LabelDraft,
+    LoginDraft,
+    LoginReply,
+    OptimizeDraft,
+    Overview,
+    RunRecord,
+    SampleRecord,
+    TargetRecord,
+    TrainDraft,
+    UsageRecord,
+    UserRecord,
+)
+
+
+class Client:
+    """Everything a person can do at a hub.
+
+    Every method that changes something takes `dry_run=True`: the hub checks all and changes nothing. All raise
+    `contract.errors.Told` with the hub's own words, and `Unreachable` where nothing answers at `url`.
+    """
+
+    def __init__(self, url: str, token: str = "", *, pace: Pace | None = None) -> None:
+        pace = pace or Pace()
+        self._transport = Transport(url, token)
+        self.url = self._transport.url
+        self.blobs = Blobs(self._transport)
+        self.snapshots = Snapshots(self._transport, self.blobs)
+        self.models = Models(self._transport, self.blobs)
+        self.runs = Runs(self._transport, pace)
+        self.pipelines = Pipelines(self._transport, self.blobs)
+        self.triggers = Triggers(self._transport)
+        self.releases = Releases(self._transport)
+        self.devices = Devices(self._transport)
+        self.groups = Groups(self._transport)
+        self.rollouts = Rollouts(self._transport, pace)
+        self.users = Users(self._transport)
+        self.audit = Audit(self._transport)
+        self._labels = Labels(self._transport)
+        self._alerts = Alerts(self._transport)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Client:
+        """The client of the login in use: see `credentials.current`."""
+        login = current(environment)
+        return cls(login.hub, login.token)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._transport.close()
+
+    def health(self) -> dict[str, str]:
+        """The hub's `status` and `version`; needs no login."""
+        return self._transport.health()
+
+    def login(self, user: str, password: str) -> LoginReply:
+        """Log in, and use the token from now on."""
+        reply = self._transport.post("login", body=LoginDraft(user=user, password=password), into=LoginReply)
+        self._transport.use_token(reply.token)
+        return reply
+
+    def me(self) -> UserRecord:
+        """Whom the hub takes you for."""
+        return self._transport.get("me", into=UserRecord)
+
+    def targets(self) -> tuple[TargetRecord, ...]:
+        """The hardware profiles that this hub optimises for."""
+        return self._transport.get("targets", into=tuple[TargetRecord, ...])
+
+    def optimize(
+        self, model: str, version: int, targets: tuple[str, ...], *, dry_run: bool = False
+    ) -> tuple[RunRecord, ...]:
+        """Start to make a variant of a version for each target: one run each."""
+        draft = OptimizeDraft(targets=targets)
+        parts = ("models", model, "versions", version, "optimize")
+        return self._transport.post(*parts, body=draft, into=tuple[RunRecord, ...], dry_run=dry_run)
+
+    def train(self, draft: TrainDraft, *, dry_run: bool = False) -> RunRecord:
+        """Start to train a model by its stored pipeline; the run's `result` names the new version."""
+        return self._transport.post("train", body=draft, into=RunRecord, dry_run=dry_run)
+
+    def drift(self, model: str = "") -> tuple[DriftStatus, ...]:
+        """How far each version in the fleet has drifted from its reference."""
+        return self._alerts.drift(model)
+
+    def alerts(self, model: str = "") -> tuple[AlertRecord, ...]:
+        """The drifts that were detected, with their explanations."""
+        return self._alerts.list(model)
+
+    def usage(self, model: str = "") -> tuple[UsageRecord, ...]:
+        """What each version did on each device."""
+        return self._alerts.usage(model)
+
+    def samples(self, model: str = "", unlabelled: bool | None = None, request: str = "") -> tuple[SampleRecord, ...]:
+        """The captured samples, of one collection where `request` names it."""
+        return self._labels.samples(model, unlabelled, request)
+
+    def label(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> int:
+        """Say what samples show; returns how many were labelled."""
+        return self._labels.put(labels, dry_run=dry_run)
+
+    def overview(self) -> Overview:
+        """Everything that the dashboard shows."""
+        return self._transport.get("overview", into=Overview)

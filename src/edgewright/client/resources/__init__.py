@@ -1,0 +1,27 @@
+"""The hub's nouns, each with its verbs; `Client` holds one of each."""
+
+from edgewright.client.resources.data import Blobs, Labels, Snapshots
+from edgewright.client.resources.fleet import Devices, Groups, Rollouts
+from edgewright.client.resources.observation import Alerts
+from edgewright.client.resources.people import Audit, Users
+from edgewright.client.resources.registry import Models
+from edgewright.client.resources.releases import Releases, Signs
+from edgewright.client.resources.runs import Pipelines, Runs, Triggers
+
+__all__ = [
+    "Alerts",
+    "Audit",
+    "Blobs",
+    "Devices",
+    "Groups",
+    "Labels",
+    "Models",
+    "Pipelines",
+    "Releases",
+    "Rollouts",
+    "Runs",
+    "Signs",
+    "Snapshots",
+    "Triggers",
+    "Users",
+]

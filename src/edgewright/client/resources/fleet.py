@@ -1,0 +1,99 @@
+"""Devices, groups and rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgewright.client.transport import Transport
+from edgewright.client.watching import Pace, changes
+from edgewright.contract.api import (
+    ClaimDraft,
+    ClaimReply,
+    DeviceRecord,
+    GroupDraft,
+    GroupRecord,
+    RolloutDraft,
+    RolloutRecord,
+    RolloutState,
+)
+
+ENDED = (RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED)
+
+
+class Devices:
+    """Enrolled agents."""
+
+    def __init__(self, hub: Transport) -> None:
+        self._hub = hub
+
+    def claim(self, draft: ClaimDraft, *, dry_run: bool = False) -> ClaimReply:
+        """Make one-time claim tokens, each of which enrols one device; the hub does not show them again."""
+        return self._hub.post("claims", body=draft, into=ClaimReply, dry_run=dry_run)
+
+    def list(self) -> tuple[DeviceRecord, ...]:
+        """All devices."""
+        return self._hub.get("devices", into=tuple[DeviceRecord, ...])
+
+    def get(self, id: str) -> DeviceRecord:
+        """One device."""
+        return self._hub.get("devices", id, into=DeviceRecord)
+
+    def revoke(self, id: str, *, dry_run: bool = False) -> DeviceRecord:
+        """Shut a device out at once."""
+        return self._hub.post("devices", id, "revoke", body={}, into=DeviceRecord, dry_run=dry_run)
+
+
+class Groups:
+    """Sets of devices, by selector or by list."""
+
+    def __init__(self, hub: Transport) -> None:
+        self._hub = hub
+
+    def create(self, draft: GroupDraft, *, dry_run: bool = False) -> GroupRecord:
+        """Make a group."""
+        return self._hub.post("groups", body=draft, into=GroupRecord, dry_run=dry_run)
+
+    def list(self) -> tuple[GroupRecord, ...]:
+        """All groups."""
+        return self._hub.get("groups", into=tuple[GroupRecord, ...])
+
+
+class Rollouts:
+    """Deliveries of releases to groups, in waves."""
+
+    def __init__(self, hub: Transport, pace: Pace) -> None:
+        self._hub = hub
+        self._pace = pace
+
+    def start(self, draft: RolloutDraft, *, dry_run: bool = False) -> RolloutRecord:
+        """Begin with the first wave."""
+        return self._hub.post("rollouts", body=draft, into=RolloutRecord, dry_run=dry_run)
+
+    def list(self) -> tuple[RolloutRecord, ...]:
+        """All rollouts."""
+        return self._hub.get("rollouts", into=tuple[RolloutRecord, ...])
+
+    def get(self, id: str) -> RolloutRecord:
+        """One rollout, with its waves and deployments."""
+        return self._hub.get("rollouts", id, into=RolloutRecord)
+
+    def watch(self, id: str, *, timeout_s: float | None = None) -> Iterator[RolloutRecord]:
+        """Yield the rollout whenever it has changed, until it has ended."""
+        return changes(
+            lambda: self.get(id), lambda rollout: rollout.state in ENDED, pace=self._pace, timeout_s=timeout_s
+        )
+
+    def pause(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
+        """Let no further device begin."""
+        return self._tell(id, "pause", reason, dry_run)
+
+    def resume(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
+        """Go on after a pause."""
+        return self._tell(id, "resume", reason, dry_run)
+
+    def abort(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
+        """End it, and take its devices back."""
+        return self._tell(id, "abort", reason, dry_run)
+
+    def _tell(self, id: str, verb: str, reason: str, dry_run: bool) -> RolloutRecord:
+        return self._hub.post("rollouts", id, verb, body={"reason": reason}, into=RolloutRecord, dry_run=dry_run)

@@ -1,0 +1,103 @@
+"""Releases: built at the hub, signed here, approved by somebody else."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from edgewright.client.transport import Transport
+from edgewright.contract.api import (
+    ReleaseDraft,
+    ReleaseRecord,
+    SignatureDraft,
+    SigningPayload,
+    SigningRequest,
+    VerifyReport,
+)
+from edgewright.contract.errors import HostileInput
+
+
+class Signs(Protocol):
+    """Whoever holds release keys; `client.keys.OperatorKeys` does."""
+
+    def sign(self, payload: SigningPayload) -> list[SignatureDraft]:
+        """Sign the exact bytes of a payload with every key that it asks for and that is here."""
+        ...
+
+
+class Releases:
+    """The packages of one version under one rising counter."""
+
+    def __init__(self, hub: Transport) -> None:
+        self._hub = hub
+
+    def build(self, model: str, version: int, *, note: str = "", dry_run: bool = False) -> ReleaseRecord:
+        """Package every variant of a version."""
+        draft = ReleaseDraft(model=model, version=version, note=note)
+        return self._hub.post("releases", body=draft, into=ReleaseRecord, dry_run=dry_run)
+
+    def list(self, model: str = "") -> tuple[ReleaseRecord, ...]:
+        """All releases, or those of one model."""
+        return self._hub.get("releases", into=tuple[ReleaseRecord, ...], model=model)
+
+    def get(self, model: str, counter: int) -> ReleaseRecord:
+        """One release."""
+        return self._hub.get("releases", model, counter, into=ReleaseRecord)
+
+    def signing_request(self, model: str, counter: int) -> SigningRequest:
+        """What awaits a signature, checked against the release: see `check_request`."""
+        request = self._hub.get("releases", model, counter, "signing", into=SigningRequest)
+        check_request(request, model, counter)
+        return request
+
+    def sign(self, model: str, counter: int, keys: Signs, *, dry_run: bool = False) -> ReleaseRecord:
+        """Sign a release with keys that never leave this machine. A dry run signs, and the hub only checks."""
+        request = self.signing_request(model, counter)
+        return self.add_signatures(request, keys, dry_run=dry_run)
+
+    def add_signatures(self, request: SigningRequest, keys: Signs, *, dry_run: bool = False) -> ReleaseRecord:
+        """Sign a request that was fetched and looked at before."""
+        drafts = [draft for payload in request.payloads for draft in keys.sign(payload)]
+        release = request.release
+        parts = ("releases", release.model, release.counter, "signatures")
+        return self._hub.post(*parts, body=drafts, into=ReleaseRecord, dry_run=dry_run)
+
+    def approve(self, model: str, counter: int, *, dry_run: bool = False) -> ReleaseRecord:
+        """Approve the release as it is now; its author's approval does not count."""
+        parts = ("releases", model, counter, "approve")
+        return self._hub.post(*parts, body={}, into=ReleaseRecord, dry_run=dry_run)
+
+    def verify(self, model: str, counter: int) -> VerifyReport:
+        """Check a release from the root of trust down to every blob."""
+        return self._hub.get("releases", model, counter, "verify", into=VerifyReport)
+
+
+def check_request(request: SigningRequest, model: str, counter: int) -> None:
+    """Make sure that what is to be signed says what the release says; raises HostileInput where it does not.
+
+    Every package of the release must stand among the signed targets under its own digest, and the release must
+    be the one that was asked for.
+    """
+    release = request.release
+    if (release.model, release.counter) != (model, counter):
+        raise HostileInput(f"asked for {model}/{counter}, the hub sent {release.id}", field="release")
+    offered = {path: sha256 for payload in request.payloads for path, sha256 in _targets(payload).items()}
+    for package in release.packages:
+        signed = offered.get(package.path)
+        if signed != package.manifest_sha256:
+            raise HostileInput(
+                f"{package.path}: the release says {package.manifest_sha256}, the metadata to sign {signed}",
+                field=f"packages.{package.target}",
+                hint="Do not sign. Ask who runs the hub.",
+            )
+
+
+def _targets(payload: SigningPayload) -> dict[str, str]:
+    """SHA-256 by target path (TUF §4.5), none for a payload of another role."""
+    try:
+        signed = msgspec.json.decode(payload.signed, type=dict[str, Any])
+        targets = signed.get("targets", {}) if signed.get("_type") == "targets" else {}
+        return {path: str(target["hashes"]["sha256"]) for path, target in targets.items()}
+    except (msgspec.MsgspecError, AttributeError, KeyError, TypeError) as error:
+        raise HostileInput(f"the metadata to sign for {payload.role} is not TUF's: {error}", field="signed") from error

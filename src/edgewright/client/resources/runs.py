@@ -1,0 +1,110 @@
+"""Runs, the pipelines they train by, and the triggers that start them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgewright.client.project import Project
+from edgewright.client.resources.data import Blobs
+from edgewright.client.transport import Transport, describe_file
+from edgewright.client.watching import Pace, changes
+from edgewright.contract.api import FileRef, PipelineDraft, RunRecord, RunState, TriggerDraft, TriggerRecord
+
+ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+OnRuns = Callable[[tuple[RunRecord, ...]], None]
+
+
+class Runs:
+    """Executions of durable work."""
+
+    def __init__(self, hub: Transport, pace: Pace) -> None:
+        self._hub = hub
+        self._pace = pace
+
+    def list(self, kind: str = "", subject: str = "") -> tuple[RunRecord, ...]:
+        """Runs of a kind, on a subject; "" stands for any."""
+        return self._hub.get("runs", into=tuple[RunRecord, ...], kind=kind, subject=subject)
+
+    def get(self, id: str) -> RunRecord:
+        """One run, with its log."""
+        return self._hub.get("runs", id, into=RunRecord)
+
+    def cancel(self, id: str, *, dry_run: bool = False) -> RunRecord:
+        """End a run at its next step."""
+        return self._hub.post("runs", id, "cancel", body={}, into=RunRecord, dry_run=dry_run)
+
+    def wait(
+        self, id: str, on_progress: Callable[[RunRecord], None] | None = None, *, timeout_s: float | None = None
+    ) -> RunRecord:
+        """Wait until a run has ended, however; see its `state`. `on_progress` hears of each change."""
+        tell: OnRuns | None = None if on_progress is None else lambda runs: on_progress(runs[0])
+        return self.wait_all((id,), tell, timeout_s=timeout_s)[0]
+
+    def wait_all(
+        self, ids: Sequence[str], on_progress: OnRuns | None = None, *, timeout_s: float | None = None
+    ) -> tuple[RunRecord, ...]:
+        """Wait until each of these runs has ended."""
+        ended: dict[str, RunRecord] = {}
+
+        def fetch() -> tuple[RunRecord, ...]:
+            now = tuple(ended.get(id) or self.get(id) for id in ids)
+            ended.update({run.id: run for run in now if run.state in ENDED})
+            return now
+
+        last: tuple[RunRecord, ...] = ()
+        for last in changes(fetch, lambda _: len(ended) == len(set(ids)), pace=self._pace, timeout_s=timeout_s):
+            if on_progress is not None:
+                on_progress(last)
+        return last
+
+
+class Pipelines:
+    """How models are trained."""
+
+    def __init__(self, hub: Transport, blobs: Blobs) -> None:
+        self._hub = hub
+        self._blobs = blobs
+
+    def put(self, project: Project, *, dry_run: bool = False) -> PipelineDraft:
+        """Upload a project's training code and keep its pipeline. A dry run sends digests and no code."""
+        files = [(path, describe_file(path, name)) for name, path in project.code_files()]
+        if not dry_run:
+            self._blobs.put_files(files)
+        refs = tuple(ref for _, ref in files)
+        draft = project.pipeline(refs, code_revision(project.folder, refs))
+        return self._hub.post("pipelines", body=draft, into=PipelineDraft, dry_run=dry_run)
+
+    def get(self, model: str) -> PipelineDraft:
+        """The stored pipeline of a model."""
+        return self._hub.get("pipelines", model, into=PipelineDraft)
+
+
+class Triggers:
+    """Rules that start work when a model drifts."""
+
+    def __init__(self, hub: Transport) -> None:
+        self._hub = hub
+
+    def put(self, draft: TriggerDraft, *, dry_run: bool = False) -> TriggerRecord:
+        """Set the model's trigger."""
+        return self._hub.post("triggers", body=draft, into=TriggerRecord, dry_run=dry_run)
+
+    def list(self) -> tuple[TriggerRecord, ...]:
+        """All triggers, with their last decisions."""
+        return self._hub.get("triggers", into=tuple[TriggerRecord, ...])
+
+
+def code_revision(folder: Path, files: tuple[FileRef, ...]) -> str:
+    """Git's revision of `folder` ('-dirty' where it has changes), or a digest of the code where git keeps none."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        reply = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        reply = None
+    if reply is not None and reply.returncode == 0:
+        return reply.stdout.strip()
+    lines = "".join(f"{ref.sha256} {ref.path}\n" for ref in files)
+    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
