@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.contract.tensors import Contract
+from edgewright.contract.tensors import Contract, Refinement
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,8 @@ class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A trained model to register. `source` is an uploaded ONNX blob; `extra` are further files of the model."""
 
     source_sha256: str
-    contract: Contract | None = None  # None: inferred from the file
+    contract: Contract | None = None  # None: inferred from the file, then refined
+    refinement: Refinement = Refinement()
     snapshot: str = ""  # its hold-out measures variants; its training rows make the reference profile
     lineage: Lineage = Lineage()
     metrics: dict[str, float] = {}

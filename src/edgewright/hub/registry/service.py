@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import ModelRecord, VariantRecord, VersionDraft, VersionRecord
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.tensors import Contract
+from edgewright.contract.tensors import Contract, refine
 from edgewright.hub import sandbox
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
@@ -62,7 +62,7 @@ class Registry:
         """
         check_name(name, "model")
         source = self._blobs.path(draft.source_sha256)
-        contract = self._contract(source, draft.contract)
+        contract = self._contract(source, draft)
         if draft.lineage.parent:
             self.version(name, draft.lineage.parent)
         with self._registering:
@@ -132,12 +132,12 @@ class Registry:
         self._audit.record(connection, "hub", "variant.add", subject, sha256=record.sha256, recipe=list(record.recipe))
         self._events.record(connection, "registry.variant_added", subject)
 
-    def _contract(self, source: Path, given: Contract | None) -> Contract:
+    def _contract(self, source: Path, draft: VersionDraft) -> Contract:
         facts = inspect_source(source)
-        if given is None:
-            return facts.contract
-        confirm_contract(given, facts.contract)
-        return given
+        if draft.contract is None:
+            return refine(facts.contract, draft.refinement)
+        confirm_contract(draft.contract, facts.contract)
+        return draft.contract
 
     def _reference(self, source: Path, contract: Contract, name: str, number: int, snapshot: str) -> bytes:
         if not snapshot:

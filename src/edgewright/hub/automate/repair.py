@@ -1,0 +1,214 @@
+"""The repair of a drifted model, as one durable run: collect, label, snapshot, train, evaluate, optimise, release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.contract.api import (
+    ReleaseDraft,
+    ReleaseState,
+    RolloutDraft,
+    RolloutState,
+    RunState,
+    TrainDraft,
+    TriggerRecord,
+)
+from edgewright.contract.errors import Refused
+from edgewright.hub.automate import table
+from edgewright.hub.automate.evaluation import Evaluations
+from edgewright.hub.automate.model import ChallengerNotBetter, promote
+from edgewright.hub.automate.service import Automate
+from edgewright.hub.data import Data
+from edgewright.hub.db import Database
+from edgewright.hub.events import Event, Events
+from edgewright.hub.govern import Audit, Principal
+from edgewright.hub.jobs import ENDED, Jobs, RunContext
+from edgewright.hub.observe import Observe
+from edgewright.hub.optimize import Optimize
+from edgewright.hub.packaging import Packaging
+from edgewright.hub.registry import Registry
+from edgewright.hub.rollout import Rollouts
+
+LOOK_AGAIN_S = 30.0
+NEWS = (
+    "data.labelled",
+    "run.ended",
+    "packaging.release_ready",
+    "packaging.release_bad",
+    "rollout.done",
+    "rollout.halted",
+    "rollout.aborted",
+)
+
+
+class Repair:
+    """Carries a repair through every room; where people are needed it waits for them, for as long as it takes."""
+
+    def __init__(
+        self,
+        db: Database,
+        events: Events,
+        audit: Audit,
+        clock: Callable[[], float],
+        jobs: Jobs,
+        automate: Automate,
+        evaluations: Evaluations,
+        registry: Registry,
+        data: Data,
+        optimize: Optimize,
+        packaging: Packaging,
+        rollouts: Rollouts,
+        observe: Observe,
+    ) -> None:
+        self._db = db
+        self._events = events
+        self._audit = audit
+        self._clock = clock
+        self._jobs = jobs
+        self._automate = automate
+        self._evaluations = evaluations
+        self._registry = registry
+        self._data = data
+        self._optimize = optimize
+        self._packaging = packaging
+        self._rollouts = rollouts
+        self._observe = observe
+        jobs.define("repair", self.body, is_heavy=False)
+        for kind in NEWS:
+            events.subscribe(kind, self._on_news)
+
+    def body(self, context: RunContext) -> dict[str, Any]:
+        """The whole repair. Raises ChallengerNotBetter and others, which end the run as failed, with the reason."""
+        trigger = msgspec.convert(context.args["trigger"], TriggerRecord)
+        draft, model, champion = trigger.draft, trigger.model, int(context.args["version"])
+        actor = Principal(name=trigger.created_by, roles=())
+
+        # 1. Ask the devices that run the champion for samples, and people for their labels.
+        context.step("collect", self._open_collection, context.id, model, draft.samples_per_device)
+        context.report(f"waiting for {draft.min_labels} labels", 0.05, state=RunState.WAITING)
+        self._wait_until(context, lambda: self._labelled(model, context.id) >= draft.min_labels)
+        context.step("close", self._close_collection, context.id)
+
+        # 2. A snapshot of old and new, and a challenger that starts from the champion.
+        context.report("snapshot", 0.3)
+        snapshot = context.step("snapshot", self._snapshot, actor, model, champion, context.id)
+        context.report("train", 0.35)
+        version = int(self._train(context, actor, model, snapshot, champion)["version"])
+
+        # 3. The challenger has to win on a pinned hold-out.
+        context.report("evaluate", 0.5)
+        reason = context.step("evaluate", self._evaluate, model, version, champion, snapshot)
+
+        # 4. Variants, packages, and the people who sign and approve.
+        context.report("optimise", 0.6)
+        self._optimise(context, actor, model, version)
+        context.report("build", 0.75)
+        counter = context.step("build", self._build, actor, model, version, reason)
+        context.report(f"waiting for signature and approval of {model}/{counter}", 0.8, state=RunState.WAITING)
+        self._wait_until(context, lambda: self._is_settled(model, counter))
+        context.step("check", self._check_ready, model, counter)
+        result = {"version": version, "snapshot": snapshot, "release": f"{model}/{counter}", "why": reason}
+        if not draft.rollout_group:
+            return result
+
+        # 5. Out to the fleet; the alert closes when it is there.
+        context.report(f"rolling out {model}/{counter}", 0.9)
+        rollout = context.step("rollout", self._roll_out, actor, trigger, counter)
+        self._wait_until(context, lambda: self._rollouts.rollout(rollout).state not in _UNDERWAY)
+        context.step("close alerts", self._close_alerts, model, rollout)
+        return {**result, "rollout": rollout}
+
+    def _wait_until(self, context: RunContext, holds: Callable[[], bool]) -> None:
+        while not context.step("look", holds):
+            context.wait(LOOK_AGAIN_S)
+
+    def _open_collection(self, request: str, model: str, budget: int) -> None:
+        row = {"request": request, "model": model, "budget": budget, "is_open": True, "opened_at": self._clock()}
+        with self._db.write() as connection:
+            connection.execute(sa.delete(table.collection).where(table.collection.c.request == request))
+            connection.execute(sa.insert(table.collection).values(**row))
+            self._audit.record(connection, "hub", "samples.request", model, request=request, budget=budget)
+
+    def _close_collection(self, request: str) -> None:
+        with self._db.write() as connection:
+            where = table.collection.c.request == request
+            connection.execute(sa.update(table.collection).where(where).values(is_open=False))
+
+    def _labelled(self, model: str, request: str) -> int:
+        return sum(sample.label is not None for sample in self._data.samples(model, request=request))
+
+    def _snapshot(self, actor: Principal, model: str, champion: int, request: str) -> str:
+        parent = self._registry.version(model, champion).lineage.snapshot
+        return self._data.extend(actor, parent, model, request).id
+
+    def _train(self, context: RunContext, actor: Principal, model: str, snapshot: str, champion: int) -> dict[str, Any]:
+        draft = TrainDraft(model=model, snapshot=snapshot, parent=champion)
+        run_id = f"{context.id}-train"
+        context.step("start training", self._start_training, actor, draft, run_id)
+        return self._outcome(context, run_id)
+
+    def _start_training(self, actor: Principal, draft: TrainDraft, run_id: str) -> None:
+        self._automate.start_training(actor, draft, run_id=run_id, why="repair")
+
+    def _evaluate(self, model: str, challenger: int, champion: int, snapshot: str) -> str:
+        verdict = promote(self._evaluations.compare(model, challenger, champion, snapshot))
+        if not verdict.yes:
+            raise ChallengerNotBetter(f"{model}@{challenger} does not replace {model}@{champion}: {verdict.reason}")
+        return verdict.reason
+
+    def _optimise(self, context: RunContext, actor: Principal, model: str, version: int) -> None:
+        for run_id in context.step("start optimising", self._start_optimising, actor, model, version):
+            self._outcome(context, run_id)
+
+    def _start_optimising(self, actor: Principal, model: str, version: int) -> list[str]:
+        targets = self._automate.pipeline(model).targets
+        return [run.id for run in self._optimize.start(actor, model, version, targets)]
+
+    def _outcome(self, context: RunContext, run_id: str) -> dict[str, Any]:
+        self._wait_until(context, lambda: self._jobs.get(run_id).state in ENDED)
+        run = self._jobs.get(run_id)
+        if run.state is not RunState.DONE:
+            raise Refused(f"{run.kind} of {run.subject} {run.state}: {run.error}", field="run")
+        return run.result
+
+    def _build(self, actor: Principal, model: str, version: int, reason: str) -> int:
+        for release in self._packaging.releases(model):
+            if release.version == version and release.state is not ReleaseState.BAD:
+                return release.counter
+        return self._packaging.build(actor, ReleaseDraft(model=model, version=version, note=reason)).counter
+
+    def _is_settled(self, model: str, counter: int) -> bool:
+        return self._packaging.release(model, counter).state is not ReleaseState.DRAFT
+
+    def _check_ready(self, model: str, counter: int) -> None:
+        release = self._packaging.release(model, counter)
+        if release.state is not ReleaseState.READY:
+            raise Refused(f"release {release.id} is {release.state}: {release.bad_reason}", field="release")
+
+    def _roll_out(self, actor: Principal, trigger: TriggerRecord, counter: int) -> str:
+        release = f"{trigger.model}/{counter}"
+        for rollout in self._rollouts.rollouts():
+            if rollout.release == release:
+                return rollout.id
+        waves = trigger.draft.rollout_waves or (1,)
+        draft = RolloutDraft(release=release, group=trigger.draft.rollout_group, waves=waves)
+        return self._rollouts.start(actor, draft).id
+
+    def _close_alerts(self, model: str, rollout: str) -> None:
+        record = self._rollouts.rollout(rollout)
+        if record.state is not RolloutState.DONE:
+            raise Refused(f"rollout {rollout} was {record.state}: {record.reason}", field="rollout")
+        with self._db.write() as connection:
+            self._observe.resolve(connection, model)
+
+    def _on_news(self, _event: Event) -> None:
+        for run in self._jobs.runs(kind="repair"):
+            if run.state not in ENDED:
+                self._jobs.wake(run.id)
+
+
+_UNDERWAY = (RolloutState.RUNNING, RolloutState.PAUSED)

@@ -1,0 +1,226 @@
+"""Pipelines, training runs and triggers: what people ask for, and what alerts start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.contract.api import (
+    Lineage,
+    PipelineDraft,
+    RunRecord,
+    RunState,
+    TrainDraft,
+    TriggerDraft,
+    TriggerRecord,
+    VersionDraft,
+)
+from edgewright.contract.order import Collect
+from edgewright.hub.automate import table
+from edgewright.hub.automate.model import UnknownPipeline, should_fire
+from edgewright.hub.automate.training import train
+from edgewright.hub.data import Data
+from edgewright.hub.db import Database
+from edgewright.hub.events import Event, Events
+from edgewright.hub.govern import Audit, Principal
+from edgewright.hub.jobs import ENDED, Jobs, RunContext
+from edgewright.hub.registry import Blobs, Registry, check_name
+
+RUN_KEY = "edgewright_run"
+
+
+class Automate:
+    """Keeps pipelines and triggers, runs training, and starts repairs when an alert calls for one."""
+
+    def __init__(
+        self,
+        db: Database,
+        events: Events,
+        audit: Audit,
+        clock: Callable[[], float],
+        jobs: Jobs,
+        registry: Registry,
+        data: Data,
+        blobs: Blobs,
+        work_dir: Path,
+    ) -> None:
+        self._db = db
+        self._events = events
+        self._audit = audit
+        self._clock = clock
+        self._jobs = jobs
+        self._registry = registry
+        self._data = data
+        self._blobs = blobs
+        self._work_dir = work_dir
+        jobs.define("train", self._train)
+        events.subscribe("observe.alert", self._on_alert)
+
+    # -- pipelines and training
+
+    def put_pipeline(self, principal: Principal, draft: PipelineDraft, *, dry_run: bool = False) -> PipelineDraft:
+        """Store how a model is trained; raises UnknownBlob if a code file was not uploaded."""
+        check_name(draft.model, "model")
+        check_name(draft.dataset, "dataset")
+        for file in draft.code:
+            self._blobs.path(file.sha256)
+        if dry_run:
+            return draft
+        with self._db.write() as connection:
+            connection.execute(sa.delete(table.pipeline).where(table.pipeline.c.model == draft.model))
+            row = {"model": draft.model, "record": msgspec.to_builtins(draft), "updated_at": self._clock()}
+            connection.execute(sa.insert(table.pipeline).values(**row))
+            self._audit.record(
+                connection, principal.name, "pipeline.store", draft.model, code_revision=draft.code_revision
+            )
+        return draft
+
+    def pipeline(self, model: str) -> PipelineDraft:
+        """The pipeline of a model; raises UnknownPipeline."""
+        with self._db.read() as connection:
+            record = connection.scalar(sa.select(table.pipeline.c.record).where(table.pipeline.c.model == model))
+        if record is None:
+            raise UnknownPipeline(f"no pipeline is stored for model '{model}'", field="model")
+        return msgspec.convert(record, PipelineDraft)
+
+    def start_training(
+        self, principal: Principal, draft: TrainDraft, *, run_id: str = "", why: str = "", dry_run: bool = False
+    ) -> RunRecord:
+        """Queue a training run; its result is `{"version", "snapshot", "metrics"}`. Raises UnknownPipeline and others.
+
+        With `dry_run` everything is checked and nothing is queued.
+        """
+        pipeline = self.pipeline(draft.model)
+        snapshot = self._data.snapshot(draft.snapshot or pipeline.dataset)
+        if draft.parent:
+            self._registry.version(draft.model, draft.parent)
+        args = {
+            "draft": msgspec.to_builtins(msgspec.structs.replace(draft, snapshot=snapshot.id)),
+            "pipeline": msgspec.to_builtins(pipeline),
+            "principal": principal.name,
+        }
+        if dry_run:
+            now = self._clock()
+            state = RunState.QUEUED
+            return RunRecord(
+                id="",
+                kind="train",
+                subject=draft.model,
+                state=state,
+                step="",
+                fraction=0.0,
+                started_at=now,
+                result=args,
+            )
+        with self._db.write() as connection:
+            run = self._jobs.start(connection, "train", draft.model, args, id=run_id, why=why)
+            self._audit.record(connection, principal.name, "run.train", draft.model, run=run, snapshot=snapshot.id)
+        return self._jobs.get(run)
+
+    def _train(self, context: RunContext) -> dict[str, Any]:
+        draft = msgspec.convert(context.args["draft"], TrainDraft)
+        pipeline = msgspec.convert(context.args["pipeline"], PipelineDraft)
+        context.report("train", 0.1)
+        trained = context.step("train", self._run_command, context, pipeline, draft)
+        context.report("register", 0.8)
+        version = context.step("register", self._register, context, pipeline, draft, trained)
+        return {"version": version, "snapshot": draft.snapshot, "metrics": trained["metrics"]}
+
+    def _run_command(self, context: RunContext, pipeline: PipelineDraft, draft: TrainDraft) -> dict[str, Any]:
+        parent = None
+        if draft.parent:
+            parent = self._blobs.path(self._registry.version(draft.model, draft.parent).source_sha256)
+        trained = train(
+            pipeline,
+            draft,
+            parent,
+            self._work_dir / context.id,
+            data=self._data,
+            blobs=self._blobs,
+            on_line=lambda line: context.report("train", log=line + "\n"),
+        )
+        return {name: getattr(trained, name) for name in trained.__struct_fields__}
+
+    def _register(
+        self, context: RunContext, pipeline: PipelineDraft, draft: TrainDraft, trained: dict[str, Any]
+    ) -> int:
+        for version in self._known_versions(draft.model):
+            if version.lineage.environment.get(RUN_KEY) == context.id:
+                return version.version
+        lineage = Lineage(
+            snapshot=draft.snapshot,
+            code_revision=pipeline.code_revision,
+            params={**pipeline.params, **draft.params},
+            seed=pipeline.seed,
+            environment={**trained["environment"], RUN_KEY: context.id},
+            parent=draft.parent,
+            command=pipeline.command,
+        )
+        version_draft = VersionDraft(
+            source_sha256=trained["source_sha256"],
+            refinement=pipeline.refinement,
+            snapshot=draft.snapshot,
+            lineage=lineage,
+            metrics=trained["metrics"],
+            task=pipeline.task,
+        )
+        principal = Principal(name=context.args["principal"], roles=())
+        return self._registry.register(principal, draft.model, version_draft).version
+
+    def _known_versions(self, model: str) -> tuple[Any, ...]:
+        return next((item.versions for item in self._registry.models() if item.name == model), ())
+
+    # -- triggers
+
+    def put_trigger(self, principal: Principal, draft: TriggerDraft, *, dry_run: bool = False) -> TriggerRecord:
+        """Set what an alert on a model starts; raises UnknownPipeline."""
+        self.pipeline(draft.model)
+        record = TriggerRecord(model=draft.model, draft=draft, created_by=principal.name, runs=0)
+        if dry_run:
+            return record
+        with self._db.write() as connection:
+            connection.execute(sa.delete(table.trigger).where(table.trigger.c.model == draft.model))
+            row = {"model": draft.model, "draft": msgspec.to_builtins(draft), "created_by": principal.name}
+            connection.execute(sa.insert(table.trigger).values(**row))
+            self._audit.record(connection, principal.name, "trigger.set", draft.model)
+        return record
+
+    def triggers(self) -> list[TriggerRecord]:
+        """All triggers, each with its last decision and the reason."""
+        with self._db.read() as connection:
+            rows = connection.execute(sa.select(table.trigger).order_by(table.trigger.c.model)).mappings()
+            return [msgspec.convert(dict(row), TriggerRecord) for row in rows]
+
+    def collects_for(self, models: list[str]) -> tuple[Collect, ...]:
+        """The open requests for samples of these models: they go into a device's order."""
+        query = sa.select(table.collection).where(table.collection.c.is_open, table.collection.c.model.in_(models))
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(table.collection.c.request))
+            return tuple(Collect(request=row.request, model=row.model, budget=row.budget) for row in rows)
+
+    def _on_alert(self, event: Event) -> None:
+        model = event.data["model"]
+        trigger = next((item for item in self.triggers() if item.model == model), None)
+        if trigger is None:
+            return
+        run_id = f"repair-{event.data['alert']}"
+        runs = self._jobs.runs(kind="repair", subject=model)
+        if any(run.id == run_id for run in runs):
+            return
+        now = self._clock()
+        verdict = should_fire(trigger, now, [run.id for run in runs if run.state not in ENDED])
+        values: dict[str, Any] = {"last_decision": verdict.reason}
+        if verdict.yes:
+            values |= {"runs": trigger.runs + 1, "last_fired_at": now}
+        with self._db.write() as connection:
+            connection.execute(sa.update(table.trigger).where(table.trigger.c.model == model).values(**values))
+            action = "trigger.fire" if verdict.yes else "trigger.hold"
+            self._audit.record(connection, "hub", action, model, alert=event.data["alert"], why=verdict.reason)
+            if verdict.yes:
+                args = {"trigger": msgspec.to_builtins(trigger), **event.data}
+                why = f"alert {event.data['alert']}: {verdict.reason}"
+                self._jobs.start(connection, "repair", model, args, id=run_id, why=why)
