@@ -48,16 +48,17 @@ def decode_line(data: bytes) -> Line:
     if len(data) > MAX_LINE_BYTES:
         raise HostileInput(f"a line of the worker has at most {MAX_LINE_BYTES} bytes, this one has {len(data)}")
     try:
-        return msgspec.json.decode(data, type=Line)
+        line: Line = msgspec.json.decode(data, type=Line)
     except msgspec.MsgspecError as error:
         raise HostileInput(f"not a line of the worker: {error}") from error
+    return line
 
 
 def judge_shadow(result: ShadowResult, policy: Shadow) -> tuple[bool, str]:
     """Say whether the candidate passes its shadow phase, and why. Too few requests pass on the golden test alone."""
     if result.requests < policy.min_requests:
         return True, f"only {result.requests} of {policy.min_requests} requests were compared: golden test alone"
-    if result.agreement < policy.min_agreement:
+    if not result.agreement >= policy.min_agreement:  # in this form, a NaN fails
         return False, (
             f"shadow: agrees with the active model on {result.agreement:.1%} of {result.requests} requests, "
             f"at least {policy.min_agreement:.1%} are needed"

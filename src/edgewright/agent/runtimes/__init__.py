@@ -1,0 +1,74 @@
+"""Inference runtimes: one Protocol, one file for each, loaded by the name that a manifest gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from edgewright import plugins
+from edgewright.contract.errors import EdgewrightError, Refused
+from edgewright.contract.manifest import Runtime as Needed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+GROUP = "edgewright.runtimes"
+
+
+class ModelUnreadable(EdgewrightError):
+    """The runtime cannot load these model files, or not with the provider that the package needs."""
+
+    code = "model_unreadable"
+    hint = "The package was built for another runtime or is damaged."
+
+
+class InferenceFailed(EdgewrightError):
+    """The runtime gave up on a request."""
+
+    code = "inference_failed"
+
+
+class RuntimeUnfit(Refused):
+    """The installed runtime's version is outside what the package needs."""
+
+    code = "runtime_unfit"
+    hint = "Update the runtime on the device, or release a package for its version."
+
+
+class Session(Protocol):
+    """A loaded model. `run` may be called by several threads at once."""
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Infer: one array for each of `output_names`. Raises InferenceFailed."""
+        ...
+
+
+class Runtime(Protocol):
+    """Loads models of one kind of file."""
+
+    version: str
+
+    def load(self, path: Path, provider: str) -> Session:
+        """Load the model file. Raises ModelUnreadable, also where `provider` is not what then runs."""
+        ...
+
+
+def load_runtime(needed: Needed) -> Runtime:
+    """The installed runtime that a manifest asks for. Raises NotFound or RuntimeUnfit."""
+    runtime = cast(Runtime, plugins.load(GROUP, needed.name)())
+    if not _numbers(needed.minimum) <= _numbers(runtime.version) < _numbers(needed.below):
+        raise RuntimeUnfit(
+            f"{needed.name} {runtime.version} is installed; the package needs {needed.minimum} up to {needed.below}",
+            field="runtime",
+        )
+    return runtime
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: '1.23.2+cpu' is (1, 23, 2)."""
+    parts = version.split("+")[0].split(".")
+    return tuple(int(part) for part in parts if part.isdecimal())
