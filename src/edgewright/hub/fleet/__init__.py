@@ -1,0 +1,27 @@
+"""Fleet: devices, how they enrol and hold a session, the groups they are in, and what they report of themselves."""
+
+from edgewright.hub.fleet.model import (
+    ClaimExpired,
+    ClaimUsed,
+    Desired,
+    DeviceRevoked,
+    SessionEnded,
+    StaleNonce,
+    UnknownClaim,
+    UnknownDevice,
+    matches,
+)
+from edgewright.hub.fleet.service import Fleet
+
+__all__ = [
+    "ClaimExpired",
+    "ClaimUsed",
+    "Desired",
+    "DeviceRevoked",
+    "Fleet",
+    "SessionEnded",
+    "StaleNonce",
+    "UnknownClaim",
+    "UnknownDevice",
+    "matches",
+]

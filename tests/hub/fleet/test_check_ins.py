@@ -1,0 +1,158 @@
+"""Check-ins: what changed is saved at once, heartbeats a little later."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import sqlalchemy as sa
+
+from edgewright.contract.api import GroupDraft
+from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
+from edgewright.contract.report import CheckIn, ModelState
+from edgewright.hub.events import Events
+from edgewright.hub.fleet import Desired, Fleet
+from edgewright.hub.fleet.model import GroupExists
+
+RUNNING = ModelState(
+    model="digits", version=3, counter=2, manifest_sha256="ab" * 32, step="idle", held_sha256=("cd" * 32,)
+)
+
+
+@pytest.fixture
+def id(device, claim):
+    return device.enrol(claim).device
+
+
+@pytest.fixture
+def reborn(db, audit, clock):
+    """The fleet as a hub sees it that was killed and started again."""
+    return lambda: Fleet(db, Events(db, clock), audit, clock, lambda: b"", random.Random(9).randbytes)
+
+
+@pytest.fixture
+def writes(db):
+    """Statements that change the database, as they are executed."""
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        if not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
+            seen.append(statement)
+
+    sa.event.listen(db.engine, "before_cursor_execute", note)
+    return seen
+
+
+def test_a_check_in_is_seen_in_the_devices_record(fleet, id, clock):
+    fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,), backlog=4))
+
+    record = fleet.device(id)
+    assert (record.last_seen_at, record.backlog) == (clock.now, 4)
+    assert [(model.model, model.version, model.counter) for model in record.models] == [("digits", 3, 2)]
+    assert fleet.states([id]) == {id: (RUNNING,)}
+
+
+def test_states_survive_a_killed_hub(fleet, id, reborn):
+    fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
+
+    assert reborn().states([id]) == {id: (RUNNING,)}
+
+
+def test_check_ins_that_change_nothing_write_nothing_for_some_seconds(fleet, id, clock, writes, reborn):
+    fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
+    writes.clear()
+    for _ in range(4):
+        clock.now += 1.0
+        fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
+    assert writes == []
+
+    clock.now += 1.0
+    fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
+
+    assert len(writes) == 1
+    assert reborn().seen([id])[id].at == clock.now
+
+
+def test_flush_saves_the_heartbeats_in_memory(fleet, id, clock, reborn):
+    fleet.check_in(id, CheckIn(nonce="n"))
+    clock.now += 1.0
+    fleet.check_in(id, CheckIn(nonce="n", backlog=9))
+
+    fleet.flush()
+
+    assert reborn().seen([id])[id].at == clock.now
+    assert reborn().device(id).backlog == 9
+
+
+def test_a_model_that_is_gone_from_a_device_is_gone_from_its_record(fleet, id):
+    fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
+
+    fleet.check_in(id, CheckIn(nonce="n"))
+
+    assert fleet.device(id).models == ()
+
+
+def test_a_record_shows_what_is_wanted_beside_what_runs(fleet, id):
+    fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
+
+    desired = {id: {"digits": Desired(4, (3,)), "wine": Desired(1)}}
+
+    digits, wine = fleet.devices(desired)[0].models
+    assert (digits.counter, digits.desired_counter, digits.bad_counters) == (2, 4, (3,))
+    assert (wine.model, wine.counter, wine.desired_counter) == ("wine", 0, 1)
+
+
+@pytest.mark.parametrize(
+    "check_in",
+    [
+        CheckIn(nonce="n", backlog=-1),
+        CheckIn(nonce="n", models=(RUNNING,) * 65),
+        CheckIn(
+            nonce="n", models=(ModelState(model="m" * 101, version=1, counter=1, manifest_sha256="", step="idle"),)
+        ),
+        CheckIn(nonce="n", models=(ModelState(model="m", version=1, counter=-1, manifest_sha256="", step="idle"),)),
+    ],
+)
+def test_implausible_check_ins_are_hostile_and_leave_nothing(fleet, id, check_in):
+    with pytest.raises(HostileInput):
+        fleet.check_in(id, check_in)
+
+    assert fleet.device(id).last_seen_at is None
+
+
+def test_a_group_by_selector_takes_in_devices_by_their_labels(fleet, id, operator):
+    berlin = fleet.create_group(operator, GroupDraft(name="berlin", selector="site=berlin"))
+    fleet.create_group(operator, GroupDraft(name="paris", selector="site=paris"))
+
+    assert (berlin.devices, berlin.count) == ((id,), 1)
+    assert fleet.members("paris") == []
+    assert [group.name for group in fleet.groups()] == ["berlin", "paris"]
+
+
+def test_revoked_devices_are_in_no_group(fleet, id, operator):
+    fleet.create_group(operator, GroupDraft(name="lanes", devices=(id,)))
+
+    fleet.revoke(operator, id)
+
+    assert fleet.members("lanes") == []
+
+
+def test_a_group_names_devices_that_exist_and_is_made_once(fleet, id, operator):
+    with pytest.raises(InvalidInput, match="dev-nobody") as caught:
+        fleet.create_group(operator, GroupDraft(name="lanes", devices=(id, "dev-nobody")))
+    assert caught.value.field == "devices"
+
+    fleet.create_group(operator, GroupDraft(name="lanes", devices=(id,)), dry_run=True)
+    fleet.create_group(operator, GroupDraft(name="lanes", devices=(id,)))
+    with pytest.raises(GroupExists):
+        fleet.create_group(operator, GroupDraft(name="lanes", devices=(id,)), dry_run=True)
+
+
+def test_unknown_names_are_not_found_by_field(fleet):
+    with pytest.raises(NotFound) as caught:
+        fleet.members("nobody")
+    assert caught.value.field == "group"
+
+    with pytest.raises(NotFound) as caught:
+        fleet.device("dev-nobody")
+    assert caught.value.field == "device"
