@@ -1,1 +1,29 @@
-"""Tensor-aware deltas between two files, lossless to the bit."""
+"""Tensor-aware deltas between two files, lossless to the bit; the format is told in docs/reference/delta.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgewright.contract.delta.applier import apply
+    from edgewright.contract.delta.format import WrongBase
+    from edgewright.contract.delta.maker import DeltaStats, make
+
+__all__ = ["DeltaStats", "WrongBase", "apply", "make"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load each side when it is asked for: a device applies and never loads the maker, nor numpy before it must."""
+    if name == "apply":
+        from edgewright.contract.delta.applier import apply
+
+        return apply
+    if name == "WrongBase":
+        from edgewright.contract.delta.format import WrongBase
+
+        return WrongBase
+    if name in ("make", "DeltaStats"):
+        from edgewright.contract.delta import maker
+
+        return getattr(maker, name)
+    raise AttributeError(name)

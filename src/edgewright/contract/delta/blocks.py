@@ -1,0 +1,155 @@
+"""One block of a tensor: which rows changed, at which levels, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewright.contract.delta.coder import contexts_of, read_dense, read_sparse, write_dense, write_sparse
+from edgewright.contract.delta.elements import Array, Element, exponents, monotone
+from edgewright.contract.delta.format import Reader, Writer, require
+from edgewright.contract.delta.symbols import read_planes, write_planes
+
+_MASKED, _DENSE, _ROW_LEVELS, _COLUMN_LEVELS = 1, 2, 4, 8
+
+_ALWAYS_SPARSE, _ALWAYS_DENSE = 0.006, 0.25  # shares of changed elements between which both are tried
+_MIN_COLUMNS, _MIN_ROWS, _MIN_LEVELLED = 32, 8, 2048
+_LEVEL = np.dtype("<i2")
+_FAINTEST = 2.0**-10  # rows fainter than this share of the mean are taken as equally faint
+
+
+Attempt = tuple[int, bytearray]  # flags and body of one way to write a block
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Half-bit levels of a block's changed rows and of its columns; None where they say nothing."""
+
+    rows: Array | None = None
+    columns: Array | None = None
+
+    @property
+    def flags(self) -> int:
+        """How a block with these levels is marked."""
+        rows = _ROW_LEVELS if self.rows is not None else 0
+        return _DENSE | rows | (_COLUMN_LEVELS if self.columns is not None else 0)
+
+
+def write_block(writer: Writer, prediction: Array, new: Array, element: Element, like: int | None = None) -> int:
+    """What turns a (rows, columns) block of predicted bit patterns into the new ones, as short as is found.
+
+    Returns the way it took: given as `like` for the tensor's next block, it saves trying the others.
+    """
+    changed = (prediction != new).any(axis=1)
+    is_masked = len(changed) > 1 and not changed.all()
+    if is_masked:
+        prediction, new = np.ascontiguousarray(prediction[changed]), np.ascontiguousarray(new[changed])
+    residuals = (monotone(new, element) - monotone(prediction, element)).reshape(-1)
+    share = np.count_nonzero(residuals) / max(1, len(residuals))
+    attempts: list[Attempt] = []
+    if share < _ALWAYS_DENSE:
+        attempts.append((0, _sparse(residuals)))
+    if share >= _ALWAYS_SPARSE:
+        attempts += _dense_attempts(prediction, residuals, element, like)
+    flags, body = min(attempts, key=lambda attempt: len(attempt[1]))
+    writer.varint(flags | (_MASKED if is_masked else 0))
+    if is_masked:
+        writer.packed(np.packbits(changed, bitorder="little").tobytes())
+    writer.raw(body)
+    return flags
+
+
+def read_block(reader: Reader, prediction: Array, element: Element) -> Array:
+    """The new bit patterns of a block; rows that did not change are as predicted."""
+    flags = reader.at_most(15, "block flags")
+    if not flags & _MASKED:
+        return _read_rows(reader, prediction, element, flags)
+    rows = len(prediction)
+    bits = np.frombuffer(reader.packed((rows + 7) // 8), np.uint8)
+    changed = np.unpackbits(bits, count=rows, bitorder="little").astype(bool)
+    block = prediction.copy()
+    block[changed] = _read_rows(reader, np.ascontiguousarray(prediction[changed]), element, flags)
+    return block
+
+
+def _read_rows(reader: Reader, prediction: Array, element: Element, flags: int) -> Array:
+    if flags & _DENSE:
+        require(prediction.size > 0, "a dense block has no rows")
+        rows, columns = prediction.shape
+        row_levels = _read_levels(reader, rows) if flags & _ROW_LEVELS else None
+        column_levels = _read_levels(reader, columns) if flags & _COLUMN_LEVELS else None
+        contexts = contexts_of(prediction, element, row_levels, column_levels)
+        residuals = read_dense(reader, contexts, element.dtype).reshape(prediction.shape)
+        return monotone(monotone(prediction, element) + residuals, element)
+    require(not flags & (_ROW_LEVELS | _COLUMN_LEVELS), "a sparse block has no levels")
+    at, values = read_sparse(reader, prediction.size, element.dtype)
+    flat = prediction.reshape(-1).copy()
+    flat[at] = monotone(monotone(flat[at], element) + values, element)
+    return flat.reshape(prediction.shape)
+
+
+def _sparse(residuals: Array) -> bytearray:
+    writer = Writer()
+    write_sparse(writer, residuals)
+    return writer.data
+
+
+def _dense_attempts(prediction: Array, residuals: Array, element: Element, like: int | None) -> list[Attempt]:
+    ways = list(_levels(prediction, residuals, element))
+    chosen = [levels for levels in ways if like is not None and levels.flags == like]
+    return [_dense(prediction, residuals, element, levels) for levels in chosen or ways]
+
+
+def _dense(prediction: Array, residuals: Array, element: Element, levels: Levels) -> Attempt:
+    writer = Writer()
+    for part in (levels.rows, levels.columns):
+        if part is not None:
+            _write_levels(writer, part)
+    write_dense(writer, residuals, contexts_of(prediction, element, levels.rows, levels.columns))
+    return levels.flags, writer.data
+
+
+def _write_levels(writer: Writer, levels: Array) -> None:
+    write_planes(writer, np.diff(levels, prepend=_LEVEL.type(0)).astype(_LEVEL))
+
+
+def _read_levels(reader: Reader, count: int) -> Array:
+    return np.cumsum(read_planes(reader, count, _LEVEL), dtype=_LEVEL)
+
+
+def _levels(prediction: Array, residuals: Array, element: Element) -> Iterator[Levels]:
+    """Ways to tell apart the parts of a block that moved much from those that moved little."""
+    yield Levels()
+    rows, columns = prediction.shape
+    if columns < _MIN_COLUMNS or rows < _MIN_ROWS or prediction.size < _MIN_LEVELLED:
+        return
+    exponent = exponents(prediction, element) if element.is_float else np.zeros(prediction.shape, np.int16)
+    highest = int(exponent.max())
+    moved = np.abs(residuals.reshape(prediction.shape).astype(np.float64)) * np.exp2(
+        exponent.astype(np.float64) - highest
+    )
+    mean = float(moved.mean())
+    if mean == 0:
+        return
+    by_row = 2 * np.log2(np.maximum(moved.mean(axis=1), mean * _FAINTEST)) + 2 * highest
+    by_column = 2 * np.log2(np.maximum(moved.mean(axis=0), mean * _FAINTEST)) + 2 * highest
+    relative = by_column - (2 * np.log2(mean) + 2 * highest)
+    for row_part, column_part in ((by_row, None), (None, by_column), (by_row, relative)):
+        yield _placed(row_part, column_part, exponent, element)
+
+
+def _placed(by_row: Array | None, by_column: Array | None, exponent: Array, element: Element) -> Levels:
+    """Round to half bits, and shift so that the contexts begin near 0."""
+    rows = None if by_row is None else np.round(by_row).astype(_LEVEL)
+    columns = None if by_column is None else np.round(by_column).astype(_LEVEL)
+    level = -2 * exponent.astype(np.int32) if element.is_float else np.zeros(exponent.shape, np.int32)
+    if rows is not None:
+        level = level + rows[:, None]
+    if columns is not None:
+        level = level + columns[None, :]
+    lowest = _LEVEL.type(np.percentile(level, 0.3) if element.is_float else level.min())
+    if rows is not None:
+        return Levels(rows - lowest, columns)
+    return Levels(None, None if columns is None else columns - lowest)
