@@ -22,6 +22,7 @@ MAX_TIMESTAMP_BYTES = 16 * 1024
 MAX_SNAPSHOT_BYTES = 2 * 1024 * 1024
 MAX_TARGETS_BYTES = 4 * 1024 * 1024
 ONLINE_FIELD = "x-edgewright-online"
+RELEASE_FIELD = "x-edgewright-release"
 ROLE_PREFIX = "release-"
 
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)

@@ -1,0 +1,75 @@
+"""From a measured variant to the manifest of its package: files, budgets, tolerance. No I/O but asking for sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from edgewright.contract.api import TargetRecord, VariantRecord, VersionRecord
+from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance, digest
+
+ORT_MINIMUM = "1.17"
+ORT_BELOW = "2"
+MIN_LATENCY_P95_MS = 50.0
+LATENCY_FACTOR = 10.0
+MIN_MEMORY_BYTES = 512 * 1024**2
+MEMORY_FACTOR = 4
+
+FLOAT = Tolerance(rtol=1e-4, atol=1e-5, min_argmax_agreement=0.998)
+INT8 = Tolerance(rtol=0.02, atol=0.05, min_argmax_agreement=0.98)
+"""What another machine's runtime may change: rounding for floats, about two steps of the scale for int8."""
+
+
+def build_manifest(
+    version: VersionRecord,
+    variant: VariantRecord,
+    target: TargetRecord,
+    counter: int,
+    size_of: Callable[[str], int],
+) -> Manifest:
+    """The manifest of one package; `size_of` gives a blob's length in bytes by its digest."""
+    return Manifest(
+        model=version.model,
+        version=version.version,
+        counter=counter,
+        target=variant.target,
+        hardware=target.arch,
+        runtime=Runtime(name=target.runtime, minimum=ORT_MINIMUM, below=ORT_BELOW, provider=target.provider),
+        files=_files(version, variant, size_of),
+        contract=version.contract,
+        budgets=budgets(variant),
+        tolerance=tolerance(variant.recipe),
+        recipe=variant.recipe,
+        lineage_sha256=lineage_sha256(version),
+    )
+
+
+def tolerance(recipe: tuple[str, ...]) -> Tolerance:
+    """How far a device may stray from the golden outputs, which depends on the arithmetic that the recipe leaves."""
+    return INT8 if any("int8" in step for step in recipe) else FLOAT
+
+
+def budgets(variant: VariantRecord) -> Budgets:
+    """What was measured, with room for a slower machine: tenfold the latency, fourfold the memory, and a floor."""
+    return Budgets(
+        latency_p95_ms=max(LATENCY_FACTOR * variant.latency_p95_ms, MIN_LATENCY_P95_MS),
+        memory_bytes=max(MEMORY_FACTOR * variant.memory_bytes, MIN_MEMORY_BYTES),
+    )
+
+
+def lineage_sha256(version: VersionRecord) -> str:
+    """Binds the package to where its model comes from: source file, lineage and metrics."""
+    what = [version.model, version.version, version.source_sha256, version.lineage, version.metrics]
+    return digest(msgspec.json.encode(what, order="deterministic"))
+
+
+def _files(version: VersionRecord, variant: VariantRecord, size_of: Callable[[str], int]) -> tuple[File, ...]:
+    wanted = (
+        ("model.onnx", Role.MODEL, variant.sha256),
+        ("golden.safetensors", Role.GOLDEN, variant.golden_sha256),
+        ("reference.bin", Role.REFERENCE, version.reference_sha256),
+    )
+    return tuple(
+        File(name=name, role=role, sha256=sha256, size_bytes=size_of(sha256)) for name, role, sha256 in wanted if sha256
+    )
