@@ -45,7 +45,7 @@ from edgewright.contract.api import (
 class Client:
     """Everything a person can do at a hub.
 
-    Every method that changes something takes `dry_run=True`: the hub checks all and changes nothing. All raise
+    Every method that changes something takes `dry_run=True`, which checks and changes nothing. All raise
     `contract.errors.Told` with the hub's own words, and `Unreachable` where nothing answers at `url`.
     """
 

@@ -12,7 +12,7 @@ import msgspec
 
 from edgewright import __version__
 from edgewright.contract.api import FileRef
-from edgewright.contract.errors import ErrorReply, HostileInput, InvalidInput, NotFound, Told, Unreachable
+from edgewright.contract.errors import ErrorReply, HostileInput, InvalidInput, Told, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -79,11 +79,7 @@ class Transport:
 
     def has_blob(self, sha256: str) -> bool:
         """Whether the hub keeps a blob of that digest."""
-        try:
-            self._request("HEAD", _api("blobs", sha256))
-        except NotFound:
-            return False
-        return True
+        return self._send("HEAD", _api("blobs", sha256)).is_success  # a refusal comes with the PUT, in words
 
     def put_blob(self, sha256: str, content: bytes | Iterator[bytes], size_bytes: int) -> None:
         """Store bytes under their digest, which the hub checks."""
@@ -102,24 +98,18 @@ class Transport:
         self._http.close()
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        reply = self._send(method, path, **options)
+        if not reply.is_success:
+            raise _told(self.url, reply)
+        return reply
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         import httpx
 
         try:
-            reply = self._http.request(method, path, **options)
+            return self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise _unreachable(self.url, error) from error
-        if not reply.is_success:
-            raise self._error(method, reply)
-        return reply
-
-    def _error(self, method: str, reply: httpx.Response) -> Exception:
-        if method == "HEAD" and reply.status_code == 404:
-            return NotFound("no such blob")
-        try:
-            told = msgspec.json.decode(reply.content, type=ErrorReply)
-        except msgspec.MsgspecError:
-            return _not_a_hub(self.url, f"HTTP status {reply.status_code} without an error that we know")
-        return Told(reply.status_code, told.error)
 
 
 def checked_url(url: str) -> str:
@@ -171,6 +161,14 @@ def _decoded(reply: httpx.Response, into: type[T]) -> T:
         return msgspec.json.decode(reply.content, type=into)
     except msgspec.MsgspecError as error:
         raise _not_a_hub(str(reply.url), f"its reply is not what this version expects: {error}") from error
+
+
+def _told(url: str, reply: httpx.Response) -> Exception:
+    try:
+        told = msgspec.json.decode(reply.content, type=ErrorReply)
+    except msgspec.MsgspecError:
+        return _not_a_hub(url, f"HTTP status {reply.status_code} without an error that we know")
+    return Told(reply.status_code, told.error)
 
 
 def _not_a_hub(url: str, why: str) -> HostileInput:

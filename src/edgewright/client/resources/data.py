@@ -59,11 +59,11 @@ class Snapshots:
     ) -> SnapshotRecord:
         """Upload every file under `folder` (hidden ones apart) and freeze them as the dataset's next snapshot.
 
-        A dry run sends digests and no data. Raises InvalidInput for a folder without files.
+        A dry run uploads the files too, since the hub looks into them, and freezes nothing. Raises InvalidInput
+        for a folder without files.
         """
         files = list_files(folder)
-        if not dry_run:
-            self._blobs.put_files(files, on_progress)
+        self._blobs.put_files(files, on_progress)
         draft = SnapshotDraft(dataset=dataset, files=tuple(ref for _, ref in files), parent=parent, note=note)
         return self.create_from(draft, dry_run=dry_run)
 

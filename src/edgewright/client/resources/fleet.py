@@ -39,8 +39,10 @@ class Devices:
         return self._hub.get("devices", id, into=DeviceRecord)
 
     def revoke(self, id: str, *, dry_run: bool = False) -> DeviceRecord:
-        """Shut a device out at once."""
-        return self._hub.post("devices", id, "revoke", body={}, into=DeviceRecord, dry_run=dry_run)
+        """Shut a device out at once. A dry run returns the device as it is."""
+        if dry_run:
+            return self.get(id)
+        return self._hub.post("devices", id, "revoke", body={}, into=DeviceRecord)
 
 
 class Groups:
@@ -84,16 +86,18 @@ class Rollouts:
         )
 
     def pause(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
-        """Let no further device begin."""
-        return self._tell(id, "pause", reason, dry_run)
+        """Let no further device begin. A dry run of this or of the next two returns the rollout as it is."""
+        return self._steer(id, "pause", reason, dry_run)
 
     def resume(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
         """Go on after a pause."""
-        return self._tell(id, "resume", reason, dry_run)
+        return self._steer(id, "resume", reason, dry_run)
 
     def abort(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
         """End it, and take its devices back."""
-        return self._tell(id, "abort", reason, dry_run)
+        return self._steer(id, "abort", reason, dry_run)
 
-    def _tell(self, id: str, verb: str, reason: str, dry_run: bool) -> RolloutRecord:
-        return self._hub.post("rollouts", id, verb, body={"reason": reason}, into=RolloutRecord, dry_run=dry_run)
+    def _steer(self, id: str, verb: str, reason: str, dry_run: bool) -> RolloutRecord:
+        if dry_run:
+            return self.get(id)
+        return self._hub.post("rollouts", id, verb, body={"reason": reason}, into=RolloutRecord)

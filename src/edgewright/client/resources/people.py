@@ -28,8 +28,11 @@ class Audit:
         self._hub = hub
 
     def entries(self, after: int = 0) -> tuple[AuditEntry, ...]:
-        """The entries with numbers above `after`."""
-        return self._hub.get("audit", into=tuple[AuditEntry, ...], after=after)
+        """Every entry with a number above `after`, oldest first."""
+        found: list[AuditEntry] = []
+        while page := self._hub.get("audit", into=list[AuditEntry], after=found[-1].number if found else after):
+            found += page
+        return tuple(found)
 
     def verify(self) -> AuditReport:
         """Whether the log is whole and unchanged."""

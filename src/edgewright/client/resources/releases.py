@@ -15,7 +15,7 @@ from edgewright.contract.api import (
     SigningRequest,
     VerifyReport,
 )
-from edgewright.contract.errors import HostileInput
+from edgewright.contract.errors import HostileInput, Refused
 
 
 class Signs(Protocol):
@@ -23,6 +23,10 @@ class Signs(Protocol):
 
     def sign(self, payload: SigningPayload) -> list[SignatureDraft]:
         """Sign the exact bytes of a payload with every key that it asks for and that is here."""
+        ...
+
+    def describe(self, payload: SigningPayload) -> list[str]:
+        """Say in sentences what would be signed; raises HostileInput for what must not be."""
         ...
 
 
@@ -52,16 +56,26 @@ class Releases:
         return request
 
     def sign(self, model: str, counter: int, keys: Signs, *, dry_run: bool = False) -> ReleaseRecord:
-        """Sign a release with keys that never leave this machine. A dry run signs, and the hub only checks."""
+        """Sign a release with keys that never leave this machine. A dry run looks at all of it and signs nothing."""
         request = self.signing_request(model, counter)
-        return self.add_signatures(request, keys, dry_run=dry_run)
+        if dry_run:
+            for payload in request.payloads:
+                keys.describe(payload)
+            return request.release
+        return self.add_signatures(request, keys)
 
-    def add_signatures(self, request: SigningRequest, keys: Signs, *, dry_run: bool = False) -> ReleaseRecord:
+    def add_signatures(self, request: SigningRequest, keys: Signs) -> ReleaseRecord:
         """Sign a request that was fetched and looked at before."""
         drafts = [draft for payload in request.payloads for draft in keys.sign(payload)]
-        release = request.release
-        parts = ("releases", release.model, release.counter, "signatures")
-        return self._hub.post(*parts, body=drafts, into=ReleaseRecord, dry_run=dry_run)
+        if request.payloads and not drafts:
+            wanted = ", ".join(sorted({keyid[:12] for payload in request.payloads for keyid in payload.keyids}))
+            raise Refused(
+                f"no key here may sign {request.release.id}; it takes one of {wanted}",
+                field="keys",
+                hint="Name the folder of the release keys with --keys.",
+            )
+        parts = ("releases", request.release.model, request.release.counter, "signatures")
+        return self._hub.post(*parts, body=drafts, into=ReleaseRecord)
 
     def approve(self, model: str, counter: int, *, dry_run: bool = False) -> ReleaseRecord:
         """Approve the release as it is now; its author's approval does not count."""
@@ -76,8 +90,8 @@ class Releases:
 def check_request(request: SigningRequest, model: str, counter: int) -> None:
     """Make sure that what is to be signed says what the release says; raises HostileInput where it does not.
 
-    Every package of the release must stand among the signed targets under its own digest, and the release must
-    be the one that was asked for.
+    The release must be the one that was asked for, every package of it must stand among the signed targets under
+    its own digest, and nothing else may stand there under its counter.
     """
     release = request.release
     if (release.model, release.counter) != (model, counter):
@@ -91,6 +105,13 @@ def check_request(request: SigningRequest, model: str, counter: int) -> None:
                 field=f"packages.{package.target}",
                 hint="Do not sign. Ask who runs the hub.",
             )
+    strays = {path for path in offered if path.startswith(f"{release.id}/")} - {one.path for one in release.packages}
+    if strays:
+        raise HostileInput(
+            f"{min(strays)} is in the metadata to sign and not in the release",
+            field="packages",
+            hint="Do not sign. Ask who runs the hub.",
+        )
 
 
 def _targets(payload: SigningPayload) -> dict[str, str]:

@@ -33,8 +33,10 @@ class Runs:
         return self._hub.get("runs", id, into=RunRecord)
 
     def cancel(self, id: str, *, dry_run: bool = False) -> RunRecord:
-        """End a run at its next step."""
-        return self._hub.post("runs", id, "cancel", body={}, into=RunRecord, dry_run=dry_run)
+        """End a run at its next step. A dry run returns it as it is."""
+        if dry_run:
+            return self.get(id)
+        return self._hub.post("runs", id, "cancel", body={}, into=RunRecord)
 
     def wait(
         self, id: str, on_progress: Callable[[RunRecord], None] | None = None, *, timeout_s: float | None = None
@@ -69,10 +71,9 @@ class Pipelines:
         self._blobs = blobs
 
     def put(self, project: Project, *, dry_run: bool = False) -> PipelineDraft:
-        """Upload a project's training code and keep its pipeline. A dry run sends digests and no code."""
+        """Upload a project's training code and keep its pipeline. A dry run uploads the code and keeps nothing."""
         files = [(path, describe_file(path, name)) for name, path in project.code_files()]
-        if not dry_run:
-            self._blobs.put_files(files)
+        self._blobs.put_files(files)
         refs = tuple(ref for _, ref in files)
         draft = project.pipeline(refs, code_revision(project.folder, refs))
         return self._hub.post("pipelines", body=draft, into=PipelineDraft, dry_run=dry_run)

@@ -1,0 +1,89 @@
+"""What people type, as values: references, durations, labels, waves, and files in JSON. Raises UsageError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from edgewright.client import Client
+
+T = TypeVar("T")
+
+SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def version_of(client: Client, reference: str) -> tuple[str, int]:
+    """'digits@3' as ('digits', 3); a bare 'digits' means its newest version."""
+    name, at, number = reference.partition("@")
+    if not at:
+        return name, _newest(client, name)
+    if not name or not number.isdecimal():
+        raise _usage(f"{reference!r} is not a version", "model", "Write it as digits@3, or digits for the newest.")
+    return name, int(number)
+
+
+def release_of(reference: str) -> tuple[str, int]:
+    """'digits/4' as ('digits', 4)."""
+    name, slash, counter = reference.rpartition("/")
+    if not slash or not name or not counter.isdecimal():
+        raise _usage(f"{reference!r} is not a release", "release", "Write it as digits/4: model and counter.")
+    return name, int(counter)
+
+
+def seconds_of(text: str, field: str) -> float:
+    """'90', '90s', '15min', '1h' or '2d' in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    if found is None or found.group(2) not in SECONDS:
+        raise _usage(f"{text!r} is not a time span", field, "Write it as 90s, 15min, 1h or 2d.")
+    return float(found.group(1)) * SECONDS[found.group(2)]
+
+
+def waves_of(text: str) -> tuple[int, ...]:
+    """'1,3,8' as (1, 3, 8)."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise _usage(f"{text!r} is no list of waves", "waves", "Write rising device counts: --waves 1,3,8.")
+    return tuple(int(part) for part in parts)
+
+
+def labels_of(items: Sequence[str], field: str = "label") -> dict[str, str]:
+    """['site=berlin'] as {'site': 'berlin'}."""
+    labels: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise _usage(f"{item!r} is not of the form name=value", field, f"Write --{field} site=berlin.")
+        labels[name] = value
+    return labels
+
+
+def read_json(path: Path, kind: type[T], field: str) -> T:
+    """A JSON file as a typed value; raises InvalidInput, which names the file and the place in it."""
+    import msgspec
+
+    from edgewright.contract.errors import InvalidInput
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror or error}", field=field) from error
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"{path}: {error}", field=field) from error
+
+
+def _newest(client: Client, model: str) -> int:
+    latest = client.models.get(model).latest
+    if latest == 0:
+        raise _usage(
+            f"model {model} has no version yet", "model", f"edgewright model register FILE.onnx --name {model}"
+        )
+    return latest
+
+
+def _usage(message: str, field: str, hint: str) -> Exception:
+    from edgewright.contract.errors import UsageError
+
+    return UsageError(message, field=field, hint=hint)

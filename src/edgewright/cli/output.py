@@ -1,0 +1,127 @@
+"""What a verb prints: data on stdout (tables, facts or JSON), talk on stderr, errors in the style of rustc."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgewright.contract.errors import EdgewrightError
+
+T = TypeVar("T")
+Column = tuple[str, Callable[[T], str]]
+"""A column's title, and what stands in it for a record. A title that ends in '>' is set to the right."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and change nothing.")]
+
+
+def show_table(records: Sequence[T], columns: Sequence[Column[T]], *, as_json: bool, empty: str) -> None:
+    """Print records as a table or as a JSON array; off a terminal a table without colours. `empty` goes to stderr."""
+    if as_json:
+        show_json(records)
+    elif records:
+        console().print(build_table(records, columns))
+    else:
+        say(empty)
+
+
+def show_facts(record: T, facts: Sequence[Column[T]], *, as_json: bool) -> None:
+    """Print one record as lines of name and value, or as a JSON object. Empty values are left out."""
+    if as_json:
+        show_json(record)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for title, value in facts:
+        if text := value(record):
+            grid.add_row(title, Text(text))
+    console().print(grid)
+
+
+def show_json(value: object) -> None:
+    """Print a record, or a sequence of them, as JSON on stdout."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def show_json_line(value: object) -> None:
+    """Print a record as one line of JSON, for what is watched."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Tell people something, on stderr."""
+    console(is_talk=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_next(*commands: str) -> None:
+    """Name the commands that people often want next."""
+    for command in commands:
+        console(is_talk=True).print(f"next: {command}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_done(text: str, *, dry_run: bool) -> None:
+    """Say what was done, or what would be."""
+    say(f"dry run, nothing was changed: {text}" if dry_run else text)
+
+
+def show_error(error: EdgewrightError, as_json: bool) -> None:
+    """Tell of an error on stderr: what, where, and what to do; with `as_json` also as `{"error": …}` on stdout."""
+    from rich.text import Text
+
+    from edgewright.contract.errors import to_body
+
+    if as_json:
+        show_json(to_body(error))
+    lines = Text.assemble((f"error[{error.code}]", "bold red"), (f": {error.message}", "bold"))
+    if error.field:
+        lines.append("\n  --> ", style="blue").append(error.field)
+    if error.hint:
+        lines.append("\nhelp: ", style="bold cyan").append(error.hint)
+    console(is_talk=True).print(lines, highlight=False, soft_wrap=True)
+
+
+def refuse(message: str, *, field: str, hint: str = "") -> NoReturn:
+    """End with exit code 1 after data was shown: stdout holds the data alone, stderr says what is wrong with it."""
+    from edgewright.contract.errors import Refused
+
+    error = Refused(message, field=field, hint=hint)
+    show_error(error, as_json=False)
+    raise typer.Exit(error.exit_code)
+
+
+def build_table(records: Sequence[T], columns: Sequence[Column[T]]) -> Table:
+    """A table that fits 80 columns: words wrap, nothing is cut."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for title, _ in columns:
+        table.add_column(title.rstrip(">"), justify="right" if title.endswith(">") else "left", overflow="fold")
+    for record in records:
+        table.add_row(*(Text(value(record)) for _, value in columns))
+    return table
+
+
+def console(*, is_talk: bool = False) -> Console:
+    """Where to print: stdout for data, stderr for talk. NO_COLOR and a pipe turn colours off."""
+    from rich.console import Console
+
+    return Console(stderr=is_talk, highlight=False)

@@ -1,0 +1,150 @@
+"""`edgewright model`: models, their versions and variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgewright.cli.arguments import read_json, version_of
+from edgewright.cli.connection import connect
+from edgewright.cli.formats import moment, numbers, share, size, words
+from edgewright.cli.output import Column, DryRun, Json, say_done, say_next, show_facts, show_json, show_table
+from edgewright.cli.progress import UploadProgress
+
+if TYPE_CHECKING:
+    from edgewright.contract.api import ModelRecord, VariantRecord, VersionRecord
+    from edgewright.contract.tensors import TensorSpec
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("register")
+def register(
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="An ONNX file.")],
+    name: Annotated[str, typer.Option(help="The model that it is a version of.")],
+    snapshot: Annotated[str, typer.Option(help="The data that it learned from, which also measures it.")] = "",
+    contract: Annotated[Path | None, typer.Option(help="Its contract in JSON; inferred by default.")] = None,
+    metrics: Annotated[Path | None, typer.Option(help='Its metrics in JSON: {"accuracy": 0.97}.')] = None,
+    note: Annotated[str, typer.Option(help="A word to those who read this later.")] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Register a trained model as the next version."""
+    from edgewright.contract.tensors import Contract
+
+    given = read_json(contract, Contract, "contract") if contract else None
+    measured = read_json(metrics, dict[str, float], "metrics") if metrics else {}
+    with connect() as client, UploadProgress() as progress:
+        version = client.models.register(
+            name,
+            file,
+            contract=given,
+            snapshot=snapshot,
+            metrics=measured,
+            note=note,
+            on_progress=progress,
+            dry_run=dry_run,
+        )
+    show_facts(version, VERSION_FACTS, as_json=as_json)
+    say_done(f"{name}@{version.version} is registered", dry_run=dry_run)
+    say_next(f"edgewright optimize {name}@{version.version} --target TARGET")
+
+
+@app.command("ls")
+def list_models(as_json: Json = False) -> None:
+    """List the models."""
+    with connect() as client:
+        models = client.models.list()
+    show_table(
+        models,
+        [
+            ("MODEL", lambda one: one.name),
+            ("NEWEST>", lambda one: f"{one.name}@{one.latest}" if one.latest else ""),
+            ("TASK", lambda one: one.task),
+            ("OWNER", lambda one: one.owner),
+            ("SINCE", lambda one: moment(one.created_at)),
+        ],
+        as_json=as_json,
+        empty="No models yet. Train one: edgewright train, or: edgewright model register FILE.onnx --name NAME",
+    )
+
+
+@app.command("show")
+def show(
+    reference: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="digits, or digits@3.")],
+    as_json: Json = False,
+) -> None:
+    """Show a model's versions, or one version with its variants."""
+    with connect() as client:
+        if "@" not in reference:
+            _show_model(client.models.get(reference), as_json=as_json)
+            return
+        name, number = version_of(client, reference)
+        version = client.models.version(name, number)
+        variants = client.models.variants(name, number)
+    if as_json:
+        show_json({"version": version, "variants": variants})
+        return
+    show_facts(version, VERSION_FACTS, as_json=False)
+    show_variants(variants, f"{name}@{number}")
+
+
+def show_variants(variants: tuple[VariantRecord, ...], reference: str) -> None:
+    """The variants of a version as a table."""
+    empty = f"No variants yet. Make some: edgewright optimize {reference} --target TARGET"
+    show_table(variants, VARIANT_COLUMNS, as_json=False, empty=empty)
+
+
+def _show_model(model: ModelRecord, *, as_json: bool) -> None:
+    if as_json:
+        show_json(model)
+        return
+    empty = f"No versions yet. Register one: edgewright model register FILE.onnx --name {model.name}"
+    show_table(model.versions, VERSION_COLUMNS, as_json=False, empty=empty)
+
+
+VERSION_COLUMNS: list[Column[VersionRecord]] = [
+    ("VERSION", lambda one: f"{one.model}@{one.version}"),
+    ("SIZE>", lambda one: size(one.source_bytes)),
+    ("METRICS", lambda one: numbers(one.metrics)),
+    ("SNAPSHOT", lambda one: one.lineage.snapshot),
+    ("PARENT>", lambda one: str(one.lineage.parent or "")),
+    ("AT", lambda one: moment(one.created_at)),
+]
+
+VERSION_FACTS: list[Column[VersionRecord]] = [
+    ("version", lambda one: f"{one.model}@{one.version}"),
+    ("task", lambda one: one.task),
+    ("source", lambda one: f"{one.source_sha256} ({size(one.source_bytes)})"),
+    ("inputs", lambda one: _tensors(one.contract.inputs)),
+    ("outputs", lambda one: _tensors(one.contract.outputs)),
+    ("metrics", lambda one: numbers(one.metrics)),
+    ("snapshot", lambda one: one.lineage.snapshot),
+    ("code", lambda one: one.lineage.code_revision),
+    ("command", lambda one: one.lineage.command),
+    ("params", lambda one: words(f"{name}={value}" for name, value in one.lineage.params.items())),
+    ("seed", lambda one: str(one.lineage.seed) if one.lineage.command else ""),
+    ("parent", lambda one: f"{one.model}@{one.lineage.parent}" if one.lineage.parent else ""),
+    ("note", lambda one: one.note),
+    ("by", lambda one: f"{one.created_by}, {moment(one.created_at)}"),
+]
+
+VARIANT_COLUMNS: list[Column[VariantRecord]] = [
+    ("TARGET", lambda one: one.target),
+    ("ACCURACY>", lambda one: f"{share(one.accuracy)} (of {share(one.source_accuracy)})"),
+    ("P50>", lambda one: f"{one.latency_p50_ms:.3f} ms"),
+    ("P95>", lambda one: f"{one.latency_p95_ms:.3f} ms"),
+    ("SIZE>", lambda one: size(one.size_bytes)),
+    ("MEMORY>", lambda one: size(one.memory_bytes)),
+    ("PARITY", lambda one: "kept" if one.is_parity_kept else "lost"),
+    ("RECIPE", lambda one: words(one.recipe)),
+]
+
+
+def _tensors(specs: tuple[TensorSpec, ...]) -> str:
+    return "\n".join(
+        f"{spec.name}: {spec.dtype} [{words('any' if axis is None else axis for axis in spec.shape)}] {spec.kind}"
+        for spec in specs
+    )

@@ -1,0 +1,162 @@
+"""`edgewright release`: build, sign, approve and verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgewright.cli.arguments import release_of, version_of
+from edgewright.cli.connection import connect
+from edgewright.cli.formats import moment, short, size, words
+from edgewright.cli.output import (
+    Column,
+    DryRun,
+    Json,
+    refuse,
+    say,
+    say_done,
+    say_next,
+    show_facts,
+    show_json,
+    show_table,
+)
+
+if TYPE_CHECKING:
+    from edgewright.contract.api import CheckLine, ReleaseRecord
+
+app = typer.Typer(no_args_is_help=True)
+
+Reference = Annotated[str, typer.Argument(metavar="MODEL/COUNTER", help="A release: digits/4.")]
+
+
+@app.command("build")
+def build(
+    version: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="digits@3; digits means the newest.")],
+    note: Annotated[str, typer.Option(help="A word to those who approve it.")] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Package every variant of a version."""
+    with connect() as client:
+        name, number = version_of(client, version)
+        release = client.releases.build(name, number, note=note, dry_run=dry_run)
+    show_facts(release, RELEASE_FACTS, as_json=as_json)
+    say_done(f"release {release.id} is built", dry_run=dry_run)
+    say_next(f"edgewright release sign {release.id}")
+
+
+@app.command("ls")
+def list_releases(
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="Only this model.")] = "", as_json: Json = False
+) -> None:
+    """List the releases."""
+    with connect() as client:
+        releases = client.releases.list(model)
+    show_table(
+        releases,
+        [
+            ("RELEASE", lambda one: one.id),
+            ("VERSION", lambda one: f"{one.model}@{one.version}"),
+            ("STATE", lambda one: one.state),
+            ("TARGETS", lambda one: words(package.target for package in one.packages)),
+            ("SIGNED", lambda one: f"{len(one.signatures)} of {one.signatures_needed}"),
+            ("APPROVED", lambda one: f"{len(one.approvals)} of {one.approvals_needed}"),
+        ],
+        as_json=as_json,
+        empty="No releases yet. Build one: edgewright release build MODEL@VERSION",
+    )
+
+
+@app.command("show")
+def show(reference: Reference, as_json: Json = False) -> None:
+    """Show a release."""
+    with connect() as client:
+        release = client.releases.get(*release_of(reference))
+    show_facts(release, RELEASE_FACTS, as_json=as_json)
+
+
+@app.command("sign")
+def sign(
+    reference: Reference,
+    keys: Annotated[
+        Path | None, typer.Option(help="The folder with the release keys; the one of your login by default.")
+    ] = None,
+    passphrase: Annotated[
+        str, typer.Option(envvar="EDGEWRIGHT_KEYS_PASSPHRASE", help="Opens the keys.", show_envvar=True)
+    ] = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Sign a release with keys that stay on this machine."""
+    from edgewright.client.keys import OperatorKeys
+
+    model, counter = release_of(reference)
+    with connect() as client:
+        operator_keys = OperatorKeys(keys or _keys_of_login(), passphrase)
+        request = client.releases.signing_request(model, counter)
+        for payload in request.payloads:
+            for line in operator_keys.describe(payload):
+                say(line)
+        release = request.release if dry_run else client.releases.add_signatures(request, operator_keys)
+    show_facts(release, RELEASE_FACTS, as_json=as_json)
+    say_done(f"release {release.id} is signed", dry_run=dry_run)
+    say_next(f"edgewright release approve {release.id}    (by somebody else than {release.author})")
+
+
+@app.command("approve")
+def approve(reference: Reference, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Approve a release as it is now; its author's approval does not count."""
+    with connect() as client:
+        release = client.releases.approve(*release_of(reference), dry_run=dry_run)
+    show_facts(release, RELEASE_FACTS, as_json=as_json)
+    say_done(f"release {release.id} has {len(release.approvals)} of {release.approvals_needed}", dry_run=dry_run)
+    say_next(f"edgewright rollout start {release.id} --group GROUP --waves 1,3,8")
+
+
+@app.command("verify")
+def verify(reference: Reference, as_json: Json = False) -> None:
+    """Check a release from the root of trust down to every file."""
+    with connect() as client:
+        report = client.releases.verify(*release_of(reference))
+    if as_json:
+        show_json(report)
+    else:
+        columns: list[Column[CheckLine]] = [
+            ("", lambda one: "holds" if one.holds else "FAILS"),
+            ("CHECK", lambda one: one.what),
+            ("SEEN", lambda one: one.detail),
+        ]
+        show_table(report.checks, columns, as_json=False, empty="Nothing was checked.")
+    if not report.holds:
+        broken = words(check.what for check in report.checks if not check.holds)
+        refuse(f"{report.subject} does not verify: {broken}", field="release", hint="Do not roll it out.")
+    say(f"{report.subject} verifies")
+
+
+def _keys_of_login() -> Path:
+    from edgewright.client.credentials import current
+    from edgewright.contract.errors import UsageError
+
+    folder = current().keys
+    if not folder:
+        raise UsageError(
+            "no folder of release keys is known here",
+            field="keys",
+            hint="Name it: --keys DIR (see `edgewright hub up`).",
+        )
+    return Path(folder)
+
+
+RELEASE_FACTS: list[Column[ReleaseRecord]] = [
+    ("release", lambda one: one.id),
+    ("version", lambda one: f"{one.model}@{one.version}"),
+    ("state", lambda one: f"{one.state} {one.bad_reason}".rstrip()),
+    ("digest", lambda one: one.digest),
+    ("packages", lambda one: "\n".join(f"{package.target}  {size(package.size_bytes)}" for package in one.packages)),
+    ("signed", lambda one: f"{len(one.signatures)} of {one.signatures_needed} {words(map(short, one.signatures))}"),
+    ("approved", lambda one: f"{len(one.approvals)} of {one.approvals_needed} {words(one.approvals)}"),
+    ("note", lambda one: one.note),
+    ("by", lambda one: f"{one.author}, {moment(one.created_at)}"),
+]

@@ -1,0 +1,130 @@
+"""`edgewright rollout`: releases delivered in waves, each passed by a gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgewright.cli.arguments import release_of, seconds_of, waves_of
+from edgewright.cli.connection import connect
+from edgewright.cli.formats import moment
+from edgewright.cli.output import DryRun, Json, refuse, say, say_done, say_next, show_json, show_table
+from edgewright.cli.verbs.waves import show_rollout, show_watched
+
+if TYPE_CHECKING:
+    from edgewright.contract.api import RolloutRecord
+
+app = typer.Typer(no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ROLLOUT", help="A rollout's id.")]
+Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
+
+
+@app.command("start")
+def start(
+    release: Annotated[str, typer.Argument(metavar="MODEL/COUNTER", help="What to deliver: digits/4.")],
+    group: Annotated[str, typer.Option(help="To which devices.")],
+    waves: Annotated[str, typer.Option(help="Rising device counts; a last wave takes in the whole group.")] = "1",
+    target: Annotated[str, typer.Option(help="One target for all; by device by default.")] = "",
+    max_failed: Annotated[int, typer.Option(help="How many devices may fail.", min=0)] = 0,
+    min_reported: Annotated[float, typer.Option(help="The share of a wave that must report.", min=0, max=1)] = 0.5,
+    patience: Annotated[str, typer.Option(help="How long a device may take to answer.")] = "60s",
+    shadow_requests: Annotated[int, typer.Option(help="Requests to compare beforehand; 0 for none.", min=0)] = 50,
+    shadow_agreement: Annotated[float, typer.Option(help="The share that must agree.", min=0, max=1)] = 0.9,
+    shadow_wait: Annotated[str, typer.Option(help="How long to wait for these requests.")] = "120s",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Deliver a release to a group, wave by wave."""
+    from edgewright.contract.api import GateDraft, RolloutDraft
+
+    release_of(release)
+    gate = GateDraft(
+        max_failed=max_failed,
+        min_reported=min_reported,
+        patience_s=seconds_of(patience, "patience"),
+        shadow_requests=shadow_requests,
+        shadow_agreement=shadow_agreement,
+        shadow_wait_s=seconds_of(shadow_wait, "shadow-wait"),
+    )
+    draft = RolloutDraft(release=release, group=group, waves=waves_of(waves), gate=gate, target=target)
+    with connect() as client:
+        rollout = client.rollouts.start(draft, dry_run=dry_run)
+    show_rollout(rollout, as_json=as_json)
+    say_done(f"{release} goes to {group} as {rollout.id}", dry_run=dry_run)
+    say_next(f"edgewright rollout watch {rollout.id}")
+
+
+@app.command("watch")
+def watch(id: Id, as_json: Json = False) -> None:
+    """Follow a rollout to its end; with --json one line of JSON for every change."""
+    with connect() as client:
+        rollout = show_watched(client.rollouts.watch(id), as_json=as_json)
+    if rollout.state != "done":
+        refuse(
+            f"{rollout.release} was {rollout.state}: {rollout.reason or 'no reason is given'}",
+            field=f"rollout {id}",
+            hint=f"See which devices: edgewright rollout show {id}",
+        )
+    say(f"{rollout.release} is on every device of {rollout.group}")
+
+
+@app.command("show")
+def show(id: Id, as_json: Json = False) -> None:
+    """Show a rollout, its waves and its devices."""
+    with connect() as client:
+        rollout = client.rollouts.get(id)
+    show_rollout(rollout, as_json=as_json, with_devices=True)
+
+
+@app.command("ls")
+def list_rollouts(as_json: Json = False) -> None:
+    """List the rollouts."""
+    with connect() as client:
+        rollouts = client.rollouts.list()
+    show_table(
+        rollouts,
+        [
+            ("ROLLOUT", lambda one: one.id),
+            ("RELEASE", lambda one: one.release),
+            ("GROUP", lambda one: one.group),
+            ("STATE", lambda one: one.state),
+            ("WAVES", lambda one: f"{sum(wave.state == 'passed' for wave in one.waves)} of {len(one.waves)}"),
+            ("STARTED", lambda one: moment(one.created_at)),
+        ],
+        as_json=as_json,
+        empty="No rollouts yet. Start one: edgewright rollout start MODEL/COUNTER --group GROUP --waves 1,3,8",
+    )
+
+
+@app.command("pause")
+def pause(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Let no further device begin."""
+    with connect() as client:
+        rollout = client.rollouts.pause(id, reason, dry_run=dry_run)
+    _show_told(rollout, dry_run=dry_run, as_json=as_json)
+    say_next(f"edgewright rollout resume {id}", f"edgewright rollout abort {id}")
+
+
+@app.command("resume")
+def resume(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Go on after a pause."""
+    with connect() as client:
+        rollout = client.rollouts.resume(id, reason, dry_run=dry_run)
+    _show_told(rollout, dry_run=dry_run, as_json=as_json)
+    say_next(f"edgewright rollout watch {id}")
+
+
+@app.command("abort")
+def abort(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+    """End a rollout, and take its devices back."""
+    with connect() as client:
+        rollout = client.rollouts.abort(id, reason, dry_run=dry_run)
+    _show_told(rollout, dry_run=dry_run, as_json=as_json)
+
+
+def _show_told(rollout: RolloutRecord, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        show_json(rollout)
+    say_done(f"rollout {rollout.id} is {rollout.state}", dry_run=dry_run)

@@ -1,0 +1,109 @@
+"""A rollout on the terminal: its waves, live while it is watched, and its devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from edgewright.cli.formats import share, short, size
+from edgewright.cli.output import (
+    Column,
+    build_table,
+    console,
+    say,
+    show_facts,
+    show_json,
+    show_json_line,
+    show_table,
+)
+
+if TYPE_CHECKING:
+    from edgewright.contract.api import DeploymentRecord, RolloutRecord, WaveRecord
+
+
+def show_rollout(rollout: RolloutRecord, *, as_json: bool, with_devices: bool = False) -> None:
+    """The rollout's facts and waves, and its devices where wanted."""
+    if as_json:
+        show_json(rollout)
+        return
+    show_facts(rollout, ROLLOUT_FACTS, as_json=False)
+    show_table(rollout.waves, WAVE_COLUMNS, as_json=False, empty="No waves yet.")
+    if with_devices:
+        show_table(rollout.deployments, DEPLOYMENT_COLUMNS, as_json=False, empty="No device has begun.")
+
+
+def show_watched(rollouts: Iterable[RolloutRecord], *, as_json: bool) -> RolloutRecord:
+    """Show each state of a rollout until the last, which is returned: a live table, lines off a terminal, or JSON."""
+    talk = console(is_talk=True)
+    if as_json or not talk.is_terminal:
+        return _show_lines(rollouts, as_json=as_json)
+    from rich.live import Live
+
+    with Live(console=talk, auto_refresh=False) as live:
+        for rollout in rollouts:
+            live.update(build_table(rollout.waves, WAVE_COLUMNS), refresh=True)
+    return rollout
+
+
+def _show_lines(rollouts: Iterable[RolloutRecord], *, as_json: bool) -> RolloutRecord:
+    before: RolloutRecord | None = None
+    for rollout in rollouts:
+        if as_json:
+            show_json_line(rollout)
+        else:
+            for wave in rollout.waves:
+                if before is None or wave not in before.waves:
+                    say(_line(wave))
+            if before is None or rollout.state != before.state:
+                say(f"rollout {rollout.id}: {rollout.state} {rollout.reason}".rstrip())
+        before = rollout
+    return rollout
+
+
+def _line(wave: WaveRecord) -> str:
+    counts = f"{wave.committed} committed, {wave.failed} failed, {wave.waiting} waiting"
+    return f"wave {wave.number} of {wave.size}: {wave.state}, {counts} {wave.reason}".rstrip()
+
+
+ROLLOUT_FACTS: list[Column[RolloutRecord]] = [
+    ("rollout", lambda one: one.id),
+    ("release", lambda one: f"{one.release} ({one.model}@{one.version})"),
+    ("group", lambda one: one.group),
+    ("state", lambda one: f"{one.state} {one.reason}".rstrip()),
+    ("gate", lambda one: _gate(one)),
+    ("by", lambda one: one.created_by),
+]
+
+WAVE_COLUMNS: list[Column[WaveRecord]] = [
+    ("WAVE>", lambda one: str(one.number)),
+    ("DEVICES>", lambda one: str(one.size)),
+    ("STATE", lambda one: one.state),
+    ("COMMITTED>", lambda one: str(one.committed)),
+    ("FAILED>", lambda one: str(one.failed)),
+    ("WAITING>", lambda one: str(one.waiting)),
+    ("REASON", lambda one: one.reason),
+]
+
+DEPLOYMENT_COLUMNS: list[Column[DeploymentRecord]] = [
+    ("DEVICE", lambda one: short(one.device)),
+    ("WAVE>", lambda one: str(one.wave)),
+    ("TARGET", lambda one: one.target),
+    ("STATE", lambda one: one.state),
+    ("AGREES>", lambda one: "" if one.agreement is None else share(one.agreement)),
+    ("RECEIVED>", lambda one: _received(one)),
+    ("REASON", lambda one: one.reason),
+]
+
+
+def _gate(rollout: RolloutRecord) -> str:
+    gate = rollout.gate
+    shadow = f"{gate.shadow_requests} requests must agree to {share(gate.shadow_agreement)}"
+    return f"{gate.max_failed} may fail, {share(gate.min_reported)} must report, " + (
+        shadow if gate.shadow_requests else "no shadow phase"
+    )
+
+
+def _received(deployment: DeploymentRecord) -> str:
+    if not deployment.full_bytes:
+        return ""
+    return f"{size(deployment.received_bytes)} of {size(deployment.full_bytes)}"
