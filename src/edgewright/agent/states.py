@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from edgewright.contract.errors import HostileInput
-from edgewright.contract.order import Install, Rollback, Shadow
+from edgewright.contract.order import Install, Rollback
 from edgewright.contract.report import GoldenResult, InstallReport, Outcome, ShadowResult
 
 FORMAT = 1
@@ -244,19 +244,13 @@ def lose_slot(record: ModelRecord, slot: str, *, is_other_good: bool) -> ModelRe
     record = _with_slot(record, slot, None)
     if record.active != slot:
         return record
-    is_untried = record.candidate is not None and record.candidate.slot == other(slot)
-    serving = other(slot) if is_other_good and not is_untried else ""
-    return msgspec.structs.replace(record, active=serving)
-
-
-def judge_shadow(policy: Shadow, result: ShadowResult) -> str:
-    """Why the shadow phase fails ('' where it passes). Too few requests: the golden test alone decides."""
-    if result.requests >= policy.min_requests and result.agreement < policy.min_agreement:
-        return (
-            f"agreed with the active model on {result.agreement:.1%} of {result.requests} requests, "
-            f"{policy.min_agreement:.1%} are needed"
-        )
-    return ""
+    candidate = record.candidate
+    is_filled = candidate is not None and candidate.slot == other(slot) and record.step not in (Step.FETCH, Step.REPORT)
+    if not is_other_good or is_filled:  # an untried candidate does not serve
+        return msgspec.structs.replace(record, active="")
+    if candidate is not None and candidate.slot == other(slot):
+        record = _with_candidate(record, slot=slot)
+    return msgspec.structs.replace(record, active=other(slot))
 
 
 def report_id(deployment: str, counter: int, outcome: Outcome) -> str:

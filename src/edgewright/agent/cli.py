@@ -1,0 +1,189 @@
+"""`edgewright-agent run|status|version`: the device's own command."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgewright import __version__
+from edgewright.contract.errors import Conflict, EdgewrightError, UsageError
+
+if TYPE_CHECKING:
+    from edgewright.agent.enrol import Identity
+    from edgewright.agent.link import Link, Throttle
+    from edgewright.agent.settings import Settings
+    from edgewright.agent.stop import Stop
+    from edgewright.agent.supervisor import Supervisor
+
+OPTIONS = ("poll_s", "window_s", "bandwidth_bytes_s")
+
+
+class FolderInUse(Conflict):
+    """Another agent works on this folder."""
+
+    code = "folder_in_use"
+    hint = "Stop the other agent, or give this one a folder of its own."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0, or the error's (see contract/errors.py)."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code: int = chosen.act(chosen)
+    except EdgewrightError as error:
+        print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
+        if error.hint:
+            print(f"help: {error.hint}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return code
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run the agent until SIGTERM or SIGINT."""
+    from edgewright.agent import durable, logs
+    from edgewright.agent.stop import Stop
+
+    root: Path = chosen.dir.absolute()
+    try:
+        durable.make_folder(root)
+        lock = _lock(root)
+    except OSError as error:
+        raise UsageError(f"the folder {root} cannot be used: {error}", field="dir") from error
+    try:
+        stop = Stop()
+        stop.listen()
+        logs.start()
+        _assemble(root, chosen, stop).run()
+    finally:
+        os.close(lock)
+    return 0
+
+
+def status(chosen: argparse.Namespace) -> int:
+    """Say what is on this device."""
+    from edgewright.agent.status import read_status, to_text
+
+    found = read_status(chosen.dir)
+    text = msgspec.json.encode(found).decode() if chosen.json else to_text(found)
+    print(text)  # noqa: T201
+    return 0
+
+
+def version(_chosen: argparse.Namespace) -> int:
+    """Say which agent this is."""
+    print(f"edgewright-agent {__version__}")  # noqa: T201
+    return 0
+
+
+def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
+    """Wire the agent, by hand; enrols it first where that is still to be done."""
+    from edgewright.agent import facts
+    from edgewright.agent.exchange import Exchange, SignedTime
+    from edgewright.agent.launch import Workers, apply_delta
+    from edgewright.agent.link import Throttle
+    from edgewright.agent.machine import Equipment
+    from edgewright.agent.schedule import Chance, Schedule
+    from edgewright.agent.spool import Writer
+    from edgewright.agent.supervisor import Supervisor
+
+    settings = _settings(root, chosen)
+    signed_time, chance = SignedTime(root, time.time), Chance()
+    throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
+    identity, link = _identify(root, chosen, settings, signed_time.now, throttle)
+    check_ins = Schedule(time.monotonic, chance, settings.max_back_off_s)
+    equipment = Equipment(
+        root=root,
+        settings=settings,
+        source=link,
+        patch=apply_delta,
+        trials=Workers(),
+        reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
+        measure=lambda: facts.measure(root),
+        clock=signed_time.now,
+        monotonic=time.monotonic,
+        is_pausing=lambda: stop.is_requested or check_ins.is_due(),
+    )
+    exchange = Exchange(root, identity, link, settings, signed_time)
+    return Supervisor(exchange, equipment, check_ins, chance=chance, stop=stop)
+
+
+def _identify(
+    root: Path, chosen: argparse.Namespace, settings: Settings, clock: Callable[[], float], throttle: Throttle
+) -> tuple[Identity, Link]:
+    """Who this device is, and its way to the hub: from the folder, or by enrolling with the claim."""
+    from edgewright.agent import enrol, facts
+    from edgewright.agent.link import Link
+
+    identity = enrol.load_identity(root)
+    hub = chosen.hub or (identity.hub if identity else "")
+    if not hub or (identity is None and not chosen.claim):
+        raise enrol.NotEnrolled(
+            f"{root} holds no identity, and {'--claim' if hub else '--hub'} is missing", field="dir"
+        )
+    key = enrol.load_key(root)
+    device = identity.device if identity else ""
+    link = Link(hub, key, device=device, clock=clock, throttle=throttle, timeout_s=settings.timeout_s)
+    if identity is None:
+        name = chosen.name or platform.node()
+        identity = enrol.enrol(
+            root, hub=hub, claim=chosen.claim, name=name, key=key, link=link, measure=lambda: facts.measure(root)
+        )
+        link.close()
+        return _identify(root, chosen, settings, clock, throttle)
+    if hub != identity.hub:
+        enrol.save_identity(root, msgspec.structs.replace(identity, hub=hub))
+    return identity, link
+
+
+def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
+    """The folder's settings with the options' changes, which are kept."""
+    from edgewright.agent import settings
+
+    kept = settings.load(root)
+    changes = {name: value for name in OPTIONS if (value := getattr(chosen, name)) is not None}
+    changed = settings.check(msgspec.structs.replace(kept, **changes))
+    if changed != kept or not (root / settings.NAME).exists():
+        settings.save(root, changed)
+    return changed
+
+
+def _lock(root: Path) -> int:
+    fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise FolderInUse(f"another agent runs on {root}", field="dir") from error
+    return fd
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edgewright-agent", description="Keeps models on this device working.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verb = verbs.add_parser("run", help="run the agent; the first time with --hub and --claim")
+    verb.set_defaults(act=run)
+    verb.add_argument("--dir", type=Path, required=True, help="the agent's folder")
+    verb.add_argument("--hub", default="", metavar="URL", help="the hub's address")
+    verb.add_argument("--claim", default="", metavar="TOKEN", help="a one-time claim token")
+    verb.add_argument("--name", default="", help="what people call this device (its host name)")
+    verb.add_argument("--poll-s", type=float, help="seconds between check-ins (30)")
+    verb.add_argument("--window-s", type=float, help="seconds that a profile's window covers (60)")
+    verb.add_argument(
+        "--bandwidth-bytes-s", type=float, help="the most bytes a second that downloads may take (no limit)"
+    )
+    verb = verbs.add_parser("status", help="say what is on this device")
+    verb.set_defaults(act=status)
+    verb.add_argument("--dir", type=Path, required=True, help="the agent's folder")
+    verb.add_argument("--json", action="store_true", help="as one JSON object")
+    verb = verbs.add_parser("version", help="say which agent this is")
+    verb.set_defaults(act=version)
+    return parser

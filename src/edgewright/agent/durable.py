@@ -1,0 +1,133 @@
+"""Files that survive a cut of the power: written aside, synced, renamed, and their folder synced.
+
+Everything goes through the calls of `os`, one by one, so that a test can cut the power between any two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+CHUNK_BYTES = 256 * 1024
+ASIDE = ".new"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; durable when it returns."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o755)
+    sync_folder(path.parent)
+
+
+def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Give `path` the content `data`: a reader, and a power cut, see the old content or the new."""
+    aside = path.with_name(path.name + ASIDE)
+    write(aside, [data], mode)
+    os.rename(aside, path)
+    sync_folder(path.parent)
+
+
+def write(path: Path, chunks: Iterable[bytes], mode: int = 0o644) -> None:
+    """Write a file anew and sync its content (not its name: see `sync_folder`)."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        for chunk in chunks:
+            write_all(fd, chunk)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; raises OSError where the disk is full."""
+    view = memoryview(data)
+    while view:
+        written = os.write(fd, view)
+        if written <= 0:
+            raise OSError(errno.ENOSPC, "the disk is full")
+        view = view[written:]
+
+
+def put(source: Path, path: Path) -> None:
+    """Let `path` have the content of `source` as well, as a second name for it where the file system can."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        os.unlink(path)
+        put(source, path)
+    except OSError:
+        copy(source, path)
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copy a file and sync the copy's content."""
+    with source.open("rb") as file:
+        write(path, iter(lambda: file.read(CHUNK_BYTES), b""))
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there (not yet durable: see `sync_folder`)."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable that another process has written."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file as the disk has it, not as the page cache remembers it; '' where it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return ""
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        sha256 = hashlib.sha256()
+        while chunk := os.read(fd, CHUNK_BYTES):
+            sha256.update(chunk)
+        return sha256.hexdigest()
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
+class FileStore:
+    """Whole files by plain name in one folder; `write` is durable when it returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes last written, or None."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the file as a whole."""
+        make_folder(self._folder)
+        replace(self._folder / name, data)

@@ -1,0 +1,90 @@
+"""Who this device is: its key, its identity, and how it got them with a one-time claim token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.agent import durable
+from edgewright.agent.durable import FileStore
+from edgewright.agent.link import Link
+from edgewright.contract.errors import InvalidInput, UsageError
+from edgewright.contract.report import Capabilities, EnrolRequest
+
+IDENTITY = "identity.json"
+KEY = "device.key"
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """This device, as its hub knows it."""
+
+    device: str
+    hub: str
+    name: str
+    labels: dict[str, str] = {}
+
+
+class NotEnrolled(UsageError):
+    """There is no identity in the folder yet, and no claim token to get one."""
+
+    code = "not_enrolled"
+    hint = "Run `edgewright-agent run --dir DIR --hub URL --claim TOKEN`; `edgewright device claim` makes a token."
+
+
+def load_identity(root: Path) -> Identity | None:
+    """The identity in `root`, or None; raises InvalidInput if the file is damaged."""
+    try:
+        return msgspec.json.decode((root / IDENTITY).read_bytes(), type=Identity)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"{root / IDENTITY}: {error}", field=IDENTITY, hint="Enrol this device anew.") from error
+
+
+def load_key(root: Path) -> Ed25519PrivateKey:
+    """This device's own key, made on first use; it never leaves the folder."""
+    path = root / KEY
+    if not path.exists():
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        durable.make_folder(root)
+        durable.replace(path, pem, mode=0o600)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not a private key", field=KEY, hint="Remove it and enrol anew.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InvalidInput(f"{path} is not an Ed25519 key", field=KEY, hint="Remove it and enrol anew.")
+    return key
+
+
+def enrol(
+    root: Path,
+    *,
+    hub: str,
+    claim: str,
+    name: str,
+    key: Ed25519PrivateKey,
+    link: Link,
+    measure: Callable[[], Capabilities],
+) -> Identity:
+    """Enrol with `claim`; the identity is written last, so a cut in between means to enrol again with the same key.
+
+    Raises NotAllowed for a claim that is used, expired or unknown, and Unreachable.
+    """
+    public_key = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    reply = link.enrol(EnrolRequest(claim=claim, public_key=public_key, name=name, capabilities=measure()))
+    FileStore(root / "tuf").write("root.json", reply.root)
+    identity = Identity(device=reply.device, hub=hub, name=name, labels=reply.labels)
+    save_identity(root, identity)
+    return identity
+
+
+def save_identity(root: Path, identity: Identity) -> None:
+    """Keep the identity."""
+    durable.replace(root / IDENTITY, msgspec.json.encode(identity))

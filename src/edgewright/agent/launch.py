@@ -1,0 +1,132 @@
+"""The worker that tries a candidate: started so that it dies with the supervisor, heard line by line, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edgewright.agent.trial import MAX_LINE_BYTES, Line, decode_line
+from edgewright.contract.errors import HostileInput
+from edgewright.contract.order import Shadow
+
+DELTA_TIMEOUT_S = 900
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Trial(Protocol):
+    """A candidate on trial."""
+
+    def lines(self) -> list[Line]:
+        """What the worker has said since the last call. Raises HostileInput."""
+        ...
+
+    def ending(self) -> str:
+        """'' while the worker runs, then how it ended."""
+        ...
+
+    def kill(self) -> None:
+        """End it now, and wait for its end."""
+        ...
+
+
+class Trials(Protocol):
+    """Starts trials."""
+
+    def start(self, slot: Path, active: Path | None, shadow: Shadow | None, socket: Path) -> Trial:
+        """Try the package in `slot`; with `shadow`, also against the one in `active`, heard on `socket`."""
+        ...
+
+
+class Workers:
+    """Trials in processes of their own: a model that crashes its runtime takes nobody with it."""
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "edgewright.agent.worker")) -> None:
+        self._command = command
+
+    def start(self, slot: Path, active: Path | None, shadow: Shadow | None, socket: Path) -> Trial:
+        """Start a worker."""
+        arguments = ["--slot", str(slot), "--active", str(active or "")]
+        if shadow is not None and active is not None:
+            arguments += ["--shadow-socket", str(socket), "--min-requests", str(shadow.min_requests)]
+            arguments += ["--max-wait-s", str(shadow.max_wait_s)]
+        return Worker([*self._command, *arguments])
+
+
+class Worker:
+    """A running worker process."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = start_bound(command)
+        self._heard = b""
+        self._fd = self._process.stdout.fileno() if self._process.stdout else -1
+        os.set_blocking(self._fd, False)
+
+    def lines(self) -> list[Line]:
+        """What it has said since the last call."""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._fd, MAX_LINE_BYTES):
+                self._heard += chunk
+                if b"\n" not in chunk and len(self._heard) > MAX_LINE_BYTES:
+                    raise HostileInput("the worker does not end its line")
+        *whole, self._heard = self._heard.split(b"\n")
+        return [decode_line(line) for line in whole]
+
+    def ending(self) -> str:
+        """'' while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return ""
+        return f"the worker was killed by {_signal_name(-code)}" if code < 0 else f"the worker ended with code {code}"
+
+    def kill(self) -> None:
+        """End it, and wait for its end."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def apply_delta(base: Path, delta: Path, result: Path) -> None:
+    """Apply a delta in a process of its own, as its parser reads foreign bytes; raises HostileInput."""
+    arguments = ["apply", str(base), str(delta), str(result)]
+    process = start_bound([sys.executable, "-m", "edgewright.contract.delta", *arguments])
+    try:
+        process.communicate(timeout=DELTA_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        process.communicate()
+        raise HostileInput(f"the delta was not applied within {DELTA_TIMEOUT_S} s") from error
+    if process.returncode != 0:
+        raise HostileInput(f"the delta does not apply (code {process.returncode})")
+
+
+def start_bound(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a process that the kernel kills when this one ends, however that happens."""
+    parent = os.getpid()
+
+    def bind() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended while we were being born
+            os._exit(1)
+
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        preexec_fn=bind,
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

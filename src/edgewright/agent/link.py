@@ -1,0 +1,252 @@
+"""The way to the hub: the device API over HTTP, signed requests, a session, and bodies at the allowed rate."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import ssl
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.contract import httpsig
+from edgewright.contract.errors import (
+    ErrorBody,
+    ErrorReply,
+    HostileInput,
+    NotAllowed,
+    NotFound,
+    NotLoggedIn,
+    Told,
+    Unreachable,
+    UsageError,
+)
+from edgewright.contract.order import MAX_ORDER_BYTES
+from edgewright.contract.report import Batch, BatchReply, CheckIn, EnrolReply, EnrolRequest, NonceReply, SessionReply
+
+API = "/device/v1"
+MAX_REPLY_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+
+T = TypeVar("T")
+
+
+class Throttle:
+    """A token bucket: `take` waits until so many bytes may pass. A rate of 0 lets everything pass."""
+
+    def __init__(self, rate_bytes_s: float, monotonic: Callable[[], float], wait: Callable[[float], bool]) -> None:
+        self.chunk_bytes = CHUNK_BYTES if not rate_bytes_s else int(max(1, min(CHUNK_BYTES, rate_bytes_s)))
+        self._rate_bytes_s = rate_bytes_s
+        self._monotonic = monotonic
+        self._wait = wait
+        self._free_bytes = 0.0
+        self._at = monotonic()
+
+    def take(self, size_bytes: int) -> None:
+        """Let `size_bytes` pass, after a while; at once if the wait is broken off because the agent shall stop."""
+        if not self._rate_bytes_s:
+            return
+        now = self._monotonic()
+        earned = (now - self._at) * self._rate_bytes_s
+        self._free_bytes, self._at = min(self._rate_bytes_s, self._free_bytes + earned) - size_bytes, now
+        if self._free_bytes < 0:
+            self._wait(-self._free_bytes / self._rate_bytes_s)
+
+
+class Link:
+    """One device's requests to its hub. `device` is '' until it is enrolled.
+
+    Raises Unreachable where the hub does not answer or is overloaded, NotAllowed where it will not have this
+    device, HostileInput where its answer is none, and Told or NotFound for what else it says.
+    """
+
+    def __init__(
+        self,
+        hub: str,
+        key: Ed25519PrivateKey,
+        *,
+        device: str,
+        clock: Callable[[], float],
+        throttle: Throttle,
+        timeout_s: float,
+    ) -> None:
+        self._url = urlsplit(hub)
+        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+            raise UsageError(f"'{hub}' is not the address of a hub", field="hub", hint="It begins http:// or https://.")
+        self._key = key
+        self._device = device
+        self._clock = clock
+        self._throttle = throttle
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+        self._token = ""
+
+    def enrol(self, request: EnrolRequest) -> EnrolReply:
+        """Make this device known with a claim token."""
+        body = msgspec.json.encode(request)
+        reply = self._signed("/enrol", body, keyid=hashlib.sha256(request.public_key).hexdigest())
+        return _parse(reply, EnrolReply)
+
+    def check_in(self, state: CheckIn) -> bytes | None:
+        """Say what is here; the envelope of an order comes back, or None: nothing new since `etag`."""
+        body = msgspec.json.encode(state)
+        status, reply = self._in_session(lambda: self._ask("POST", "/checkin", body, _JSON, 2 * MAX_ORDER_BYTES))
+        return None if status == http.client.NOT_MODIFIED else reply
+
+    def send(self, batch: Batch) -> BatchReply:
+        """Hand over records; the ids that are committed come back."""
+        body = msgspec.msgpack.encode(batch)
+        _, reply = self._in_session(lambda: (200, self._signed("/batch", body, keyid=self._device, kind=_MSGPACK)))
+        return _parse(reply, BatchReply, decode=msgspec.msgpack.decode)
+
+    def tuf(self, name: str, max_bytes: int) -> bytes:
+        """A file of the hub's signed metadata, such as 'timestamp.json' or '2.root.json'."""
+        return self._in_session(lambda: self._ask("GET", f"/tuf/{name}", b"", {}, max_bytes))[1]
+
+    def blob(self, sha256: str, max_bytes: int) -> bytes:
+        """A small blob, hashed; raises HostileInput if it is another."""
+        data = self._in_session(lambda: self._ask("GET", f"/blobs/{sha256}", b"", {}, max_bytes))[1]
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
+        return data
+
+    @contextlib.contextmanager
+    def body(self, sha256: str, offset: int) -> Iterator[Iterator[bytes]]:
+        """A blob's bytes from `offset` on, at the allowed rate."""
+        with contextlib.closing(self._connect()) as connection:
+            response = self._in_session(lambda: self._open_blob(connection, sha256, offset))
+            skipped = offset if response.status == http.client.OK else 0  # the hub does not know ranges
+            yield self._chunks(response, skipped)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _open_blob(self, connection: http.client.HTTPConnection, sha256: str, offset: int) -> http.client.HTTPResponse:
+        connection.close()
+        ranged = {"Range": f"bytes={offset}-"} if offset else {}
+        with _foreign_errors_told():
+            connection.request("GET", self._path(f"/blobs/{sha256}"), headers={**self._bearer(), **ranged})
+            response = connection.getresponse()
+        if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
+            with _foreign_errors_told():
+                _raise_for(response.status, response.read(MAX_REPLY_BYTES))
+        return response
+
+    def _chunks(self, response: http.client.HTTPResponse, skipped: int) -> Iterator[bytes]:
+        while True:
+            with _foreign_errors_told():
+                chunk = response.read(self._throttle.chunk_bytes)
+            if not chunk:
+                return
+            self._throttle.take(len(chunk))
+            passed, skipped = chunk[skipped:], max(0, skipped - len(chunk))
+            if passed:
+                yield passed
+
+    def _in_session(self, ask: Callable[[], T]) -> T:
+        """Ask with a session's token; a session that has ended is opened anew, once."""
+        if not self._token:
+            self._open_session()
+        try:
+            return ask()
+        except NotLoggedIn:
+            self._open_session()
+            return ask()
+
+    def _open_session(self) -> None:
+        self._token = ""
+        self._token = _parse(self._signed("/session", b"{}", keyid=self._device), SessionReply).token
+
+    def _signed(self, door: str, body: bytes, *, keyid: str, kind: dict[str, str] | None = None) -> bytes:
+        nonce = _parse(self._ask("POST", "/nonce", b"", {}, MAX_REPLY_BYTES)[1], NonceReply).nonce
+        created = int(self._clock())
+        signature = httpsig.sign(
+            "POST", self._path(door), body, key=self._key, keyid=keyid, nonce=nonce, created=created
+        )
+        return self._ask("POST", door, body, {**(kind or _JSON), **signature}, MAX_REPLY_BYTES)[1]
+
+    def _ask(self, method: str, door: str, body: bytes, headers: dict[str, str], max_bytes: int) -> tuple[int, bytes]:
+        """One request on the kept connection; a connection that was closed meanwhile is opened anew, once."""
+        was_open = self._connection is not None
+        try:
+            status, reply = self._exchange(method, door, body, headers, max_bytes)
+        except Unreachable:
+            self.close()
+            if not was_open:
+                raise
+            status, reply = self._exchange(method, door, body, headers, max_bytes)
+        if status >= 300 and status != http.client.NOT_MODIFIED:
+            _raise_for(status, reply)
+        return status, reply
+
+    def _exchange(
+        self, method: str, door: str, body: bytes, headers: dict[str, str], max_bytes: int
+    ) -> tuple[int, bytes]:
+        self._connection = self._connection or self._connect()
+        with _foreign_errors_told():
+            self._connection.request(method, self._path(door), body or None, {**self._bearer(), **headers})
+            response = self._connection.getresponse()
+            data = response.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            self.close()
+            raise HostileInput(f"the hub's answer to {door} is longer than {max_bytes} bytes")
+        if response.will_close:
+            self.close()
+        return response.status, data
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._url.hostname or "", self._url.port
+        if self._url.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
+        return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+
+    def _path(self, door: str) -> str:
+        return self._url.path.rstrip("/") + API + door
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+
+_JSON = {"Content-Type": "application/json"}
+_MSGPACK = {"Content-Type": "application/msgpack"}
+
+
+@contextlib.contextmanager
+def _foreign_errors_told() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(
+            f"the hub does not answer: {error or type(error).__name__}", hint="The agent goes on trying."
+        ) from error
+
+
+def _raise_for(status: int, reply: bytes) -> None:
+    try:
+        body = msgspec.json.decode(reply, type=ErrorReply).error
+    except msgspec.MsgspecError:
+        body = ErrorBody(code="unknown", message=f"the hub answers with status {status}")
+    if status == http.client.UNAUTHORIZED:
+        raise NotLoggedIn(body.message, field=body.field, hint=body.hint)
+    if status == http.client.FORBIDDEN:
+        raise NotAllowed(body.message, field=body.field, hint=body.hint)
+    if status == http.client.NOT_FOUND:
+        raise NotFound(body.message, field=body.field, hint=body.hint)
+    if status >= 500 or status in (http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS):
+        raise Unreachable(f"the hub cannot answer now: {body.message}", hint=body.hint)
+    raise Told(status, body)
+
+
+def _parse(data: bytes, kind: type[T], decode: Callable[..., T] = msgspec.json.decode) -> T:
+    try:
+        return decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise HostileInput(f"the hub's answer is no {kind.__name__}: {error}") from error

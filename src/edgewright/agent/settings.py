@@ -1,0 +1,53 @@
+"""The agent's settings: DIR/agent.json, made on the first start and changed by options or by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgewright.agent import durable
+from edgewright.contract.errors import InvalidInput
+
+NAME = "agent.json"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the agent behaves. `bandwidth_bytes_s` 0 means no limit; `skew_s` is how far the clock may be off."""
+
+    poll_s: float = 30.0
+    window_s: float = 60.0
+    bandwidth_bytes_s: float = 0.0
+    max_back_off_s: float = 600.0
+    timeout_s: float = 15.0
+    trial_timeout_s: float = 300.0
+    skew_s: float = 300.0
+    spool_max_bytes: int = 64 * 1024 * 1024
+    batch_max_bytes: int = 1024 * 1024
+
+
+def load(root: Path) -> Settings:
+    """The settings in `root`, or the defaults; raises InvalidInput that names the field."""
+    path = root / NAME
+    try:
+        settings = msgspec.json.decode(path.read_bytes(), type=Settings)
+    except FileNotFoundError:
+        return Settings()
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"{path}: {error}", field=NAME, hint="Mend the file, or remove it.") from error
+    return check(settings)
+
+
+def save(root: Path, settings: Settings) -> None:
+    """Keep the settings for the next start."""
+    durable.replace(root / NAME, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+
+
+def check(settings: Settings) -> Settings:
+    """The settings, if they make sense; raises InvalidInput."""
+    for name in ("poll_s", "window_s", "timeout_s", "trial_timeout_s", "max_back_off_s"):
+        if not getattr(settings, name) > 0:
+            raise InvalidInput(f"{name} is {getattr(settings, name)}; it must be above 0", field=name)
+    if settings.bandwidth_bytes_s < 0:
+        raise InvalidInput("bandwidth_bytes_s is negative; 0 means no limit", field="bandwidth_bytes_s")
+    return settings
