@@ -1,13 +1,61 @@
-"""Small real models: a network that reads digits and a forest that tells wines apart, with their data."""
+"""Real rooms on a real SQLite file with a clock that the test holds, and small real models with their data."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from edgewright.contract.api import Role
+from edgewright.hub.db import Database
+from edgewright.hub.events import Events
+from edgewright.hub.govern import Audit, Keys, Principal
+from edgewright.hub.registry import Blobs
+import edgewright.hub.data.table
+import edgewright.hub.govern.table  # noqa: F401
+from edgewright.hub.db import metadata
+
+
+@pytest.fixture
+def clock():
+    return itertools.count(1_000.0).__next__
+
+
+@pytest.fixture
+def db(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def events(db, clock):
+    return Events(db, clock)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path / "keys")
+
+
+@pytest.fixture
+def audit(db, clock, keys):
+    return Audit(db, clock, keys.audit)
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    return Blobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def ana():
+    return Principal(name="ana", roles=(Role.ENGINEER, Role.OPERATOR))
 
 
 @dataclass(frozen=True)

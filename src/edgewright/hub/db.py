@@ -6,11 +6,14 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import alembic.command
 import alembic.config
+import msgspec
 import sqlalchemy as sa
+
+R = TypeVar("R", bound=msgspec.Struct)
 
 metadata = sa.MetaData(
     naming_convention={
@@ -66,6 +69,11 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def to_record(row: sa.RowMapping, type_: type[R]) -> R:
+    """The struct whose fields are columns of `row`, by name."""
+    return msgspec.convert({name: row[name] for name in type_.__struct_fields__}, type_)
 
 
 def after_commit(connection: sa.Connection, act: Callable[[], None]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
@@ -16,7 +15,7 @@ from dbos import error as dbos_error
 
 from edgewright.contract.api import RunRecord, RunState
 from edgewright.contract.errors import Conflict, EdgewrightError, NotFound
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database, metadata, to_record
 from edgewright.hub.events import Event, Events
 
 log = structlog.get_logger()
@@ -126,7 +125,7 @@ class Jobs:
             row = connection.execute(sa.select(run_table).where(run_table.c.id == run_id)).mappings().first()
         if row is None:
             raise NotFound(f"there is no run '{run_id}'", field="run", hint="`edgewright run ls` lists the runs.")
-        return _record(row)
+        return to_record(row, RunRecord)
 
     def runs(self, kind: str = "", subject: str = "", limit: int = 200) -> list[RunRecord]:
         """The newest runs first."""
@@ -136,7 +135,7 @@ class Jobs:
         if subject:
             query = query.where(run_table.c.subject == subject)
         with self._db.read() as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return [to_record(row, RunRecord) for row in connection.execute(query).mappings()]
 
     def note(
         self,
@@ -228,8 +227,3 @@ def _launch(jobs: Jobs, path: Path) -> None:
     )
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.1, on_conflict="always_update")
-
-
-def _record(row: Any) -> RunRecord:
-    fields = {name: row[name] for name in RunRecord.__struct_fields__}
-    return msgspec.convert(fields, RunRecord)

@@ -18,13 +18,14 @@ from edgewright.contract.api import (
     TriggerDraft,
     TriggerRecord,
     VersionDraft,
+    VersionRecord,
 )
 from edgewright.contract.order import Collect
 from edgewright.hub.automate import table
 from edgewright.hub.automate.model import UnknownPipeline, should_fire
 from edgewright.hub.automate.training import train
 from edgewright.hub.data import Data
-from edgewright.hub.db import Database
+from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
@@ -127,7 +128,7 @@ class Automate:
         context.report("train", 0.1)
         trained = context.step("train", self._run_command, context, pipeline, draft)
         context.report("register", 0.8)
-        version = context.step("register", self._register, context, pipeline, draft, trained)
+        version: int = context.step("register", self._register, context, pipeline, draft, trained)
         return {"version": version, "snapshot": draft.snapshot, "metrics": trained["metrics"]}
 
     def _run_command(self, context: RunContext, pipeline: PipelineDraft, draft: TrainDraft) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class Automate:
         principal = Principal(name=context.args["principal"], roles=())
         return self._registry.register(principal, draft.model, version_draft).version
 
-    def _known_versions(self, model: str) -> tuple[Any, ...]:
+    def _known_versions(self, model: str) -> tuple[VersionRecord, ...]:
         return next((item.versions for item in self._registry.models() if item.name == model), ())
 
     # -- triggers
@@ -193,7 +194,7 @@ class Automate:
         """All triggers, each with its last decision and the reason."""
         with self._db.read() as connection:
             rows = connection.execute(sa.select(table.trigger).order_by(table.trigger.c.model)).mappings()
-            return [msgspec.convert(dict(row), TriggerRecord) for row in rows]
+            return [to_record(row, TriggerRecord) for row in rows]
 
     def collects_for(self, models: list[str]) -> tuple[Collect, ...]:
         """The open requests for samples of these models: they go into a device's order."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from edgewright.contract.api import FileRef
+from edgewright.contract.api import FileRef, SampleRecord
 from edgewright.contract.errors import InvalidInput, NotFound, Refused
 
 TRAIN = "train.npz"
@@ -60,6 +60,13 @@ def check_rows(arrays: Arrays, where: str) -> int:
     if not lengths or len(set(lengths.values())) != 1 or -1 in lengths.values():
         raise InvalidInput(f"the arrays of {where} differ in length: {lengths}", field=where)
     return next(iter(lengths.values()))
+
+
+def split(samples: Sequence[SampleRecord]) -> tuple[list[SampleRecord], list[SampleRecord]]:
+    """Which labelled samples are for training, and which for the hold-out: see Data.extend."""
+    training = [item for item in samples if item.chosen_as != RESERVOIR]
+    seen = {item.reference for item in training if item.reference}
+    return training, [item for item in samples if item.chosen_as == RESERVOIR and item.reference not in seen]
 
 
 def grow(old: Arrays | None, rows: Arrays) -> dict[str, np.ndarray]:

@@ -20,7 +20,6 @@ from edgewright.hub.data import npz, table
 from edgewright.hub.data.model import (
     HOLDOUT_NEW,
     LABEL,
-    RESERVOIR,
     TRAIN,
     NothingLabelled,
     UnknownSample,
@@ -29,8 +28,9 @@ from edgewright.hub.data.model import (
     check_rows,
     grow,
     snapshot_digest,
+    split,
 )
-from edgewright.hub.db import Database
+from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.registry import Blobs, check_name
@@ -147,7 +147,7 @@ class Data:
         if unlabelled:
             query = query.where(table.sample.c.label.is_(None))
         with self._db.read() as connection:
-            return [msgspec.convert(dict(row), SampleRecord) for row in connection.execute(query).mappings()]
+            return [to_record(row, SampleRecord) for row in connection.execute(query).mappings()]
 
     def label(self, principal: Principal, drafts: Sequence[LabelDraft], *, dry_run: bool = False) -> int:
         """Say what samples show; raises UnknownSample, and then labels none. Returns how many were labelled."""
@@ -169,17 +169,15 @@ class Data:
         """A new snapshot: the old one, and the labelled samples of a request.
 
         The samples that were chosen because the model was unsure join the training rows. Those of the reservoir,
-        which stand for the field as it is, become the hold-out of the new conditions (docs/reference/snapshots.md).
+        which stand for the field as it is, become the hold-out of the new conditions; one whose reference is also
+        among the training rows is left out, so that nothing is learned from the answers.
         """
         old = self.snapshot(snapshot_id)
         labelled = [item for item in self.samples(model, request=request) if item.label is not None]
         if not labelled:
             raise NothingLabelled(f"no sample of request '{request}' has a label", field="request")
         files = {file.path: file for file in old.files}
-        for path, rows in (
-            (TRAIN, [item for item in labelled if item.chosen_as != RESERVOIR]),
-            (HOLDOUT_NEW, [item for item in labelled if item.chosen_as == RESERVOIR]),
-        ):
+        for path, rows in zip((TRAIN, HOLDOUT_NEW), split(labelled), strict=True):
             if rows:
                 before = self.arrays(old.id, path) if path in files else None
                 files[path] = self._store(path, grow(before, self._stack(rows)))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature, Signer
 
 from edgewright.contract.api import AuditEntry, AuditReport
-from edgewright.hub.db import Database
+from edgewright.hub.db import Database, to_record
 from edgewright.hub.govern import table
 from edgewright.hub.govern.model import GENESIS_SHA256, entry_sha256
 
@@ -38,7 +37,7 @@ class Audit:
         """Entries whose number is above `after`, oldest first."""
         query = sa.select(table.audit).where(table.audit.c.number > after).order_by(table.audit.c.number).limit(limit)
         with self._db.read() as connection:
-            return [_entry(row) for row in connection.execute(query).mappings()]
+            return [to_record(row, AuditEntry) for row in connection.execute(query).mappings()]
 
     def count(self) -> int:
         """How many entries there are."""
@@ -73,7 +72,3 @@ class Audit:
 
 def _newest() -> sa.Select[Any]:
     return sa.select(table.audit.c.number, table.audit.c.sha256).order_by(table.audit.c.number.desc()).limit(1)
-
-
-def _entry(row: Any) -> AuditEntry:
-    return msgspec.convert({name: row[name] for name in AuditEntry.__struct_fields__}, AuditEntry)

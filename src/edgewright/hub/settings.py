@@ -1,0 +1,24 @@
+"""The hub's settings: EDGEWRIGHT_* variables over these defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where the hub keeps things, and how strict it is. Times are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGEWRIGHT_HUB_")
+
+    dir: Path
+    database_url: str = ""  # "" means SQLite in `dir`
+    approvals_needed: int = 1
+    order_ttl_s: float = 86_400.0
+    poll_s: float = 30.0
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy address."""
+        return self.database_url or f"sqlite:///{self.dir / 'hub.sqlite'}"

@@ -1,0 +1,16 @@
+"""Every room's tables, gathered: what migrations are checked against."""
+
+from __future__ import annotations
+
+import edgewright.hub.automate.table
+import edgewright.hub.data.table
+import edgewright.hub.fleet.table
+import edgewright.hub.govern.table
+import edgewright.hub.jobs
+import edgewright.hub.observe.table
+import edgewright.hub.packaging.table
+import edgewright.hub.registry.table
+import edgewright.hub.rollout.table  # noqa: F401
+from edgewright.hub.db import metadata
+
+__all__ = ["metadata"]

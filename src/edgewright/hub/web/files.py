@@ -1,0 +1,115 @@
+"""Doors to bytes and data: blobs, snapshots, samples and labels."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, head, post, put
+from litestar.params import Parameter
+from litestar.response import File
+
+from edgewright.contract.api import LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.hub.app import Hub
+from edgewright.hub.govern import Permission, Principal, require
+
+Digest = Annotated[str, Parameter(description="SHA-256, 64 lower-case hexadecimal digits")]
+CHUNKS_IN_FLIGHT = 16
+
+
+@head("/blobs/{sha256:str}", sync_to_thread=True)
+def blob_exists(sha256: Digest, hub: Hub, principal: Principal) -> None:
+    """200 if the hub has these bytes, else 404."""
+    require(principal, Permission.READ)
+    hub.blobs.path(sha256)
+
+
+@get("/blobs/{sha256:str}", sync_to_thread=True)
+def blob(sha256: Digest, hub: Hub, principal: Principal) -> File:
+    """The bytes of a blob."""
+    require(principal, Permission.READ)
+    return File(hub.blobs.path(sha256), filename=sha256)
+
+
+@put("/blobs/{sha256:str}")
+async def upload_blob(
+    sha256: Digest, request: Request[Any, Any, Any], hub: Hub, principal: Principal
+) -> Response[dict[str, Any]]:
+    """Store the body, checked against its digest while it streams: 201 if it is new, 200 if it was known."""
+    require(principal, Permission.WRITE_DATA)
+    if hub.blobs.exists(sha256):
+        return Response({"sha256": sha256, "is_new": False}, status_code=200)
+    chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=CHUNKS_IN_FLIGHT)
+    gone = threading.Event()
+    storing = asyncio.create_task(asyncio.to_thread(hub.blobs.put_stream, _drain(chunks, gone), expected_sha256=sha256))
+    try:
+        async for chunk in request.stream():
+            if storing.done():
+                break
+            await asyncio.to_thread(chunks.put, chunk)
+        await asyncio.to_thread(chunks.put, None)
+    except BaseException:
+        gone.set()
+        raise
+    await storing
+    return Response({"sha256": sha256, "is_new": True}, status_code=201)
+
+
+@post("/snapshots", sync_to_thread=True)
+def create_snapshot(data: SnapshotDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> SnapshotRecord:
+    """Keep uploaded files as a snapshot of a dataset."""
+    require(principal, Permission.WRITE_DATA)
+    return hub.data.create(principal, data, dry_run=dry_run)
+
+
+@get("/snapshots", sync_to_thread=True)
+def snapshots(hub: Hub, principal: Principal, dataset: str = "") -> list[SnapshotRecord]:
+    """Snapshots, oldest first."""
+    require(principal, Permission.READ)
+    return hub.data.snapshots(dataset)
+
+
+@get("/snapshots/{dataset:str}/{number:int}", sync_to_thread=True)
+def snapshot(dataset: str, number: int, hub: Hub, principal: Principal) -> SnapshotRecord:
+    """One snapshot."""
+    require(principal, Permission.READ)
+    return hub.data.snapshot(f"{dataset}@{number}")
+
+
+@get("/samples", sync_to_thread=True)
+def samples(
+    hub: Hub,
+    principal: Principal,
+    model: str = "",
+    request_id: Annotated[str, Parameter(query="request")] = "",
+    unlabelled: bool = False,
+) -> list[SampleRecord]:
+    """Captured samples, oldest first."""
+    require(principal, Permission.READ)
+    return hub.data.samples(model, request=request_id, unlabelled=unlabelled)
+
+
+@post("/labels", status_code=200, sync_to_thread=True)
+def label(data: list[LabelDraft], hub: Hub, principal: Principal, dry_run: bool = False) -> dict[str, int]:
+    """Say what samples show."""
+    require(principal, Permission.LABEL)
+    return {"labelled": hub.data.label(principal, data, dry_run=dry_run)}
+
+
+def _drain(chunks: queue.Queue[bytes | None], gone: threading.Event) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = chunks.get(timeout=1.0)
+        except queue.Empty:
+            if gone.is_set():
+                raise ConnectionError("the sender has gone") from None
+            continue
+        if chunk is None:
+            return
+        yield chunk
+
+
+ROUTES = [blob_exists, blob, upload_blob, create_snapshot, snapshots, snapshot, samples, label]

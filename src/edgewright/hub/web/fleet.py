@@ -1,0 +1,97 @@
+"""Doors to devices, groups and rollouts."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import get, post
+
+from edgewright.contract.api import (
+    ClaimDraft,
+    ClaimReply,
+    DeviceRecord,
+    GroupDraft,
+    GroupRecord,
+    RolloutDraft,
+    RolloutRecord,
+)
+from edgewright.hub.app import Hub
+from edgewright.hub.govern import Permission, Principal, require
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a person steps in."""
+
+    reason: str = ""
+
+
+@post("/claims", sync_to_thread=True)
+def claim(data: ClaimDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> ClaimReply:
+    """Make one-time tokens with which devices enrol."""
+    require(principal, Permission.MANAGE_FLEET)
+    return hub.fleet.claim(principal, data, dry_run)
+
+
+@get("/devices", sync_to_thread=True)
+def devices(hub: Hub, principal: Principal) -> list[DeviceRecord]:
+    """Every device with what it runs and should run."""
+    require(principal, Permission.READ)
+    return hub.fleet.devices(hub.rollouts.desired())
+
+
+@get("/devices/{device_id:str}", sync_to_thread=True)
+def device(device_id: str, hub: Hub, principal: Principal) -> DeviceRecord:
+    """One device."""
+    require(principal, Permission.READ)
+    return hub.fleet.device(device_id, hub.rollouts.desired())
+
+
+@post("/devices/{device_id:str}/revoke", status_code=200, sync_to_thread=True)
+def revoke(device_id: str, hub: Hub, principal: Principal) -> DeviceRecord:
+    """Shut a device out at once."""
+    require(principal, Permission.MANAGE_FLEET)
+    return hub.fleet.revoke(principal, device_id)
+
+
+@post("/groups", sync_to_thread=True)
+def create_group(data: GroupDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> GroupRecord:
+    """Name a set of devices."""
+    require(principal, Permission.MANAGE_FLEET)
+    return hub.fleet.create_group(principal, data, dry_run)
+
+
+@get("/groups", sync_to_thread=True)
+def groups(hub: Hub, principal: Principal) -> list[GroupRecord]:
+    """All groups with their live counts."""
+    require(principal, Permission.READ)
+    return hub.fleet.groups()
+
+
+@post("/rollouts", sync_to_thread=True)
+def start(data: RolloutDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> RolloutRecord:
+    """Start a rollout."""
+    require(principal, Permission.ROLL_OUT)
+    return hub.rollouts.start(principal, data, dry_run)
+
+
+@get("/rollouts", sync_to_thread=True)
+def rollouts(hub: Hub, principal: Principal) -> list[RolloutRecord]:
+    """All rollouts."""
+    require(principal, Permission.READ)
+    return hub.rollouts.rollouts()
+
+
+@get("/rollouts/{rollout_id:str}", sync_to_thread=True)
+def rollout(rollout_id: str, hub: Hub, principal: Principal) -> RolloutRecord:
+    """One rollout with its waves and deployments."""
+    require(principal, Permission.READ)
+    return hub.rollouts.rollout(rollout_id)
+
+
+@post("/rollouts/{rollout_id:str}/{verb:str}", status_code=200, sync_to_thread=True)
+def steer(rollout_id: str, verb: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+    """Pause, resume or abort a rollout."""
+    require(principal, Permission.ROLL_OUT)
+    return hub.rollouts.steer(principal, rollout_id, verb, data.reason)
+
+
+ROUTES = [claim, devices, device, revoke, create_group, groups, start, rollouts, rollout, steer]

@@ -1,0 +1,81 @@
+"""Doors to models: versions, variants, targets, optimisation, evaluations."""
+
+from __future__ import annotations
+
+from litestar import get, post
+
+from edgewright.contract.api import (
+    EvaluationRecord,
+    ModelRecord,
+    OptimizeDraft,
+    RunRecord,
+    TargetRecord,
+    VariantRecord,
+    VersionDraft,
+    VersionRecord,
+)
+from edgewright.hub.app import Hub
+from edgewright.hub.govern import Permission, Principal, require
+
+
+@get("/models", sync_to_thread=True)
+def models(hub: Hub, principal: Principal) -> list[ModelRecord]:
+    """Every model with its versions."""
+    require(principal, Permission.READ)
+    return hub.registry.models()
+
+
+@get("/models/{name:str}", sync_to_thread=True)
+def model(name: str, hub: Hub, principal: Principal) -> ModelRecord:
+    """One model with its versions."""
+    require(principal, Permission.READ)
+    return hub.registry.model(name)
+
+
+@post("/models/{name:str}/versions", sync_to_thread=True)
+def register(name: str, data: VersionDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> VersionRecord:
+    """Register an uploaded ONNX file as the model's next version."""
+    require(principal, Permission.WRITE_MODELS)
+    return hub.registry.register(principal, name, data, dry_run=dry_run)
+
+
+@get("/models/{name:str}/versions/{number:int}", sync_to_thread=True)
+def version(name: str, number: int, hub: Hub, principal: Principal) -> VersionRecord:
+    """One version."""
+    require(principal, Permission.READ)
+    return hub.registry.version(name, number)
+
+
+@get("/models/{name:str}/versions/{number:int}/variants", sync_to_thread=True)
+def variants(name: str, number: int, hub: Hub, principal: Principal) -> list[VariantRecord]:
+    """The variants of a version."""
+    require(principal, Permission.READ)
+    hub.registry.version(name, number)
+    return hub.registry.variants(name, number)
+
+
+@post("/models/{name:str}/versions/{number:int}/optimize", sync_to_thread=True)
+def optimize(
+    name: str, number: int, data: OptimizeDraft, hub: Hub, principal: Principal, dry_run: bool = False
+) -> list[RunRecord]:
+    """Make a version's variants for targets: one run each."""
+    require(principal, Permission.WRITE_MODELS)
+    return hub.optimize.start(principal, name, number, data.targets, dry_run=dry_run)
+
+
+@get("/models/{name:str}/evaluations", sync_to_thread=True)
+def evaluations(name: str, hub: Hub, principal: Principal) -> list[EvaluationRecord]:
+    """Challengers against champions."""
+    require(principal, Permission.READ)
+    hub.registry.model(name)
+    return hub.evaluations.of(name)
+
+
+@get("/targets", sync_to_thread=True)
+def targets(hub: Hub, principal: Principal) -> list[TargetRecord]:
+    """The hardware profiles that the hub knows."""
+    require(principal, Permission.READ)
+    return hub.optimize.targets()
+
+
+ROUTES = [models, model, register, version, variants, optimize, evaluations, targets]

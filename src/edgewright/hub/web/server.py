@@ -1,0 +1,83 @@
+"""The hub as one ASGI application, and how it is served."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Request, Router, get
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+
+from edgewright import __version__
+from edgewright.contract.errors import EdgewrightError, NotLoggedIn
+from edgewright.hub.app import Hub, build_hub
+from edgewright.hub.govern import Principal
+from edgewright.hub.settings import Settings
+from edgewright.hub.web import files, fleet, observation, pages, people, registry, releases, runs
+from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
+from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal
+
+MAX_JSON_BYTES = 16 * 1024**2
+ROOMS = (people, files, registry, runs, releases, fleet, observation)
+
+
+@get("/health", sync_to_thread=False, opt={"is_public": True})
+def health() -> dict[str, str]:
+    """Whether the hub is up."""
+    return {"status": "ok", "version": __version__}
+
+
+def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
+    """The whole hub behind one ASGI callable: devices' doors first, then people's API and pages."""
+    dependencies = {
+        "hub": Provide(lambda: hub, sync_to_thread=False),
+        "principal": Provide(functools.partial(_principal, hub), sync_to_thread=True),
+    }
+    api = Router("/api/v1", route_handlers=[handler for room in ROOMS for handler in room.ROUTES])
+    framework = Litestar(
+        route_handlers=[health, api, *pages.routes()],
+        dependencies=dependencies,
+        state=State({"hub": hub}),
+        exception_handlers={EdgewrightError: on_refusal, HTTPException: on_http_error, Exception: on_bug},
+        openapi_config=OpenAPIConfig(title="Edgewright", version=__version__, path="/api/schema"),
+        compression_config=CompressionConfig(backend="gzip", minimum_size=2000),
+        request_max_body_size=None,
+    )
+    devices = DeviceDoors(hub)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_device = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (devices if is_device else framework)(scope, receive, send)  # type: ignore[arg-type]
+
+    return app
+
+
+def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Run the hub in `folder` until SIGTERM or SIGINT; `ready` is told the address once it answers.
+
+    `port` 0 takes a free one. Work that a crash cut off goes on.
+    """
+    hub = build_hub(Settings(dir=folder))
+    config = uvicorn.Config(build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False)
+    socket = config.bind_socket()
+    address = f"http://{host}:{socket.getsockname()[1]}"
+    hub.start()
+    try:
+        ready(address)
+        uvicorn.Server(config).run(sockets=[socket])
+    finally:
+        hub.stop()
+
+
+def _principal(hub: Hub, request: Request[Any, Any, Any]) -> Principal:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotLoggedIn("this request carries no token", field="authorization")
+    return hub.people.principal(token)
