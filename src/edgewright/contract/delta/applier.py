@@ -18,6 +18,7 @@ from edgewright.contract.delta.format import (
     BLOCK_BYTES,
     BLOCK_ELEMENTS,
     DICTIONARY_BYTES,
+    GROUP_MEMBERS,
     Header,
     Inflating,
     Op,
@@ -161,7 +162,7 @@ class _Applier:
         limit = block_rows(1, element)
         sizes: list[tuple[int, int]] = []
         sources: list[Array] = []
-        for _ in range(self._script.at_most(limit, "members")):
+        for _ in range(self._script.at_most(GROUP_MEMBERS, "members")):
             count = self._script.at_most(limit, "elements of a group")
             require(count > 0, "a member is empty")
             limit -= count

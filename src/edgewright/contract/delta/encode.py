@@ -8,7 +8,16 @@ import numpy as np
 
 from edgewright.contract.delta.blocks import write_block
 from edgewright.contract.delta.elements import Array, Element
-from edgewright.contract.delta.format import DICTIONARY_BYTES, Header, Op, Writer, block_rows, deflate, sha256_of
+from edgewright.contract.delta.format import (
+    DICTIONARY_BYTES,
+    GROUP_MEMBERS,
+    Header,
+    Op,
+    Writer,
+    block_rows,
+    deflate,
+    sha256_of,
+)
 from edgewright.contract.delta.plan import Change, Copy, Literal, Member, Raw, Step
 from edgewright.contract.delta.predict import best_prediction
 from edgewright.contract.delta.symbols import write_planes
@@ -165,7 +174,7 @@ def _filled(members: list[Member], limit_bytes: int) -> Iterator[tuple[Member, .
     group: list[Member] = []
     size = 0
     for member in members:
-        if group and size + member.size_bytes > limit_bytes:
+        if group and (size + member.size_bytes > limit_bytes or len(group) == GROUP_MEMBERS):
             yield tuple(group)
             group, size = [], 0
         group.append(member)

@@ -14,6 +14,7 @@ MAGIC = b"EWD1"
 BLOCK_BYTES = 1 << 20
 BLOCK_ELEMENTS = 1 << 18
 DICTIONARY_BYTES = 1 << 15
+GROUP_MEMBERS = 1 << 12
 DIGEST_BYTES = 32
 
 _CHUNK_BYTES = 1 << 16
@@ -100,8 +101,12 @@ class Writer:
         if not data:
             return
         best = _smallest_deflate(data)
-        self.varint(len(best) if len(best) < len(data) else 0)
-        self.data += min(best, data, key=len)
+        if len(best) < len(data):
+            self.varint(len(best))
+            self.data += best
+        else:
+            self.varint(0)
+            self.data += data
 
     def header(self, header: Header) -> None:
         """The head of a delta file."""

@@ -66,8 +66,8 @@ def best_prediction(base: Array, new: Array, element: Element) -> Prediction:
 
 def _factor(base: Array, new: Array, element: Element) -> float | None:
     kind = "<f4" if element == FLOAT32 else "<i1"
-    before, after = base.view(kind).astype(np.float64), new.view(kind).astype(np.float64)
     with np.errstate(all="ignore"):
+        before, after = base.view(kind).astype(np.float64), new.view(kind).astype(np.float64)
         usable = np.isfinite(before) & np.isfinite(after) & (before != 0) & (np.abs(before) < 126)
         if not usable.any():
             return None
