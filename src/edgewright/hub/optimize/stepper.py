@@ -1,0 +1,45 @@
+"""The child that applies one step to a model file: `python -m edgewright.hub.optimize.stepper QUESTION`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy
+import onnx
+import onnxruntime
+
+from edgewright.hub.optimize import children
+from edgewright.hub.optimize.model import Outcome, StepQuestion
+from edgewright.hub.optimize.steps import StepContext, step
+
+
+class ContractChanged(Exception):
+    """A step gave other inputs or outputs than it got."""
+
+
+def take_step(asked: StepQuestion) -> Outcome:
+    """Do it; raises ContractChanged if inputs or outputs are not what they were."""
+    context = StepContext(
+        folder=Path(asked.folder),
+        calibration=Path(asked.calibration) if asked.calibration else None,
+        params=asked.plan.params,
+    )
+    outcome = step(asked.plan.name).apply(Path(asked.model), context)
+    before, after = surface(Path(asked.model)), surface(Path(outcome.path))
+    if before != after:
+        raise ContractChanged(f"{asked.plan.name} changed inputs or outputs from {before} to {after}")
+    tools = {"numpy": numpy.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+    return msgspec.structs.replace(outcome, tools=tools | outcome.tools)
+
+
+def surface(path: Path) -> list[tuple[str, int, int]]:
+    """Name, element type and rank of each input and output, in order."""
+    graph = onnx.load(path, load_external_data=False).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    values = [value for value in graph.input if value.name not in weights] + list(graph.output)
+    return [(v.name, v.type.tensor_type.elem_type, len(v.type.tensor_type.shape.dim)) for v in values]
+
+
+if __name__ == "__main__":
+    children.answer(take_step(children.question(StepQuestion)))

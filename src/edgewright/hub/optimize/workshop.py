@@ -1,0 +1,129 @@
+"""Does the work of a run on files: lays out rows, has children take steps and measure, keeps results as blobs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.contract.api import VersionRecord
+from edgewright.contract.errors import InvalidInput
+from edgewright.contract.tensors import TensorSpec
+from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
+from edgewright.hub.optimize import children
+from edgewright.hub.optimize.measure import compare
+from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
+from edgewright.hub.registry import Blobs
+from edgewright.hub.registry.inspect import SourceFacts, inspect_source
+
+MAX_CALIBRATION_ROWS = 512
+STEP_TIMEOUT_S = 300.0
+
+Arrays = dict[str, np.ndarray]
+
+
+class Workshop:
+    """One folder per run under `work_dir`; everything that outlives a run is a blob. All verbs can be repeated."""
+
+    def __init__(self, data: Data, blobs: Blobs, work_dir: Path) -> None:
+        self._data = data
+        self._blobs = blobs
+        self._work_dir = work_dir
+
+    def prepare(self, run_id: str, version: VersionRecord) -> SourceFacts:
+        """Check rows against the contract, lay out those to calibrate on, and look into the source."""
+        train = self._data.arrays(version.lineage.snapshot, TRAIN)
+        holdout = self._data.arrays(version.lineage.snapshot, HOLDOUT)
+        check_rows(train, version.contract.inputs, TRAIN)
+        check_rows(holdout, version.contract.inputs, HOLDOUT)
+        if LABEL not in holdout:
+            raise InvalidInput(f"{HOLDOUT} has no '{LABEL}' array", field=f"{HOLDOUT}.{LABEL}")
+        rows = npz.write(calibration_rows(train, version.contract.inputs))
+        (self._folder(run_id) / "calibration.npz").write_bytes(rows)
+        return inspect_source(self._blobs.path(version.source_sha256))
+
+    def take_step(self, run_id: str, sha256: str, plan: StepPlan) -> Made:
+        """Apply one step to the model of that digest; raises StepFailed."""
+        calibration = self._folder(run_id) / "calibration.npz"
+        folder = _emptied(self._folder(run_id) / plan.name)
+        question = StepQuestion(
+            plan=plan, model=str(self._blobs.path(sha256).resolve()), calibration=str(calibration), folder=str(folder)
+        )
+        outcome = children.ask(
+            "edgewright.hub.optimize.stepper",
+            question,
+            Outcome,
+            name=f"step {plan.name}",
+            folder=folder,
+            timeout_s=STEP_TIMEOUT_S,
+        )
+        digest, _ = self._blobs.put_file(folder / Path(outcome.path).name)
+        return Made(sha256=digest, notes=(outcome.note,), tools=outcome.tools)
+
+    def measure(
+        self, run_id: str, version: VersionRecord, sha256: str, precision: Precision, max_drop: float
+    ) -> Measured:
+        """Measure the variant of that digest against the version's source; raises StepFailed."""
+        comparison = compare(
+            self._blobs.path(version.source_sha256).resolve(),
+            self._blobs.path(sha256).resolve(),
+            holdout=self._data.file(version.lineage.snapshot, HOLDOUT).resolve(),
+            label_key=LABEL,
+            contract=version.contract,
+            precision=precision,
+            max_drop=max_drop,
+            folder=_emptied(self._folder(run_id) / "measure"),
+        )
+        golden_sha256, _ = self._blobs.put_file(comparison.golden)
+        return Measured(
+            source=comparison.source,
+            variant=comparison.variant,
+            parity=comparison.parity,
+            golden_sha256=golden_sha256,
+        )
+
+    def size_bytes(self, sha256: str) -> int:
+        """The length of a model."""
+        return self._blobs.size(sha256)
+
+    def tidy(self, run_id: str) -> None:
+        """Remove the run's folder."""
+        shutil.rmtree(self._folder(run_id), ignore_errors=True)
+
+    def _folder(self, run_id: str) -> Path:
+        folder = self._work_dir / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder.resolve()
+
+
+def check_rows(arrays: Arrays, inputs: tuple[TensorSpec, ...], name: str) -> None:
+    """Raise InvalidInput where the arrays of file `name` do not fit the contract's inputs."""
+    for spec in inputs:
+        field = f"{name}.{spec.name}"
+        if spec.name not in arrays:
+            have = ", ".join(sorted(arrays)) or "none"
+            raise InvalidInput(f"{name} has no array '{spec.name}', an input of the model; it has {have}", field=field)
+        shape = arrays[spec.name].shape
+        if not _fits(shape, spec.shape):
+            raise InvalidInput(f"{field} has shape {list(shape)}, the contract says {list(spec.shape)}", field=field)
+        if not len(arrays[spec.name]):
+            raise InvalidInput(f"{field} has no rows", field=field)
+
+
+def calibration_rows(train: Arrays, inputs: tuple[TensorSpec, ...]) -> Arrays:
+    """At most MAX_CALIBRATION_ROWS training rows, spread evenly, in the contract's element types."""
+    rows = len(train[inputs[0].name])
+    chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAX_CALIBRATION_ROWS)).round().astype(np.int64))
+    return {spec.name: train[spec.name][chosen].astype(spec.dtype.value) for spec in inputs}
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """The first axis counts rows, however many the model takes at once."""
+    return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape[1:], wanted[1:], strict=True))
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
