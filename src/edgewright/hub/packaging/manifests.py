@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from edgewright.contract.api import TargetRecord, VariantRecord, VersionRecord
-from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance, digest
+from edgewright.contract.api import VariantRecord, VersionRecord
+from edgewright.contract.manifest import Budgets, File, Manifest, Role, Tolerance, digest
+from edgewright.hub.optimize.targets import Target
 
-ORT_MINIMUM = "1.17"
-ORT_BELOW = "2"
 MIN_LATENCY_P95_MS = 50.0
 LATENCY_FACTOR = 10.0
 MIN_MEMORY_BYTES = 512 * 1024**2
@@ -24,7 +23,7 @@ INT8 = Tolerance(rtol=0.02, atol=0.05, min_argmax_agreement=0.98)
 def build_manifest(
     version: VersionRecord,
     variant: VariantRecord,
-    target: TargetRecord,
+    target: Target,
     counter: int,
     size_of: Callable[[str], int],
 ) -> Manifest:
@@ -35,7 +34,7 @@ def build_manifest(
         counter=counter,
         target=variant.target,
         hardware=target.arch,
-        runtime=Runtime(name=target.runtime, minimum=ORT_MINIMUM, below=ORT_BELOW, provider=target.provider),
+        runtime=target.runtime,
         files=_files(version, variant, size_of),
         contract=version.contract,
         budgets=budgets(variant),

@@ -141,9 +141,11 @@ class Repository:
     def renew(self, now: datetime) -> bool:
         """Sign timestamp and snapshot anew where half of their life is over; return whether that was due.
 
-        Raises NoRoot before the ceremony, or if the root names other online keys than this hub's.
+        Not due before the ceremony. Raises NoRoot if the root names other online keys than this hub's.
         """
         with self._lock:
+            if not (self._folder / "1.root.json").exists():
+                return False
             self._check_keys()
             old = self._newest_timestamp()
             if old is None:

@@ -17,7 +17,6 @@ from edgewright.contract.api import (
     ReleaseState,
     SignatureDraft,
     SigningRequest,
-    TargetRecord,
     VerifyReport,
 )
 from edgewright.contract.envelope import seal
@@ -27,6 +26,7 @@ from edgewright.contract.order import PAYLOAD_TYPE, Fetch, FetchKind, Order
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Permission, Principal, require
+from edgewright.hub.optimize.targets import Target
 from edgewright.hub.packaging import records
 from edgewright.hub.packaging.deltas import DeltaRow, Deltas
 from edgewright.hub.packaging.manifests import build_manifest
@@ -46,7 +46,7 @@ from edgewright.hub.registry import Blobs, Registry
 
 
 class Packaging:
-    """Releases from build to publication. `targets` looks a target up by its id (raises NotFound)."""
+    """Releases from build to publication. `targets` looks a target up by its id (raises UnknownTarget)."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Packaging:
         clock: Callable[[], float],
         registry: Registry,
         blobs: Blobs,
-        targets: Callable[[str], TargetRecord],
+        targets: Callable[[str], Target],
         repository: Repository,
         director: Signer,
         deltas: Deltas,
@@ -162,13 +162,6 @@ class Packaging:
         facts = {"model": model, "counter": counter, "version": record.version}
         self._events.record(connection, "packaging.release_bad", record.id, **facts, reason=reason)
 
-    def resume(self) -> None:
-        """Finish what a crash cut off: publish drafts that have all they need."""
-        for record in self.releases():
-            if record.state is ReleaseState.DRAFT:
-                with self._db.write() as connection:
-                    self._settle(connection, record.model, record.counter)
-
     def releases(self, model: str = "") -> list[ReleaseRecord]:
         """The newest first."""
         with self._db.read() as connection:
@@ -218,7 +211,10 @@ class Packaging:
         return self._repository.root_bytes()
 
     def renew(self) -> bool:
-        """Sign timestamp and snapshot anew if that is due; to be called now and then, and at every start."""
+        """Sign timestamp and snapshot anew if that is due: called at every start and every few hours.
+
+        Before the ceremony there is nothing to sign, and False is returned.
+        """
         return self._repository.renew(self._now())
 
     def _new_record(
