@@ -10,7 +10,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner, Signature
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
-from edgewright.client.keys import NoOperatorKeys, OperatorKeys, ceremony
+from edgewright.client.keys import KeysInUse, NoOperatorKeys, OperatorKeys, ceremony
 from edgewright.contract.api import SigningPayload
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput
 from edgewright.contract.trusted import TrustedSet
@@ -110,6 +110,15 @@ def test_a_ceremony_that_was_cut_off_is_finished_with_the_same_keys(tmp_path):
 
     again = Metadata[Root].from_bytes((tmp_path / "hub" / "1.root.json").read_bytes()).signed
     assert again.roles == first.roles
+
+
+def test_keys_that_have_signed_for_one_hub_do_not_begin_another(keys, tmp_path):
+    keys.sign(release_payload(keys))
+
+    with pytest.raises(KeysInUse):
+        ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
+
+    assert not (tmp_path / "hub").exists()
 
 
 def test_a_release_key_signs_a_release(keys):

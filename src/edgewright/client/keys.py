@@ -39,6 +39,11 @@ class NoOperatorKeys(NotFound):
     hint = "`edgewright hub up` makes them on its first start; name their folder with --keys."
 
 
+class KeysInUse(Conflict):
+    code = "keys_in_use"
+    hint = "Give this hub a folder of its own, or move the old keys away."
+
+
 class OperatorKeys:
     """Ed25519 keys in PEM files of mode 0600: three for the root (two must sign), one for targets, one for releases.
 
@@ -54,6 +59,11 @@ class OperatorKeys:
     def exists(self) -> bool:
         """Whether the keys have been made."""
         return (self._folder / "root-1.pem").exists()
+
+    @property
+    def has_signed(self) -> bool:
+        """Whether these keys have signed for a hub already."""
+        return any(self._folder.glob("*.signed"))
 
     def create(self) -> None:
         """Make all keys, or change nothing where they exist. Raises Conflict if the folder holds something else."""
@@ -169,12 +179,15 @@ def ceremony(
 ) -> bool:
     """Make the operator's keys and the hub's root of trust, once; return whether it was done now.
 
-    Only public metadata reaches `hub_tuf_dir`, and the root last: where there is a root, all is there.
+    Only public metadata reaches `hub_tuf_dir`, and the root last: where there is a root, all is there. Keys that a
+    ceremony left behind when it was cut off are taken; raises KeysInUse for keys that have signed for another hub.
     """
     root_place = hub_tuf_dir / "1.root.json"
     if root_place.exists():
         return False
     keys = OperatorKeys(operator_dir, passphrase)
+    if keys.has_signed:
+        raise KeysInUse(f"the keys in {operator_dir} have signed for another hub", field="keys")
     keys.create()
     hub_tuf_dir.mkdir(parents=True, exist_ok=True)
     _write(hub_tuf_dir / "1.targets.json", keys.first_targets(now), mode=0o644)
