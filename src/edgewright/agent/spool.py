@@ -57,7 +57,6 @@ class Writer:
         self._fd = -1
         self._end = 0
         self._pid = os.getpid()
-        folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, record: Record) -> None:
         """Write `record` and return once it is on the disk.
@@ -66,10 +65,11 @@ class Writer:
         """
         frame = _frame(msgspec.msgpack.encode(record))
         with self._lock:
-            if not isinstance(record, InstallReport) and _total_bytes(self._folder) + len(frame) > self._max_bytes:
-                self._close_segment()  # so that it can be deleted when all of it is acknowledged
-                raise SpoolFull(f"the spool holds its {self._max_bytes} bytes already", field="max_bytes")
             try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                if not isinstance(record, InstallReport) and _total_bytes(self._folder) + len(frame) > self._max_bytes:
+                    self._close_segment()  # so that it can be deleted when all of it is acknowledged
+                    raise SpoolFull(f"the spool holds its {self._max_bytes} bytes already", field="max_bytes")
                 self._open_segment()
                 self._write(frame)
             except OSError as error:

@@ -42,8 +42,8 @@ class Session(Protocol):
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Infer: one array for each of `output_names`. Raises InferenceFailed."""
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Infer: all of `output_names`. Raises InferenceFailed."""
         ...
 
 

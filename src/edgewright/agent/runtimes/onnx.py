@@ -23,6 +23,8 @@ class OnnxRuntime:
 
     def load(self, path: Path, provider: str) -> OnnxSession:
         """Load `path` on one thread. A missing provider is an error, where ONNX Runtime itself would only warn."""
+        if provider not in onnxruntime.get_available_providers():
+            raise ModelUnreadable(f"this onnxruntime has no {provider}", field="provider")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -42,13 +44,11 @@ class OnnxSession:
     def __init__(self, session: Any) -> None:
         self.input_names = tuple(node.name for node in session.get_inputs())
         self.output_names = tuple(node.name for node in session.get_outputs())
-        self._outputs = list(self.output_names)
         self._run = session.run
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Infer; raises InferenceFailed."""
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Infer all outputs; raises InferenceFailed."""
         try:
-            outputs: list[np.ndarray] = self._run(self._outputs, feeds)
+            return dict(zip(self.output_names, self._run(None, feeds), strict=True))
         except Exception as error:  # as above
             raise InferenceFailed(f"onnxruntime gave up: {error}") from error
-        return outputs

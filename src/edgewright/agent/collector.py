@@ -1,0 +1,148 @@
+"""Collects requests while the agent asks for samples, then hands those worth labelling to the spool."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from safetensors.numpy import save
+
+from edgewright.agent import sampling
+from edgewright.agent.package import Package
+from edgewright.agent.policy import Sampling
+from edgewright.agent.recorder import Outbox
+from edgewright.contract.report import Sample
+
+ROWS_PER_BUDGET = 10
+MAX_BYTES = 32 * 1024 * 1024
+_DRAIN_EVERY = 100
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Row(NamedTuple):
+    """One row of one request."""
+
+    at: float
+    reference: str
+    inputs: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+
+
+class Collector:
+    """Serves one request for samples at a time, and each only once on this device, whichever process comes first."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        name: str,
+        claims: Path,
+        clock: Callable[[], float],
+        random: np.random.Generator,
+    ) -> None:
+        self.is_collecting = False
+        self._outbox = outbox
+        self._name = name
+        self._claims = claims
+        self._clock = clock
+        self._random = random
+        self._lock = threading.Lock()
+        self._wanted: Sampling | None = None
+        self._package: Package | None = None
+        self._rows: list[Row] = []
+        self._bytes = 0
+        self._since = 0.0
+
+    def want(self, wanted: Sampling | None) -> None:
+        """Begin to collect for this request, unless it was served; None ends a collection."""
+        with self._lock:
+            if wanted == self._wanted:
+                return
+            self._wanted = wanted
+            self._forget()
+            self.is_collecting = wanted is not None and not self._claim(wanted.request).exists()
+
+    def offer(self, package: Package, feeds: Arrays, outputs: Arrays, reference: str) -> bool:
+        """Take the rows of one request, up to the bound; True once there is enough to choose from."""
+        with self._lock:
+            if package is not self._package:
+                self._forget()
+                self._package = package
+            count = len(next(iter(feeds.values())))
+            for place in range(count):
+                if self._is_full():
+                    break
+                self._take(feeds, outputs, place, reference if count == 1 else f"{reference}#{place}")
+            return self._is_full()
+
+    def finish(self, patience_s: float) -> None:
+        """Choose and hand over, if there is enough: ten times the budget, or the budget itself after `patience_s`."""
+        with self._lock:
+            wanted, package, rows = self._wanted, self._package, self._rows
+            has_waited = self._clock() - self._since >= patience_s and wanted and len(rows) >= wanted.budget
+            if not self.is_collecting or wanted is None or package is None or not (self._is_full() or has_waited):
+                return
+            self.is_collecting = False
+            self._forget()
+        if _create(self._claim(wanted.request)):
+            self._hand_over(wanted, package, rows)
+
+    def _take(self, feeds: Arrays, outputs: Arrays, place: int, reference: str) -> None:
+        if not self._rows:
+            self._since = self._clock()
+        inputs = {name: array[place : place + 1].copy() for name, array in feeds.items()}
+        answers = {name: array[place : place + 1].copy() for name, array in outputs.items()}
+        self._rows.append(Row(self._clock(), reference, inputs, answers))
+        self._bytes += sum(array.nbytes for array in (*inputs.values(), *answers.values()))
+
+    def _is_full(self) -> bool:
+        budget = self._wanted.budget if self._wanted else 0
+        return len(self._rows) >= ROWS_PER_BUDGET * budget or self._bytes >= MAX_BYTES
+
+    def _forget(self) -> None:
+        self._rows, self._bytes = [], 0
+
+    def _hand_over(self, wanted: Sampling, package: Package, rows: list[Row]) -> None:
+        doubts = _uncertainty(package, rows)
+        features = sampling.as_features([np.concatenate([row.inputs[n] for row in rows]) for n in rows[0].inputs])
+        for number, choice in enumerate(sampling.choose(doubts, features, wanted.budget, self._random)):
+            row = rows[choice.place]
+            sample = Sample(
+                id=f"{self._name}:{wanted.request}:{number}",
+                request=wanted.request,
+                model=package.manifest.model,
+                version=package.manifest.version,
+                at=row.at,
+                reference=row.reference,
+                chosen_as=choice.chosen_as,
+                uncertainty=float(doubts[choice.place]),
+                inputs=save(row.inputs),
+                outputs=save(row.outputs),
+            )
+            self._outbox.put(sample)
+            if number % _DRAIN_EVERY == _DRAIN_EVERY - 1:
+                self._outbox.drain()
+
+    def _claim(self, request: str) -> Path:
+        return self._claims / f"{hashlib.sha256(request.encode()).hexdigest()[:32]}.collected"
+
+
+def _uncertainty(package: Package, rows: list[Row]) -> np.ndarray:
+    if package.scores is None:
+        return np.zeros(len(rows))
+    return sampling.uncertainty(np.concatenate([row.outputs[package.scores.name] for row in rows]))
+
+
+def _create(path: Path) -> bool:
+    """Make the file; False if it was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,318 @@
+"""The app's door: it answers from the disk alone, through swaps, and what is watched on the side never fails it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+from edgewright.agent import Model, ModelNotReady
+from edgewright.agent.policy import Policy, Sampling
+from edgewright.agent.spool import Spool
+from edgewright.contract import manifest as manifests
+from edgewright.contract.errors import InvalidInput
+from edgewright.contract.manifest import Role
+from edgewright.contract.profile import Profile, decode_schema
+from edgewright.contract.report import Fault, ProfileWindow, Record, Sample
+from edgewright.contract.tensors import Contract, Dtype, TensorSpec
+
+if TYPE_CHECKING:
+    from conftest import ModelOnDisk, Trained
+
+
+def records(device: ModelOnDisk, kind: type[Record]) -> list[Any]:
+    entries = Spool(device.root / "spool").pending(10_000, 10**9)
+    return [entry.record for entry in entries if isinstance(entry.record, kind)]
+
+
+def until(holds: Callable[[], bool], model: Model | None = None, image: np.ndarray | None = None) -> None:
+    """Go on with requests until `holds`; fails after ten seconds."""
+    deadline = time.monotonic() + 10
+    pause = threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline
+        if model is not None:
+            model.predict(image=image)
+        pause.wait(0.002)
+
+
+@pytest.fixture
+def ready(device: ModelOnDisk, good: Trained) -> ModelOnDisk:
+    device.pack("a", good)
+    device.activate("a")
+    return device
+
+
+@pytest.fixture
+def model(ready: ModelOnDisk) -> Iterator[Model]:
+    with Model("digits", ready.root) as model:
+        yield model
+
+
+def test_it_answers_like_the_trained_model(model: Model, good: Trained) -> None:
+    outputs = model.predict(image=good.images[:20])
+
+    assert set(outputs) == {"label", "probabilities"}
+    assert (outputs["label"] == good.label[:20]).all()
+    np.testing.assert_allclose(outputs["probabilities"], good.probabilities[:20], rtol=1e-3, atol=1e-5)
+    assert (model.version, model.counter) == (1, 10)
+
+
+def test_the_folder_may_come_from_the_environment(ready: ModelOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEWRIGHT_AGENT_DIR", str(ready.root))
+
+    with Model("digits") as model:
+        assert model.version == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "says"),
+    [
+        ({}, "image", "missing"),
+        ({"picture": np.zeros((1, 64), np.float32)}, "picture", "no input 'picture'"),
+        ({"image": np.zeros((1, 64), np.float64)}, "image", "float64"),
+        ({"image": np.zeros((1, 63), np.float32)}, "image", "1x63"),
+        ({"image": np.zeros(64, np.float32)}, "image", "shape 64"),
+        ({"image": np.zeros((0, 64), np.float32)}, "image", "shape 0x64"),
+        ({"image": [[0.0] * 64]}, "image", "list"),
+        ({"image": np.full((1, 64), "a")}, "image", "<U1"),
+    ],
+)
+def test_input_that_breaks_the_contract_is_named(model: Model, inputs: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        model.predict(**inputs)
+
+    assert caught.value.field == field
+    assert says in caught.value.message
+
+
+def test_input_that_can_be_widened_safely_is_taken(model: Model, good: Trained) -> None:
+    pixels = (good.images[:1] * 16).astype(np.uint8)
+
+    assert model.predict(image=pixels)["label"].shape == (1,)
+
+
+def test_without_a_package_it_says_what_to_do(device: ModelOnDisk) -> None:
+    with Model("digits", device.root) as model:
+        with pytest.raises(ModelNotReady) as caught:
+            model.predict(image=np.zeros((1, 64), np.float32))
+        with pytest.raises(ModelNotReady):
+            model.wait_ready(0.0)
+
+    assert "agent" in caught.value.hint
+
+
+def test_an_app_may_wait_for_the_first_package(device: ModelOnDisk, good: Trained) -> None:
+    with Model("digits", device.root) as model:
+        device.pack("a", good)
+        threading.Timer(0.1, device.activate, args=["a"]).start()
+
+        model.wait_ready(10.0)
+
+        assert model.version == 1
+
+
+def test_a_contract_that_the_package_breaks_is_refused(ready: ModelOnDisk) -> None:
+    wanted = Contract(inputs=(TensorSpec(name="image", dtype=Dtype.UINT8, shape=(None, 64)),), outputs=())
+
+    with pytest.raises(InvalidInput) as caught:
+        Model("digits", ready.root, contract=wanted)
+
+    assert caught.value.field == "contract.inputs.image.dtype"
+
+
+def test_a_torn_record_is_read_from_its_double(ready: ModelOnDisk) -> None:
+    path = ready.folder / "state.json"
+    path.write_bytes(path.read_bytes()[:-20])
+
+    with Model("digits", ready.root) as model:
+        assert model.version == 1
+
+
+@pytest.mark.parametrize("damage", ["model.onnx", "manifest.json"])
+def test_the_spare_slot_stands_in_for_a_damaged_one(ready: ModelOnDisk, good: Trained, damage: str) -> None:
+    ready.pack("b", good, version=2)
+    ready.activate("b")
+    path = ready.slot("b") / damage
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    with Model("digits", ready.root) as model:
+        assert model.predict(image=good.images[:1])["label"].shape == (1,)
+        assert model.version == 1
+
+    assert [record.code for record in records(ready, Fault)] == ["hostile_input"]
+
+
+def test_a_swap_fails_no_request(ready: ModelOnDisk, good: Trained) -> None:
+    failures: list[Exception] = []
+    answered = [0]
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                model.predict(image=good.images[:1])
+                answered[0] += 1
+            except Exception as error:
+                failures.append(error)
+
+    with Model("digits", ready.root) as model:
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        for version in range(2, 8):
+            slot = "ab"[version % 2 == 0]
+            ready.pack(slot, good, version=version)
+            ready.activate(slot)
+            until(lambda version=version: model.version == version)
+        stop.set()
+        for thread in asking:
+            thread.join()
+
+    assert failures == []
+    assert answered[0] > 50
+
+
+def test_a_damaged_new_package_leaves_the_old_one_answering(ready: ModelOnDisk, good: Trained) -> None:
+    with Model("digits", ready.root) as model:
+        model.predict(image=good.images[:1])
+        ready.pack("b", good, version=2)
+        ready.activate("b")
+        (ready.slot("b") / "model.onnx").write_bytes(b"nothing")
+
+        until(lambda: bool(records(ready, Fault)), model, good.images[:1])
+
+        assert model.version == 1
+
+
+def test_every_request_is_counted_in_the_window_of_its_version(ready: ModelOnDisk, good: Trained) -> None:
+    with Model("digits", ready.root) as model:
+        for row in range(10):
+            model.predict(image=good.images[row : row + 1])
+        ready.pack("b", good, version=2)
+        ready.activate("b")
+        until(lambda: model.version == 2, model, good.images[:1])
+        model.predict(image=good.images[:5])
+
+    windows = records(ready, ProfileWindow)
+    assert [window.version for window in windows] == [1, 2]
+    assert windows[0].rows >= 10
+    assert windows[1].rows >= 5
+    assert len({window.id for window in windows}) == 2
+    for window, slot in zip(windows, "ab", strict=True):
+        schema = decode_schema((ready.slot(slot) / "reference.bin").read_bytes())
+        assert window.schema_sha256 == schema.sha256
+        assert Profile.from_bytes(schema, window.payload).rows == window.rows
+
+
+def test_a_window_closes_when_its_time_is_over_though_no_request_comes(ready: ModelOnDisk, good: Trained) -> None:
+    ready.ask(Policy(window_s=0.2))
+    with Model("digits", ready.root) as model:
+        until(lambda: model._recorder.window_s == 0.2, model, good.images[:1])
+        model.predict(image=good.images[:3])
+
+        until(lambda: sum(window.rows for window in records(ready, ProfileWindow)) >= 3)
+
+
+def test_not_a_number_disturbs_nobody(ready: ModelOnDisk, good: Trained) -> None:
+    with Model("digits", ready.root) as model:
+        model.predict(image=np.full((4, 64), np.nan, np.float32))
+        model.predict(image=np.full((4, 64), np.inf, np.float32))
+        model.predict(image=good.images[:2])
+
+    assert sum(window.rows for window in records(ready, ProfileWindow)) == 10
+
+
+def test_a_package_without_a_reference_still_answers(ready: ModelOnDisk, good: Trained) -> None:
+    folder = ready.pack("b", good, version=2)
+    manifest = manifests.decode((folder / "manifest.json").read_bytes())
+    files = tuple(file for file in manifest.files if file.role is not Role.REFERENCE)
+    manifest = msgspec.structs.replace(manifest, files=files)
+    (folder / "manifest.json").write_bytes(manifests.encode(manifest))
+    ready.activate("b")
+
+    with Model("digits", ready.root) as model:
+        assert model.predict(image=good.images[:1])["label"].shape == (1,)
+        assert model.version == 2
+
+    assert [record.code for record in records(ready, Fault)] == ["profiling_failed"]
+
+
+def test_a_spool_that_cannot_be_written_fails_no_request(ready: ModelOnDisk, good: Trained) -> None:
+    (ready.root / "spool").write_text("in the way")
+
+    with Model("digits", ready.root) as model:
+        assert model.predict(image=good.images[:1])["label"].shape == (1,)
+
+
+def test_samples_are_chosen_once_for_a_request(ready: ModelOnDisk, good: Trained) -> None:
+    ready.ask(Policy(sampling=Sampling(request="r1", budget=8)))
+    for _ in range(2):
+        with Model("digits", ready.root) as model:
+            until(
+                lambda model=model: model._recorder.window_s > 0 and model._thread is not None, model, good.images[:1]
+            )
+            for row in range(120):
+                model.predict(reference=f"ref-{row}", image=good.images[row : row + 1])
+            if not records(ready, Sample):
+                until(lambda: len(records(ready, Sample)) == 8, model, good.images[:1])
+
+    samples = records(ready, Sample)
+    assert len(samples) == 8
+    assert [sample.chosen_as for sample in samples].count("reservoir") == 2
+    assert {sample.request for sample in samples} == {"r1"}
+    assert load(samples[0].inputs)["image"].shape == (1, 64)
+    assert set(load(samples[0].outputs)) == {"label", "probabilities"}
+
+
+def test_a_forked_child_infers_and_reports_under_a_name_of_its_own(ready: ModelOnDisk, good: Trained) -> None:
+    with Model("digits", ready.root) as model:
+        model.predict(image=good.images[:3])
+
+        child = os.fork()
+        if child == 0:
+            answer = model.predict(image=good.images[:2])["label"]
+            model.close()
+            os._exit(0 if (answer == good.label[:2]).all() else 1)
+        _, status = os.waitpid(child, 0)
+
+        assert os.waitstatus_to_exitcode(status) == 0
+
+    windows = records(ready, ProfileWindow)
+    assert sorted(window.rows for window in windows) == [2, 3]
+    assert len({window.id for window in windows}) == 2
+
+
+def test_an_app_that_just_ends_sends_its_last_window(ready: ModelOnDisk) -> None:
+    code = (
+        "import numpy as np, sys; from edgewright.agent import Model\n"
+        "Model('digits', sys.argv[1]).predict(image=np.zeros((7, 64), np.float32))"
+    )
+
+    subprocess.run([sys.executable, "-c", code, str(ready.root)], check=True, timeout=60)
+
+    assert [window.rows for window in records(ready, ProfileWindow)] == [7]
+
+
+def test_the_supervisor_side_imports_no_numpy() -> None:
+    code = (
+        "import sys, edgewright.agent, edgewright.agent.spool, edgewright.agent.trial, edgewright.agent.runtimes\n"
+        "sys.exit('numpy' in sys.modules or 'onnxruntime' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput):
+        Model("../secrets", tmp_path)
