@@ -31,7 +31,7 @@ def size(size_bytes: int) -> str:
     value = float(size_bytes)
     for unit in ("B", "kB", "MB"):
         if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgewright.cli.output import Json
+from edgewright.cli.output import Json, say, say_next, show_json_line
+
+if TYPE_CHECKING:
+    from edgewright.contract.api import LoginReply
 
 app = typer.Typer(no_args_is_help=True)
+
+ADMIN = "admin"
 
 
 @app.callback()
@@ -21,13 +34,118 @@ def hub() -> None:
 def up(
     folder: Annotated[Path, typer.Option("--dir", help="Where the hub keeps everything.")],
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen at.", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(help="The port to listen at; 0 for a free one.", min=0, max=65535)] = 8080,
     operator: Annotated[
         Path | None, typer.Option(help="Where the operator's keys lie; DIR-operator by default.")
     ] = None,
     admin_password: Annotated[
-        str, typer.Option(envvar="EDGEWRIGHT_ADMIN_PASSWORD", help="The first administrator's; made up by default.")
+        str,
+        typer.Option(
+            envvar="EDGEWRIGHT_ADMIN_PASSWORD", show_envvar=True, help="The administrator's; made up by default."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Start a hub; its first start makes the keys and an administrator."""
+    """Start a hub; its first start makes the keys and an administrator.
+
+    With --json one line tells the address once the hub answers, with the password if it was made up.
+    """
+    _check_free(host, port)
+    _check_parts()
+    keys = (operator or folder.resolve().with_name(f"{folder.resolve().name}-operator")).resolve()
+    _make_keys(folder, keys)
+    password = admin_password or secrets.token_urlsafe(12)
+    login = _make_admin(folder, password)
+
+    def ready(address: str) -> None:
+        facts = {"hub": address}
+        if login is not None:
+            _keep(login, address, keys)
+            facts |= {"user": login.user} | ({} if admin_password else {"password": password})
+        show_json_line(facts) if as_json else _welcome(facts)
+
+    _serve(folder, host, port, ready)
+
+
+def _serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
+    from edgewright.hub.web.server import serve
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        serve(folder, host=host, port=port, ready=ready)
+    except KeyboardInterrupt:
+        say("the hub has stopped; start it again and it goes on where it was")
+
+
+def _check_parts() -> None:
+    from edgewright.contract.errors import Refused
+
+    try:
+        importlib.import_module("edgewright.hub.app")
+    except ModuleNotFoundError as error:
+        raise Refused(
+            f"the hub's parts are not installed: there is no {error.name}",
+            hint="Install them: pip install 'edgewright[hub]'",
+        ) from error
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise Refused where nobody can listen at this address."""
+    from edgewright.contract.errors import Refused
+
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise Refused(
+            f"cannot listen at {host}:{port}: {error.strerror or error}",
+            field="port",
+            hint="Another hub may run there; choose another port with --port.",
+        ) from error
+
+
+def _make_keys(folder: Path, operator: Path) -> None:
+    """The key ceremony, at the first start."""
+    from edgewright.client.keys import RELEASE_NAMES, RELEASE_THRESHOLD, ceremony
+    from edgewright.hub.govern import Keys
+
+    online = Keys(folder / "keys").public()
+    if ceremony(operator, folder / "tuf", online, datetime.now(UTC)):
+        say(f"the operator's keys are in {operator}; keep them away from the hub, and keep a copy")
+        if RELEASE_THRESHOLD == 1:
+            say(f"WARNING: {RELEASE_THRESHOLD} of {len(RELEASE_NAMES)} release keys signs: enough to try, not to sell")
+
+
+def _make_admin(folder: Path, password: str) -> LoginReply | None:
+    """The first person of a hub, logged in; None where there are people already."""
+    from edgewright.contract.api import Role, UserDraft
+    from edgewright.hub.db import Database
+    from edgewright.hub.govern import Audit, Keys, People
+    from edgewright.hub.settings import Settings
+
+    db = Database(Settings(dir=folder).url)
+    try:
+        db.migrate()
+        people = People(db, Audit(db, time.time, Keys(folder / "keys").audit), time.time)
+        if people.users():
+            return None
+        people.create(ADMIN, UserDraft(name=ADMIN, password=password, roles=(Role.ADMIN,)))
+        return people.login(ADMIN, password)
+    finally:
+        db.close()
+
+
+def _keep(login: LoginReply, address: str, keys: Path) -> None:
+    from edgewright.client import Login
+    from edgewright.client.credentials import remember
+
+    place = remember(Login(hub=address, user=login.user, token=login.token, keys=str(keys)))
+    say(f"you are logged in as {login.user}; the token is in {place}")
+
+
+def _welcome(facts: dict[str, str]) -> None:
+    if "password" in facts:
+        say(f"the password of {facts['user']} is {facts['password']} and is not shown again")
+    say(f"the hub answers at {facts['hub']}")
+    if "user" in facts:
+        say_next("edgewright data snapshot DATASET FOLDER", "edgewright device claim")

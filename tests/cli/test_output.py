@@ -1,0 +1,165 @@
+"""Tables, facts and JSON as they are printed."""
+
+from __future__ import annotations
+
+import json
+
+from edgewright.cli import formats
+from edgewright.cli.output import say_done, say_next, show_facts, show_table
+from edgewright.cli.verbs.model import VARIANT_COLUMNS
+from edgewright.cli.verbs.waves import show_rollout, show_watched
+from edgewright.contract.api import (
+    DeploymentRecord,
+    GateDraft,
+    RolloutRecord,
+    RolloutState,
+    UserRecord,
+    VariantRecord,
+    WaveRecord,
+)
+
+COLUMNS = [("NAME", lambda one: one.name), ("ROLES", lambda one: formats.words(one.roles))]
+USERS = [UserRecord(name="[red]ada", roles=("admin",)), UserRecord(name="b" * 90, roles=())]
+
+
+def rollout(state: RolloutState = RolloutState.RUNNING, passed: int = 0) -> RolloutRecord:
+    waves = tuple(
+        WaveRecord(number=n, size=s, state="passed" if n <= passed else "running", committed=0, failed=0, waiting=s)
+        for n, s in ((1, 1), (2, 3), (3, 8))
+    )
+    device = DeploymentRecord(
+        id="x",
+        device="f00dcafe" * 8,
+        wave=1,
+        target="cpu-int8",
+        state="committed",
+        reason="the shadow comparison found too few agreeing answers",
+        updated_at=1.0,
+        agreement=0.96,
+        received_bytes=12_345,
+        full_bytes=45_678,
+    )
+    facts = {"release": "digits/4", "model": "digits", "version": 3, "counter": 4, "group": "all", "reason": ""}
+    return RolloutRecord(
+        id="rollout-1",
+        **facts,
+        state=state,
+        gate=GateDraft(),
+        waves=waves,
+        deployments=(device,),
+        created_at=1.0,
+        created_by="ada",
+    )
+
+
+def test_a_table_fits_80_columns_and_loses_nothing(capsys):
+    show_table(USERS, COLUMNS, as_json=False, empty="")
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "[red]ada" in out
+    assert out.count("b") == 90
+
+
+def test_variants_fit_80_columns(capsys):
+    variant = VariantRecord(
+        model="digits",
+        version=3,
+        target="cpu-int8",
+        recipe=("prune 0.4", "static int8 per channel"),
+        sha256="",
+        size_bytes=12_345,
+        source_bytes=45_678,
+        accuracy=0.9644,
+        source_accuracy=0.9689,
+        latency_p50_ms=0.0123,
+        latency_p95_ms=0.0234,
+        memory_bytes=3_400_000,
+        parity=0.99,
+        is_parity_kept=True,
+        reasons=(),
+        tools={},
+        golden_sha256="",
+        created_at=1.0,
+    )
+
+    show_table([variant], VARIANT_COLUMNS, as_json=False, empty="")
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_json_is_the_records_and_nothing_else(capsys):
+    show_table(USERS, COLUMNS, as_json=True, empty="")
+
+    seen = capsys.readouterr()
+    assert [user["name"] for user in json.loads(seen.out)] == ["[red]ada", "b" * 90]
+    assert seen.err == ""
+
+
+def test_an_empty_table_says_what_to_do_on_stderr_and_is_an_empty_array_in_json(capsys):
+    show_table([], COLUMNS, as_json=False, empty="No users yet.")
+    told = capsys.readouterr()
+    show_table([], COLUMNS, as_json=True, empty="No users yet.")
+
+    assert (told.out, told.err) == ("", "No users yet.\n")
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_facts_leave_out_what_is_empty(capsys):
+    show_facts(USERS[1], COLUMNS, as_json=False)
+
+    out = capsys.readouterr().out
+    assert "NAME" in out
+    assert "ROLES" not in out
+
+
+def test_talk_goes_to_stderr_whole(capsys):
+    say_done("x" * 100, dry_run=True)
+    say_next("edgewright model ls")
+
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err == f"dry run, nothing was changed: {'x' * 100}\nnext: edgewright model ls\n"
+
+
+def test_a_rollout_is_shown_with_its_waves_and_devices(capsys):
+    show_rollout(rollout(), as_json=False, with_devices=True)
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "12.3 kB" in out
+    assert "f00dcafef00d" in out
+
+
+def test_off_a_terminal_a_watched_rollout_tells_each_change_in_a_line(capsys):
+    states = [rollout(), rollout(passed=1), rollout(RolloutState.DONE, passed=1)]
+
+    last = show_watched(states, as_json=False)
+
+    seen = capsys.readouterr()
+    assert last.state == "done"
+    assert seen.out == ""
+    assert seen.err.splitlines()[-2:] == [
+        "wave 1 of 1: passed, 0 committed, 0 failed, 1 waiting",
+        "rollout rollout-1: done",
+    ]
+
+
+def test_a_watched_rollout_is_a_line_of_json_per_change(capsys):
+    show_watched([rollout(), rollout(RolloutState.DONE)], as_json=True)
+
+    assert [json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()] == ["running", "done"]
+
+
+def test_sizes_and_spans_have_their_unit():
+    assert [formats.size(size) for size in (0, 999, 1000, 99_949, 999_600, 5_000_000, 2_500_000_000)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "99.9 kB",
+        "1.0 MB",
+        "5.0 MB",
+        "2.5 GB",
+    ]
+    assert [formats.duration(span) for span in (0.2, 59, 60, 7200, 200_000)] == ["0 s", "59 s", "1 min", "2 h", "2 d"]
+    assert formats.ago(None, 5.0) == "never"
