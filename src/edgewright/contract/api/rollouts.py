@@ -20,7 +20,7 @@ class GateDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     max_failed: int = 0
     min_reported: float = 0.5
-    patience_s: float = 60.0  # how long a device that was seen lately may take to answer
+    patience_s: float = 60.0  # a device that was not heard of for so long does not hold up its wave
     shadow_requests: int = 50  # 0: no shadow phase
     shadow_agreement: float = 0.9
     shadow_wait_s: float = 120.0
@@ -55,6 +55,7 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: str  # pending, offered, committed, rolled_back, failed, refused, withdrawn
     reason: str
     updated_at: float
+    offered_at: float | None = None  # None: this device was never told to install it
     agreement: float | None = None
     received_bytes: int = 0
     full_bytes: int = 0
