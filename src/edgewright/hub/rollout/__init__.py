@@ -1,0 +1,27 @@
+"""Rollouts: a release's way to a group of devices in growing waves, each passed by a gate on what devices report."""
+
+from edgewright.hub.rollout.fit import NoDeviceFits
+from edgewright.hub.rollout.model import (
+    EmptyGroup,
+    ReleaseNotReady,
+    RolloutMovedOn,
+    RolloutOverlaps,
+    decide,
+    plan_waves,
+    shadow_policy,
+)
+from edgewright.hub.rollout.packages import Packages
+from edgewright.hub.rollout.service import Rollouts
+
+__all__ = [
+    "EmptyGroup",
+    "NoDeviceFits",
+    "Packages",
+    "ReleaseNotReady",
+    "RolloutMovedOn",
+    "RolloutOverlaps",
+    "Rollouts",
+    "decide",
+    "plan_waves",
+    "shadow_policy",
+]

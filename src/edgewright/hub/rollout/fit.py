@@ -1,0 +1,71 @@
+"""Which package of a release fits a device: pure, with a reason where none does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgewright.contract.api import DeviceRecord, PackageRecord
+from edgewright.contract.errors import Refused
+from edgewright.contract.manifest import Manifest
+
+TARGET_LABEL = "target"
+
+
+class NoDeviceFits(Refused):
+    code = "no_device_fits"
+    hint = "Optimise the version for a target of these devices: `edgewright optimize`."
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A package of the release, with its manifest."""
+
+    package: PackageRecord
+    manifest: Manifest
+
+
+def choose(device: DeviceRecord, offers: Sequence[Offer], target: str = "") -> Offer | str:
+    """The package for this device, or the reason why there is none.
+
+    A `target` that was asked for must fit. Else the device's own label `target` counts if that package fits; else
+    the package of the fewest bytes that fits, by target name where bytes are equal.
+    """
+    if target:
+        offer = next((offer for offer in offers if offer.package.target == target), None)
+        if offer is None:
+            return f"the release has no package for target {target}"
+        return misfit(device, offer.manifest) or offer
+    misfits = {offer.package.target: misfit(device, offer.manifest) for offer in offers}
+    fitting = [offer for offer in offers if not misfits[offer.package.target]]
+    if not fitting:
+        return "; ".join(f"{name}: {why}" for name, why in sorted(misfits.items())) or "the release has no packages"
+    labelled = device.labels.get(TARGET_LABEL)
+    return min(fitting, key=lambda o: (o.package.target != labelled, o.package.size_bytes, o.package.target))
+
+
+def misfit(device: DeviceRecord, manifest: Manifest) -> str:
+    """Why a device cannot run a package; '' if it can."""
+    runtime = manifest.runtime
+    version = device.runtimes.get(runtime.name)
+    if device.arch not in manifest.hardware:
+        return f"needs {' or '.join(manifest.hardware)}, the device is {device.arch}"
+    if version is None:
+        return f"needs the runtime {runtime.name}, the device has {', '.join(device.runtimes) or 'none'}"
+    if not _numbers(runtime.minimum) <= _numbers(version) or (
+        runtime.below and _numbers(version) >= _numbers(runtime.below)
+    ):
+        return f"needs {runtime.name} from {runtime.minimum} to below {runtime.below}, the device has {version}"
+    if 0 < device.ram_bytes < manifest.budgets.memory_bytes:
+        return f"needs {manifest.budgets.memory_bytes} bytes of memory, the device has {device.ram_bytes}"
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The release numbers of a version: '1.23.2+cpu' is (1, 23, 2)."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in found[0].split(".")] if found else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)

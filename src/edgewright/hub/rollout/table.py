@@ -1,0 +1,79 @@
+"""Tables of rollouts: rollouts, waves, deployments and the reports that devices sent."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from edgewright.hub.db import metadata
+
+rollout = sa.Table(
+    "rollout",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(80), nullable=False, unique=True),
+    sa.Column("release", sa.String(120), nullable=False),
+    sa.Column("model", sa.String(100), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("counter", sa.Integer, nullable=False),
+    sa.Column("group", sa.String(63), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("gate", sa.JSON, nullable=False),
+    sa.Column("shadow", sa.JSON(none_as_null=True)),
+    sa.Column("deltas_due_at", sa.Float, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_by", sa.String(80), nullable=False),
+    sa.Column("ended_at", sa.Float),
+)
+
+wave = sa.Table(
+    "wave",
+    metadata,
+    sa.Column("rollout", sa.String(80), sa.ForeignKey("rollout.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("run", sa.String(80), nullable=False, index=True),
+    sa.Column("started_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+deployment = sa.Table(
+    "deployment",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(140), nullable=False, unique=True),
+    sa.Column("rollout", sa.String(80), sa.ForeignKey("rollout.id"), nullable=False),
+    sa.Column("wave", sa.Integer, nullable=False),  # 0: in no wave
+    sa.Column("device", sa.String(40), nullable=False),
+    sa.Column("model", sa.String(100), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("counter", sa.Integer, nullable=False),
+    sa.Column("target", sa.String(100), nullable=False),
+    sa.Column("target_path", sa.String(300), nullable=False),
+    sa.Column("manifest_sha256", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Float, nullable=False),
+    sa.Column("offered_at", sa.Float),
+    sa.Column("agreement", sa.Float),
+    sa.Column("received_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("full_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("used_delta", sa.Boolean, nullable=False, default=False),
+    sa.Column("interruptions", sa.Integer, nullable=False, default=0),
+    sa.Index("ix_deployment_rollout_wave", "rollout", "wave"),
+    sa.Index("ix_deployment_device_model", "device", "model"),
+    sa.Index("ix_deployment_model_counter", "model", "counter"),
+)
+
+install_report = sa.Table(
+    "install_report",
+    metadata,
+    sa.Column("device", sa.String(40), primary_key=True),
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("deployment", sa.String(140), nullable=False, index=True),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)

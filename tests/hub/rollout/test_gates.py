@@ -1,0 +1,236 @@
+"""Waves, gates and the shadow's policy: pure rules, by rows."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgewright.contract.api import GateDraft, ReleaseRecord, ReleaseState, RolloutState
+from edgewright.contract.errors import InvalidInput
+from edgewright.contract.report import Outcome
+from edgewright.hub.packaging import ReleaseIsBad
+from edgewright.hub.rollout import ReleaseNotReady, RolloutMovedOn, decide, plan_waves, shadow_policy
+from edgewright.hub.rollout.model import (
+    MAX_HOLD_S,
+    DeploymentState,
+    DeviceFacts,
+    WaveFacts,
+    after_report,
+    canary_order,
+    check_gate,
+    check_ready,
+    hold_s,
+    next_state,
+    parse_release,
+)
+
+NOW = 1000.0
+RISING = st.sets(st.integers(1, 60), min_size=1, max_size=6).map(sorted)
+
+
+@given(st.lists(st.uuids().map(str), max_size=80, unique=True), RISING)
+def test_waves_hold_every_device_once_and_reach_the_totals_they_were_given(devices, sizes):
+    waves = plan_waves(devices, sizes)
+
+    assert list(itertools.chain(*waves)) == devices
+    assert all(waves)
+    assert len(waves) <= len(sizes)
+    reached = list(itertools.accumulate(map(len, waves)))
+    assert reached[:-1] == sizes[: len(reached)][:-1]
+
+
+def test_three_eight_and_one_make_waves_of_one_two_and_five():
+    waves = plan_waves([f"d{n}" for n in range(8)], (1, 3, 8))
+
+    assert [len(wave) for wave in waves] == [1, 2, 5]
+
+
+@pytest.mark.parametrize("sizes", [(), (0,), (-1, 2), (3, 3), (3, 1), (1, 3, 2)])
+def test_waves_that_do_not_rise_are_refused(sizes):
+    with pytest.raises(InvalidInput) as caught:
+        plan_waves(["d1"], sizes)
+
+    assert caught.value.field == "waves"
+
+
+@given(st.sets(st.text(max_size=5), max_size=20), st.data())
+def test_devices_that_can_answer_and_compare_are_asked_first(devices, data):
+    reachable = data.draw(st.sets(st.sampled_from(sorted(devices)))) if devices else set()
+    running = data.draw(st.sets(st.sampled_from(sorted(devices)))) if devices else set()
+
+    order = canary_order(devices, reachable, running, "seed")
+
+    ranks = [(device not in reachable, device not in running) for device in order]
+    assert ranks == sorted(ranks)
+    assert set(order) == devices
+    assert order == canary_order(sorted(devices), reachable, running, "seed")
+
+
+def wave(text: str, **facts) -> WaveFacts:
+    """One letter for each device: Committed, Failed, rolled Back, Refused, Waiting, Away, withdraWn as x."""
+    states = {
+        "C": DeploymentState.COMMITTED,
+        "F": DeploymentState.FAILED,
+        "B": DeploymentState.ROLLED_BACK,
+        "R": DeploymentState.REFUSED,
+        "W": DeploymentState.OFFERED,
+        "P": DeploymentState.PENDING,
+        "A": DeploymentState.OFFERED,
+        "N": DeploymentState.PENDING,
+        "x": DeploymentState.WITHDRAWN,
+    }
+    seen = {"A": NOW - 61.0, "N": None}
+    return WaveFacts(tuple(DeviceFacts(states[letter], seen.get(letter, NOW - 59.0)) for letter in text), **facts)
+
+
+@pytest.mark.parametrize(
+    ("devices", "gate", "action"),
+    [
+        ("C", {}, "advance"),
+        ("W", {}, "hold"),
+        ("P", {}, "hold"),
+        ("CCCCC", {}, "advance"),
+        ("CCCCW", {}, "hold"),
+        ("CCCCB", {}, "roll_back"),
+        ("WWWWF", {}, "roll_back"),
+        ("WWWWR", {}, "roll_back"),
+        ("CCCCB", {"max_failed": 1}, "advance"),
+        ("CCCBB", {"max_failed": 1}, "roll_back"),
+        ("CCCBW", {"max_failed": 1}, "hold"),
+        ("CCCCA", {}, "advance"),
+        ("CCCCN", {}, "advance"),
+        ("CCAAA", {}, "hold"),
+        ("CCCAA", {}, "advance"),
+        ("CCAAA", {"min_reported": 0.4}, "advance"),
+        ("CCCCA", {"min_reported": 1.0}, "hold"),
+        ("A", {}, "hold"),
+        ("A", {"min_reported": 0.01}, "hold"),
+        ("CAAAAAAAAA", {"min_reported": 0.1}, "advance"),
+        ("F", {"max_failed": 1}, "roll_back"),
+        ("CFF", {"max_failed": 2}, "roll_back"),
+        ("CFFA", {"max_failed": 2}, "hold"),
+        ("xxx", {}, "roll_back"),
+    ],
+)
+def test_a_gate_decides_by_counts(devices, gate, action):
+    decision = decide(wave(devices), GateDraft(**gate), NOW)
+
+    assert decision.action == action
+    assert decision.reason
+
+
+def test_failures_of_earlier_waves_that_came_late_count():
+    assert decide(wave("CCC", late_failures=1), GateDraft(), NOW).action == "roll_back"
+
+
+def test_nobody_is_away_while_the_hub_itself_was():
+    assert decide(wave("CCCAA", listening_since=NOW - 10.0), GateDraft(), NOW).action == "hold"
+    assert decide(wave("CCCNN", listening_since=NOW - 70.0), GateDraft(), NOW).action == "advance"
+
+
+def test_a_wave_looks_less_often_while_nothing_happens():
+    waits = [hold_s(tick) for tick in range(200)]
+
+    assert waits[0] == 2.0
+    assert waits == sorted(waits)
+    assert waits[-1] == MAX_HOLD_S
+
+
+@pytest.mark.parametrize(
+    ("expected", "bar"), [(None, 0.9), (0.99, 0.84), (1.0, 0.85), (0.6, 0.45), (0.1, 0.0), (2.0, 0.9)]
+)
+def test_a_better_challenger_may_disagree_as_far_as_labelled_data_say(expected, bar):
+    shadow = shadow_policy(GateDraft(), expected)
+
+    assert shadow.min_agreement == pytest.approx(bar)
+    assert (shadow.min_requests, shadow.max_wait_s) == (50, 120.0)
+
+
+def test_a_gate_without_shadow_requests_has_no_shadow():
+    assert shadow_policy(GateDraft(shadow_requests=0), 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_failed", -1),
+        ("min_reported", 0.0),
+        ("min_reported", 1.1),
+        ("min_reported", float("nan")),
+        ("patience_s", 0.0),
+        ("patience_s", float("inf")),
+        ("shadow_requests", -1),
+        ("shadow_agreement", 1.1),
+        ("shadow_wait_s", -1.0),
+    ],
+)
+def test_gates_that_nothing_can_pass_are_refused_by_field(name, value):
+    with pytest.raises(InvalidInput) as caught:
+        check_gate(GateDraft(**{name: value}))
+
+    assert caught.value.field == f"gate.{name}"
+
+
+@pytest.mark.parametrize("state", [RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED])
+def test_an_ended_rollout_moves_no_more(state):
+    for wanted in RolloutState:
+        with pytest.raises(RolloutMovedOn, match="cannot become"):
+            next_state(state, wanted)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "then"),
+    [
+        ("offered", Outcome.COMMITTED, "committed"),
+        ("offered", Outcome.ROLLED_BACK, "rolled_back"),
+        ("pending", Outcome.REFUSED, "refused"),
+        ("committed", Outcome.ROLLED_BACK, "rolled_back"),
+        ("committed", Outcome.FAILED, "committed"),
+        ("rolled_back", Outcome.COMMITTED, "rolled_back"),
+        ("withdrawn", Outcome.COMMITTED, "withdrawn"),
+        ("withdrawn", Outcome.ROLLED_BACK, "rolled_back"),
+    ],
+)
+def test_a_report_moves_a_deployment_only_where_it_can_go(state, outcome, then):
+    assert after_report(DeploymentState(state), outcome) == then
+
+
+@pytest.mark.parametrize("text", ["digits", "digits/", "/2", "digits/two", "digits/²"])
+def test_what_names_no_release_is_refused(text):
+    with pytest.raises(InvalidInput) as caught:
+        parse_release(text)
+
+    assert caught.value.field == "release"
+
+
+def test_a_release_says_what_it_lacks():
+    release = ReleaseRecord(
+        id="digits/2",
+        model="digits",
+        version=2,
+        counter=2,
+        digest="",
+        state=ReleaseState.DRAFT,
+        packages=(),
+        author="anna",
+        approvals=(),
+        approvals_needed=1,
+        signatures=("key",),
+        signatures_needed=2,
+        note="",
+        created_at=0.0,
+    )
+
+    with pytest.raises(ReleaseNotReady, match=r"1 signature\(s\) and 1 approval\(s\)"):
+        check_ready(release)
+
+
+def test_a_bad_release_is_refused_with_its_reason(world):
+    world.shelf.put("digits", 1)
+    world.shelf.mark_bad(None, "digits", 1, "the shadow disagreed")
+
+    with pytest.raises(ReleaseIsBad, match="the shadow disagreed"):
+        check_ready(world.shelf.release("digits", 1))

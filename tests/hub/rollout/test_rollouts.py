@@ -1,0 +1,511 @@
+"""A rollout from start to end, with devices that report what a test says."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.contract.api import GateDraft, GroupDraft, ReleaseState, RolloutDraft, RolloutState
+from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.report import Outcome
+from edgewright.hub.events import event_table
+from edgewright.hub.rollout import EmptyGroup, NoDeviceFits, ReleaseNotReady, RolloutMovedOn, RolloutOverlaps, table
+
+
+@pytest.fixture
+def lanes(world):
+    """Eight devices in the group 'lanes', and the release digits/1 ready."""
+    world.group()
+    world.shelf.put("digits", 1)
+    return world.enrol(8)
+
+
+@pytest.fixture
+def veterans(world, lanes):
+    """The eight devices, all running digits/1, and digits/2 ready."""
+    world.deploy("digits/1")
+    world.shelf.put("digits", 2)
+    for device in lanes:
+        world.check_in(device)
+    return lanes
+
+
+def states(world, rollout) -> list[str]:
+    return sorted(deployment.state for deployment in world.rollouts.rollout(rollout).deployments)
+
+
+def test_a_good_release_goes_from_wave_to_wave_until_everybody_has_it(world, lanes):
+    id = world.start("digits/1").id
+
+    for number, size in ((1, 1), (2, 2), (3, 5)):
+        assert world.tick(id, number) == "hold"
+        assert len(world.wave(id, number)) == size
+        for device in world.wave(id, number):
+            world.install(device)
+        assert world.tick(id, number) == "advance"
+
+    record = world.rollouts.rollout(id)
+    assert record.state is RolloutState.DONE
+    assert [wave.state for wave in record.waves] == ["passed"] * 3
+    assert states(world, id) == ["committed"] * 8
+    assert record.deployments[0].received_bytes == 5
+    assert world.audit.verify().is_verified
+
+
+def test_nobody_is_offered_a_release_before_its_wave(world, lanes):
+    id = world.start("digits/1").id
+    world.tick(id, 1)
+
+    offered = [device for device in lanes if world.check_in(device)[0]]
+
+    assert offered == world.wave(id, 1)
+
+
+def test_an_offer_names_what_to_install_and_stays_the_same(world, lanes):
+    id = world.start("digits/1").id
+    world.tick(id, 1)
+    device = world.wave(id, 1)[0]
+
+    (install,), rollbacks = world.check_in(device)
+
+    assert rollbacks == ()
+    assert (install.model, install.version, install.counter) == ("digits", 1, 1)
+    assert install.target_path == "digits/1/cpu"
+    assert install.fetches[0].size_bytes == 9
+    assert install.shadow.min_agreement == 0.9
+    assert world.check_in(device) == ((install,), ())
+
+
+def test_a_device_that_has_committed_is_offered_nothing(world, lanes):
+    id = world.start("digits/1").id
+    world.tick(id, 1)
+    device = world.wave(id, 1)[0]
+    world.run(device, "digits", 1)
+
+    assert world.check_in(device) == ((), ())
+
+
+def test_a_bad_release_stops_at_its_first_device_and_is_bad_for_good(world, veterans):
+    id = world.start("digits/2").id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    canary = world.wave(id, 1)[0]
+    world.install(canary, Outcome.ROLLED_BACK, "agreement 0.11")
+
+    assert world.tick(id, 1) == "roll_back"
+
+    record = world.rollouts.rollout(id)
+    assert record.state is RolloutState.HALTED
+    assert "agreement 0.11" in record.reason
+    assert states(world, id) == ["rolled_back", *["withdrawn"] * 7]
+    assert [row.device for row in record.deployments if row.offered_at is not None] == [canary]
+    assert world.shelf.release("digits", 2).state is ReleaseState.BAD
+    assert all(world.check_in(device) == ((), ()) for device in veterans)
+    assert world.rollouts.desired(canary)[canary]["digits"] == (1, (2,))
+
+
+def test_devices_that_took_a_release_which_then_failed_go_back(world, veterans):
+    id = world.start("digits/2", waves=(2, 8)).id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    first, second = world.wave(id, 1)
+    world.install(first)
+    world.install(second, Outcome.FAILED, "out of memory")
+    world.tick(id, 1)
+
+    installs, (rollback,) = world.check_in(first)
+
+    assert installs == ()
+    assert (rollback.model, rollback.counter) == ("digits", 2)
+    assert "out of memory" in rollback.reason
+    world.run(first, "digits", 1)
+    assert world.check_in(first) == ((), ())
+
+
+def test_a_device_in_trial_of_a_withdrawn_release_drops_the_candidate(world, veterans, operator):
+    id = world.start("digits/2").id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    canary = world.wave(id, 1)[0]
+    world.check_in(canary)
+    trying = msgspec.structs.replace(world.states[canary]["digits"], step="trial", candidate_counter=2)
+    world.states[canary]["digits"] = trying
+
+    world.rollouts.abort(operator, id, "wrong week")
+
+    _, (rollback,) = world.check_in(canary)
+    assert rollback.reason == "aborted: wrong week"
+
+
+def test_the_same_report_twice_counts_once(world, lanes):
+    id = world.start("digits/1", waves=(8,), max_failed=1).id
+    world.tick(id, 1)
+    device = world.wave(id, 1)[0]
+    (install,), _ = world.check_in(device)
+    report = world.result(install, Outcome.FAILED)
+
+    assert world.report(report, device)
+    assert not world.report(report, device)
+
+    assert world.rollouts.rollout(id).waves[0].failed == 1
+    with world.db.read() as connection:
+        told = sa.select(sa.func.count()).where(event_table.c.kind == "rollout.reported")
+        assert connection.scalar(told) == 1
+
+
+def test_a_report_on_anothers_deployment_is_not_taken(world, lanes):
+    id = world.start("digits/1").id
+    world.tick(id, 1)
+    device = world.wave(id, 1)[0]
+    (install,), _ = world.check_in(device)
+    other = next(lane for lane in lanes if lane != device)
+
+    assert not world.report(world.result(install, Outcome.FAILED), other)
+    assert not world.report(msgspec.structs.replace(world.result(install), counter=7), device)
+    assert not world.report(msgspec.structs.replace(world.result(install), deployment="none"), device)
+
+    assert "failed" not in states(world, id)
+
+
+def test_a_tick_that_is_repeated_changes_nothing(world, lanes):
+    id = world.start("digits/1").id
+    world.tick(id, 1)
+    world.install(world.wave(id, 1)[0])
+    world.tick(id, 1)
+    before, audited = world.rollouts.rollout(id), world.audit.count()
+
+    assert world.tick(id, 1) == "ended"
+
+    assert world.rollouts.rollout(id) == before
+    assert world.audit.count() == audited
+    assert [run.id for run in world.jobs.runs("wave")].count(f"{id}-wave-2") == 1
+
+
+def test_a_device_that_is_away_does_not_hold_up_its_wave_and_catches_up_later(world, lanes):
+    world.clock.now += 100.0
+    for device in lanes[1:]:
+        world.check_in(device)
+    id = world.start("digits/1").id
+    for number in (1, 2, 3):
+        world.tick(id, number)
+        for device in set(world.wave(id, number)) - {lanes[0]}:
+            world.install(device)
+        assert world.tick(id, number) == "advance"
+    assert lanes[0] in world.wave(id, 3)
+    assert states(world, id) == [*["committed"] * 7, "pending"]
+
+    world.install(lanes[0])
+
+    assert states(world, id) == ["committed"] * 8
+
+
+def test_a_hub_that_was_down_gives_devices_their_time_before_it_calls_them_away(world, lanes):
+    id = world.start("digits/1", waves=(8,)).id
+    world.tick(id, 1)
+    for device in world.wave(id, 1)[:5]:
+        world.install(device)
+    world.clock.now += 600.0
+    world.boot()
+
+    assert world.tick(id, 1) == "hold"
+
+    world.clock.now += 61.0
+    assert world.tick(id, 1) == "advance"
+
+
+def test_a_device_that_missed_releases_gets_only_the_newest(world, veterans):
+    away, *others = veterans
+    for counter in (2, 3):
+        world.shelf.put("digits", counter)
+        world.clock.now += 100.0
+        for device in others:
+            world.check_in(device)
+        id = world.start(f"digits/{counter}", waves=(8,)).id
+        world.rollouts.waves.end_deltas(id)
+        world.tick(id, 1)
+        for device in others:
+            world.install(device)
+        assert world.tick(id, 1) == "advance"
+
+    install = world.install(away)
+
+    assert install.counter == 3
+    assert world.check_in(away) == ((), ())
+    missed = world.rollouts.rollout("digits-2-r1").deployments
+    assert [row.reason for row in missed if row.device == away] == ["superseded by release digits/3"]
+    assert world.rollouts.desired()[away]["digits"] == (3, ())
+
+
+def test_a_late_failure_of_a_device_that_was_away_stops_the_wave_that_runs(world, lanes):
+    world.clock.now += 100.0
+    present = lanes[:5]
+    for device in present:
+        world.check_in(device)
+    id = world.start("digits/1", waves=(7, 8), min_reported=0.5).id
+    world.tick(id, 1)
+    for device in present:
+        world.install(device)
+    assert world.tick(id, 1) == "advance"
+    world.tick(id, 2)
+    world.clock.now += 1.0
+    late = next(device for device in world.wave(id, 1) if device not in present)
+
+    world.install(late, Outcome.ROLLED_BACK, "golden")
+
+    assert world.tick(id, 2) == "roll_back"
+
+
+def test_a_paused_rollout_makes_no_new_offers_and_goes_on_where_it_was(world, lanes, operator):
+    id = world.start("digits/1", waves=(2, 8)).id
+    world.tick(id, 1)
+    first, second = world.wave(id, 1)
+    world.check_in(first)
+
+    paused = world.rollouts.pause(operator, id, "inventory")
+
+    assert (paused.state, paused.reason) == (RolloutState.PAUSED, "inventory")
+    assert world.check_in(first)[0]
+    assert not world.check_in(second)[0]
+    assert world.tick(id, 1) == "ended"
+    world.rollouts.resume(operator, id, "done")
+    assert world.tick(id, 1, attempt=1) == "ended"
+    world.install(first)
+    world.install(second)
+    assert world.tick(id, 1, attempt=2) == "advance"
+
+
+def test_an_aborted_rollout_takes_back_what_it_gave_and_keeps_what_was_there(world, veterans, operator):
+    id = world.start("digits/2", waves=(2, 8)).id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    first = world.wave(id, 1)[0]
+    world.install(first)
+
+    world.rollouts.abort(operator, id, "wrong site")
+
+    assert world.check_in(first)[1][0].counter == 2
+    assert states(world, id) == ["withdrawn"] * 8
+    assert world.shelf.release("digits", 2).state is ReleaseState.READY
+    with pytest.raises(RolloutMovedOn):
+        world.rollouts.resume(operator, id, "")
+    world.run(first, "digits", 1)
+    world.check_in(first)
+    again = world.start("digits/2")
+    assert again.id == "digits-2-r2"
+    world.rollouts.waves.end_deltas(again.id)
+    world.tick(again.id, 1)
+    assert world.install(world.wave(again.id, 1)[0]).deployment.startswith("digits-2-r2:")
+
+
+def test_a_run_that_fails_pauses_its_rollout_and_says_so(world, lanes):
+    id = world.start("digits/1").id
+    world.jobs.note(f"{id}-wave-1", state="failed", ended=True)
+
+    world.events.deliver()
+
+    record = world.rollouts.rollout(id)
+    assert record.state is RolloutState.PAUSED
+    assert f"{id}-wave-1" in record.reason
+
+
+def test_a_release_found_bad_by_others_is_taken_back_everywhere(world, veterans):
+    with world.db.write() as connection:
+        world.events.record(connection, "packaging.release_bad", "digits/1", reason="biased")
+
+    world.events.deliver()
+
+    assert world.check_in(veterans[0])[1][0].reason == "biased"
+
+
+def test_the_first_wave_waits_for_deltas_from_what_the_devices_hold(world, veterans):
+    id = world.start("digits/2").id
+    assert world.tick(id, 1) == "hold"
+    assert not any(world.check_in(device)[0] for device in veterans)
+
+    world.rollouts.waves.make_deltas(id)
+    world.rollouts.waves.end_deltas(id)
+
+    held = world.states[veterans[0]]["digits"].held_sha256
+    assert world.shelf.deltas == [(set(held), 2)]
+    world.tick(id, 1)
+    assert world.rollouts.rollout(id).waves[0].state == "running"
+
+
+def test_the_first_wave_waits_for_deltas_only_so_long(world, veterans):
+    id = world.start("digits/2").id
+    world.clock.now += 301.0
+
+    world.tick(id, 1)
+
+    assert world.rollouts.rollout(id).waves[0].state == "running"
+
+
+def test_a_dry_run_shows_the_plan_and_starts_nothing(world, lanes, operator):
+    draft = RolloutDraft(release="digits/1", group="lanes", waves=(1, 3, 8))
+
+    planned = world.rollouts.start(operator, draft, dry_run=True)
+
+    assert world.rollouts.rollouts() == []
+    assert world.jobs.runs() == []
+    started = world.rollouts.start(operator, draft)
+    assert started == planned
+    assert world.rollouts.rollouts() == [started]
+
+
+def test_each_device_gets_the_package_that_fits_it_and_the_rest_are_told_why(world, manifest_of):
+    world.group()
+    small = manifest_of("digits", 1, "cpu-int8")
+    large = manifest_of("digits", 1, "cpu-fp32", files=(msgspec.structs.replace(small.files[0], size_bytes=99),))
+    world.shelf.put("digits", 1, **{"cpu-fp32": large, "cpu-int8": small})
+    plain, labelled = world.enrol(1)[0], world.enrol(1, target="cpu-fp32")[0]
+    board = world.enrol(1, arch="aarch64")[0]
+
+    record = world.start("digits/1")
+
+    target = {deployment.device: deployment.target for deployment in record.deployments}
+    assert (target[plain], target[labelled], target[board]) == ("cpu-int8", "cpu-fp32", "")
+    (refused,) = (deployment for deployment in record.deployments if deployment.state == "refused")
+    assert refused.device == board
+    assert "needs x86_64, the device is aarch64" in refused.reason
+    assert sum(wave.size for wave in record.waves) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"hardware": ("aarch64",)}, "needs aarch64"),
+        ({"runtime": "openvino"}, "needs the runtime openvino"),
+        ({"minimum": "1.24"}, "needs onnxruntime from 1.24"),
+        ({"below": "1.23.2"}, "below 1.23.2"),
+        ({"memory_bytes": 2**40}, "bytes of memory"),
+    ],
+)
+def test_a_rollout_that_fits_no_device_is_refused_with_the_reason(world, manifest_of, change, reason):
+    world.group()
+    world.enrol(1)
+    made = manifest_of("digits", 1, "cpu")
+    runtime = {"name": change.pop("runtime", "onnxruntime")}
+    runtime |= {name: change.pop(name) for name in ("minimum", "below") if name in change}
+    change["runtime"] = msgspec.structs.replace(made.runtime, **runtime)
+    if "memory_bytes" in change:
+        change["budgets"] = msgspec.structs.replace(made.budgets, memory_bytes=change.pop("memory_bytes"))
+    world.shelf.put("digits", 1, cpu=msgspec.structs.replace(made, **change))
+
+    with pytest.raises(NoDeviceFits, match=reason):
+        world.start("digits/1")
+
+    assert world.rollouts.rollouts() == []
+
+
+def test_devices_that_run_the_release_already_are_in_no_wave(world, veterans):
+    newcomer = world.enrol(1)[0]
+
+    record = world.start("digits/1")
+
+    assert [wave.size for wave in record.waves] == [1]
+    assert [row.reason for row in record.deployments if row.device != newcomer] == ["runs it already"] * 8
+
+
+def test_a_rollout_that_everybody_has_is_refused(world, veterans):
+    with pytest.raises(NoDeviceFits, match="8 run it already"):
+        world.start("digits/1")
+
+
+def test_a_rollout_to_an_empty_group_is_refused(world):
+    world.group()
+    world.shelf.put("digits", 1)
+
+    with pytest.raises(EmptyGroup) as caught:
+        world.start("digits/1")
+
+    assert caught.value.field == "group"
+    assert "edgewright device ls" in caught.value.hint
+
+
+def test_overlapping_rollouts_of_one_model_are_refused_and_of_two_models_are_not(world, lanes):
+    world.shelf.put("digits", 2)
+    world.shelf.put("wine", 1)
+    id = world.start("digits/1").id
+
+    with pytest.raises(RolloutOverlaps, match=id):
+        world.start("digits/2")
+
+    assert world.start("wine/1").model == "wine"
+
+
+def test_rollouts_of_one_model_to_different_devices_do_not_overlap(world, operator):
+    world.shelf.put("digits", 1)
+    world.shelf.put("digits", 2)
+    world.enrol(1, site="berlin")
+    world.enrol(1, site="paris")
+    for site in ("berlin", "paris"):
+        world.fleet.create_group(operator, GroupDraft(name=site, selector=f"site={site}"))
+
+    for counter, site in enumerate(("berlin", "paris"), 1):
+        world.rollouts.start(operator, RolloutDraft(release=f"digits/{counter}", group=site, waves=(1,)))
+
+    assert len(world.rollouts.rollouts()) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"release": "digits"}, "release"),
+        ({"waves": (3, 1)}, "waves"),
+        ({"gate": GateDraft(min_reported=2.0)}, "gate.min_reported"),
+        ({"target": "toaster"}, "target"),
+        ({"target_of": {"dev-nobody": "cpu"}}, "target_of"),
+    ],
+)
+def test_bad_drafts_are_refused_by_field_and_start_nothing(world, lanes, operator, change, field):
+    draft = RolloutDraft(release="digits/1", group="lanes", waves=(1,))
+
+    with pytest.raises(InvalidInput) as caught:
+        world.rollouts.start(operator, msgspec.structs.replace(draft, **change))
+
+    assert caught.value.field == field
+    assert world.rollouts.rollouts() == []
+
+
+def test_a_release_that_is_not_ready_is_not_rolled_out(world, lanes):
+    world.shelf.put("digits", 2, ReleaseState.DRAFT)
+
+    with pytest.raises(ReleaseNotReady, match="approval"):
+        world.start("digits/2")
+
+
+def test_unknown_names_are_not_found(world, lanes, operator):
+    with pytest.raises(NotFound):
+        world.start("digits/9")
+    with pytest.raises(NotFound) as caught:
+        world.rollouts.start(operator, RolloutDraft(release="digits/1", group="nobody", waves=(1,)))
+    assert caught.value.field == "group"
+    with pytest.raises(NotFound):
+        world.rollouts.rollout("digits-9-r1")
+
+
+def test_a_challenger_that_labelled_data_prefer_gets_a_lower_bar(world, lanes):
+    world.expected["digits", 1] = 0.7
+    id = world.start("digits/1").id
+    world.tick(id, 1)
+
+    (install,), _ = world.check_in(world.wave(id, 1)[0])
+
+    assert install.shadow.min_agreement == pytest.approx(0.55)
+
+
+def test_a_release_that_fails_in_one_group_is_taken_from_every_other(world, veterans, operator):
+    newcomers = world.enrol(2, site="new")
+    world.fleet.create_group(operator, GroupDraft(name="new", selector="site=new"))
+    id = world.rollouts.start(operator, RolloutDraft(release="digits/1", group="new", waves=(1, 2))).id
+    world.tick(id, 1)
+    canary = world.wave(id, 1)[0]
+    world.install(canary, Outcome.ROLLED_BACK, "golden")
+    world.tick(id, 1)
+
+    assert all(world.check_in(device)[1] for device in veterans)
+    assert all(world.check_in(device) == ((), ()) for device in newcomers)
+    with world.db.read() as connection:
+        reached = sa.select(sa.func.count()).where(table.deployment.c.state == "committed")
+        assert connection.scalar(reached) == 0
