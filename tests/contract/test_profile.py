@@ -137,6 +137,7 @@ def test_pictures_may_be_flat_or_not(shape):
 @pytest.mark.parametrize("batch", [1, 7, 64, 300])
 def test_batches_of_any_size_count_alike(batch):
     schema, rows, scores = table_schema(), *table_rows(600, seed=5)
+    rows[::50, 0], rows[1::70, 1], rows[2::90, 1] = np.nan, np.inf, -np.inf
     whole, parts = Profile(schema), Profile(schema)
     whole.update({"x": rows}, {"scores": scores})
 

@@ -13,7 +13,7 @@ plant, a hold-out set). The divergence between two samples of n and m rows of on
 (1/2)(1/n + 1/m) χ² with (bins − 1) degrees of freedom. DESIGN's 0.002 + 2·bins/n covers its mean where m is much
 larger than n; it does not cover the worst of many features, nor a small world. So the margin here is
 0.002 + (1/2)(1/n + 5/n)·χ²(1 − 0.001/features), which covers both down to m = n/5; for n = 10 000 and 20 bins it
-is 0.018 against DESIGN's 0.006, so that a shift of 0.2 standard deviations is still seen.
+is 0.018 against DESIGN's 0.006, and a shift of 0.3 standard deviations is still seen.
 
 Coarse bins. With n = 120 rows twenty bins hold six each and such a margin would hide a shift of one standard
 deviation. So neighbouring bins are joined until each holds 20 reference rows: fewer bins, fewer degrees of
