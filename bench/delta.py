@@ -2,7 +2,8 @@
 
 The small pairs are real: a digits MLP, fine-tuned on further data, in float32 and as static int8 QDQ. The large
 pair is synthetic: heavy-tailed weights and a small update whose size differs by row and column, as training leaves
-them; its line says so. Both sides apply in this process, interpreter start not counted. Left out: networks trained
+them; its line says so. Both sides apply in this process, interpreter start not counted. Left out: networks
+trained at that size, HDiffPatch, xdelta3 and detools.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Calibration(CalibrationDataReader):
     """The first digits, one at a time."""
 
     def __init__(self, images: np.ndarray) -> None:
-        self._images = iter(images[:50])
+        self._images = iter(images[:20])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         image = next(self._images, None)
@@ -39,7 +39,7 @@ def digits_pair(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
     images, labels = load_digits(return_X_y=True)
     images = (images / 16).astype(np.float32)
-    model = MLPClassifier((128, 64), random_state=0, max_iter=25).fit(images[:1200], labels[:1200])
+    model = MLPClassifier((128, 64), random_state=0, max_iter=12).fit(images[:1200], labels[:1200])
     save(model, images, folder / "base.onnx")
     model.set_params(warm_start=True, max_iter=5, learning_rate_init=2e-4).fit(images[600:], labels[600:])
     save(model, images, folder / "new.onnx")

@@ -12,17 +12,20 @@ from safetensors.numpy import save
 
 from edgewright.contract.delta import WrongBase
 from edgewright.contract.delta.applier import apply_bytes
+from edgewright.contract.delta.elements import FLOAT32 as FLOAT32_ELEMENT
 from edgewright.contract.delta.format import Header, Inflating, Op, Reader, Writer, deflate
 from edgewright.contract.delta.maker import make_bytes
+from edgewright.contract.delta.predict import read_prediction
 from edgewright.contract.errors import HostileInput
 
-FLOAT32 = 6
+FLOAT32 = FLOAT32_ELEMENT.code
 MUTANTS = 2000
 
 
 def weights(random: np.random.Generator) -> dict[str, np.ndarray]:
     return {
         "dense": random.normal(0, 0.1, (60, 48)).astype(np.float32),
+        "adapted": random.normal(0, 0.1, (64, 66)).astype(np.float32),
         "sparse": random.normal(0, 0.1, (40, 50)).astype(np.float16),
         "whole": random.integers(-90, 90, (50, 60)).astype(np.int8),
         "bias": random.normal(0, 1, 48).astype(np.float32),
@@ -38,6 +41,8 @@ def pair() -> tuple[bytes, bytes, bytes]:
     after = {name: values.copy() for name, values in before.items()}
     for name in ("dense", "bias", "scale"):
         after[name] = (after[name] * 1.01 + random.normal(0, 1e-4, after[name].shape)).astype(np.float32)
+    update = random.normal(0, 0.01, (64, 1)) @ random.normal(0, 0.1, (1, 66))
+    after["adapted"] = (after["adapted"] + update).astype(np.float32)
     after["sparse"][random.random(after["sparse"].shape) < 0.02] = 0.5
     after["whole"][:20] += random.integers(-2, 3, (20, 60)).astype(np.int8)
     after["fresh"] = random.normal(0, 1, 333).astype(np.float32)
@@ -194,6 +199,18 @@ def test_a_packed_piece_that_unpacks_to_more_than_was_said_is_refused():
 def test_scripts_that_ask_for_what_is_not_there_are_refused(script):
     with pytest.raises(HostileInput):
         applied(b"", crafted(script), max_result_bytes=1 << 30)
+
+
+def test_a_low_rank_update_larger_than_its_tensor_is_refused_before_it_is_read():
+    base = b"\0" * 4096
+    with pytest.raises(HostileInput, match="rank"):
+        read_prediction(Reader(memoryview(b"\2\7" + base)), FLOAT32_ELEMENT, (1, 1024))
+
+
+@pytest.mark.parametrize("payload", [b"\3", b"\1\0\0\x80\x7f", b"\1\0\0\xc0\x7f"])
+def test_predictions_that_cannot_be_are_refused(payload):
+    with pytest.raises(HostileInput):
+        read_prediction(Reader(memoryview(payload)), FLOAT32_ELEMENT, (1, 1024))
 
 
 def test_a_number_without_end_is_refused():

@@ -153,6 +153,19 @@ def test_scaled_tensors_with_every_special_value_come_back_to_the_bit(factor):
     assert len(delta) < len(new) / 10
 
 
+def test_a_merged_low_rank_adapter_costs_little_more_than_the_adapter():
+    random = np.random.default_rng(4)
+    before = random.normal(0, 0.05, (256, 300)).astype(np.float32)
+    adapter = random.normal(0, 0.02, (256, 4)) @ random.normal(0, 0.02, (4, 300))
+    after = (before + adapter).astype(np.float32)
+    base, new = (in_safetensors([values.view(np.int32)], BY_CODE[6]) for values in (before, after))
+
+    delta, _ = make_bytes(base, new)
+
+    assert rebuilt(base, new) == new
+    assert len(delta) < 0.06 * len(new)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=3000), st.binary(max_size=3000), st.integers(0, 3000), st.integers(0, 3000))
 def test_bytes_of_no_known_container_come_back(base, inserted, cut, place):

@@ -143,10 +143,10 @@ class _Applier:
         row_bytes = columns * element.size_bytes
         rows = self._size(row_bytes) // row_bytes
         source = np.frombuffer(self._source(rows * row_bytes), element.dtype).reshape(rows, columns)
-        prediction = read_prediction(self._payload, element)
+        prediction = read_prediction(self._payload, element, source.shape)
         step = block_rows(columns, element)
         for first in range(0, rows, step):
-            predicted = prediction.of(source[first : first + step], element)
+            predicted = prediction.of(source[first : first + step], first)
             self._result.write_array(read_block(self._payload, predicted, element))
 
     def _raw(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgewright.contract.delta.blocks import write_block
 from edgewright.contract.delta.elements import Array, Element
+from edgewright.contract.delta.fit import best_prediction
 from edgewright.contract.delta.format import (
     DICTIONARY_BYTES,
     GROUP_MEMBERS,
@@ -19,7 +20,6 @@ from edgewright.contract.delta.format import (
     sha256_of,
 )
 from edgewright.contract.delta.plan import Change, Copy, Literal, Member, Raw, Step
-from edgewright.contract.delta.predict import best_prediction
 from edgewright.contract.delta.symbols import write_planes
 
 _RAW_MAY_WIN = 0.8  # a payload above this share of its tensor is compared with plain byte planes
@@ -143,7 +143,7 @@ class Encoder:
         rows = block_rows(step.columns, element)
         way: int | None = None
         for first in range(0, len(before), rows):
-            predicted = prediction.of(before[first : first + rows], element)
+            predicted = prediction.of(before[first : first + rows], first)
             way = write_block(writer, predicted, after[first : first + rows], element, way)
         return bytes(writer.data)
 
