@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from edgewright.cli import formats
-from edgewright.cli.output import say_done, say_next, show_facts, show_table
+from edgewright.cli.output import say_done, show_facts, show_table
 from edgewright.cli.verbs.model import VARIANT_COLUMNS
 from edgewright.cli.verbs.waves import show_rollout, show_watched
 from edgewright.contract.api import (
@@ -114,12 +114,15 @@ def test_facts_leave_out_what_is_empty(capsys):
 
 
 def test_talk_goes_to_stderr_whole(capsys):
-    say_done("x" * 100, dry_run=True)
-    say_next("edgewright model ls")
+    say_done("x" * 100, "edgewright model ls", dry_run=False)
 
-    seen = capsys.readouterr()
-    assert seen.out == ""
-    assert seen.err == f"dry run, nothing was changed: {'x' * 100}\nnext: edgewright model ls\n"
+    assert capsys.readouterr() == ("", f"{'x' * 100}\nnext: edgewright model ls\n")
+
+
+def test_a_dry_run_says_that_nothing_was_changed(capsys):
+    say_done("digits@1 is frozen", "edgewright train", dry_run=True)
+
+    assert capsys.readouterr().err == "dry run, nothing was changed; without it: digits@1 is frozen\n"
 
 
 def test_a_rollout_is_shown_with_its_waves_and_devices(capsys):

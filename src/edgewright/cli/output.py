@@ -76,9 +76,13 @@ def say_next(*commands: str) -> None:
         console(is_talk=True).print(f"next: {command}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def say_done(text: str, *, dry_run: bool) -> None:
-    """Say what was done, or what would be."""
-    say(f"dry run, nothing was changed: {text}" if dry_run else text)
+def say_done(text: str, *commands: str, dry_run: bool) -> None:
+    """Say what was done and name the next commands, or say what would be done."""
+    if dry_run:
+        say(f"dry run, nothing was changed; without it: {text}")
+        return
+    say(text)
+    say_next(*commands)
 
 
 def show_error(error: EdgewrightError, as_json: bool) -> None:

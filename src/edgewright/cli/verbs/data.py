@@ -9,7 +9,7 @@ import typer
 
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, short, size
-from edgewright.cli.output import DryRun, Json, say_done, say_next, show_facts, show_json, show_table
+from edgewright.cli.output import DryRun, Json, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
 
 if TYPE_CHECKING:
@@ -45,8 +45,12 @@ def snapshot(
         ],
         as_json=False,
     )
-    say_done(f"{record.id} is frozen", dry_run=dry_run)
-    say_next("edgewright train", f"edgewright model register FILE.onnx --name NAME --snapshot {record.id}")
+    say_done(
+        f"{record.id} is frozen",
+        "edgewright train",
+        f"edgewright model register FILE.onnx --name NAME --snapshot {record.id}",
+        dry_run=dry_run,
+    )
 
 
 @app.command("ls")

@@ -10,7 +10,7 @@ import typer
 from edgewright.cli.arguments import labels_of, seconds_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import ago, moment, pairs, size, words
-from edgewright.cli.output import Column, DryRun, Json, say_done, say_next, show_facts, show_json, show_table
+from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
     from edgewright.contract.api import DeviceModel, DeviceRecord
@@ -40,8 +40,11 @@ def claim(
     else:
         for token in reply.tokens:
             typer.echo(token)
-    say_done(f"{len(reply.tokens)} good until {moment(reply.expires_at)}", dry_run=dry_run)
-    say_next(f"edgewright-agent run --dir DIR --hub {hub} --claim TOKEN")
+    say_done(
+        f"{len(reply.tokens)} good until {moment(reply.expires_at)}",
+        f"edgewright-agent run --dir DIR --hub {hub} --claim TOKEN",
+        dry_run=dry_run,
+    )
 
 
 @app.command("ls")

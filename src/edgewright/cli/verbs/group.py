@@ -8,7 +8,7 @@ import typer
 
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment
-from edgewright.cli.output import DryRun, Json, say_done, say_next, show_json, show_table
+from edgewright.cli.output import DryRun, Json, say_done, show_json, show_table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,8 +34,11 @@ def create(
         group = client.groups.create(draft, dry_run=dry_run)
     if as_json:
         show_json(group)
-    say_done(f"group {group.name} holds {group.count} devices", dry_run=dry_run)
-    say_next(f"edgewright rollout start MODEL/COUNTER --group {group.name}")
+    say_done(
+        f"group {group.name} holds {group.count} devices",
+        f"edgewright rollout start MODEL/COUNTER --group {group.name}",
+        dry_run=dry_run,
+    )
 
 
 @app.command("ls")

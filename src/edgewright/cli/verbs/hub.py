@@ -52,7 +52,8 @@ def up(
     """
     _check_free(host, port)
     _check_parts()
-    keys = (operator or folder.resolve().with_name(f"{folder.resolve().name}-operator")).resolve()
+    folder = folder.resolve()
+    keys = (operator or folder.with_name(f"{folder.name}-operator")).resolve()
     _make_keys(folder, keys)
     password = admin_password or secrets.token_urlsafe(12)
     login = _make_admin(folder, password)

@@ -10,7 +10,7 @@ import typer
 from edgewright.cli.arguments import read_json, version_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, numbers, share, size, words
-from edgewright.cli.output import Column, DryRun, Json, say_done, say_next, show_facts, show_json, show_table
+from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
 
 if TYPE_CHECKING:
@@ -48,8 +48,11 @@ def register(
             dry_run=dry_run,
         )
     show_facts(version, VERSION_FACTS, as_json=as_json)
-    say_done(f"{name}@{version.version} is registered", dry_run=dry_run)
-    say_next(f"edgewright optimize {name}@{version.version} --target TARGET")
+    say_done(
+        f"{name}@{version.version} is registered",
+        f"edgewright optimize {name}@{version.version} --target TARGET",
+        dry_run=dry_run,
+    )
 
 
 @app.command("ls")

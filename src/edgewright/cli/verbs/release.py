@@ -17,7 +17,6 @@ from edgewright.cli.output import (
     refuse,
     say,
     say_done,
-    say_next,
     show_facts,
     show_json,
     show_table,
@@ -43,8 +42,7 @@ def build(
         name, number = version_of(client, version)
         release = client.releases.build(name, number, note=note, dry_run=dry_run)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
-    say_done(f"release {release.id} is built", dry_run=dry_run)
-    say_next(f"edgewright release sign {release.id}")
+    say_done(f"release {release.id} is built", f"edgewright release sign {release.id}", dry_run=dry_run)
 
 
 @app.command("ls")
@@ -101,8 +99,11 @@ def sign(
                 say(line)
         release = request.release if dry_run else client.releases.add_signatures(request, operator_keys)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
-    say_done(f"release {release.id} is signed", dry_run=dry_run)
-    say_next(f"edgewright release approve {release.id}    (by somebody else than {release.author})")
+    say_done(
+        f"release {release.id} is signed",
+        f"edgewright release approve {release.id}    (by somebody else than {release.author})",
+        dry_run=dry_run,
+    )
 
 
 @app.command("approve")
@@ -111,8 +112,11 @@ def approve(reference: Reference, dry_run: DryRun = False, as_json: Json = False
     with connect() as client:
         release = client.releases.approve(*release_of(reference), dry_run=dry_run)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
-    say_done(f"release {release.id} has {len(release.approvals)} of {release.approvals_needed}", dry_run=dry_run)
-    say_next(f"edgewright rollout start {release.id} --group GROUP --waves 1,3,8")
+    say_done(
+        f"release {release.id} has {len(release.approvals)} of {release.approvals_needed}",
+        f"edgewright rollout start {release.id} --group GROUP --waves 1,3,8",
+        dry_run=dry_run,
+    )
 
 
 @app.command("verify")

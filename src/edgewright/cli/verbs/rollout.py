@@ -52,8 +52,7 @@ def start(
     with connect() as client:
         rollout = client.rollouts.start(draft, dry_run=dry_run)
     show_rollout(rollout, as_json=as_json)
-    say_done(f"{release} goes to {group} as {rollout.id}", dry_run=dry_run)
-    say_next(f"edgewright rollout watch {rollout.id}")
+    say_done(f"{release} goes to {group} as {rollout.id}", f"edgewright rollout watch {rollout.id}", dry_run=dry_run)
 
 
 @app.command("watch")

@@ -8,7 +8,7 @@ import typer
 
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import words
-from edgewright.cli.output import DryRun, Json, say_done, say_next, show_json, show_table
+from edgewright.cli.output import DryRun, Json, say_done, show_json, show_table
 from edgewright.cli.verbs.login import PasswordStdin, read_password
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def create(
         person = client.users.create(UserDraft(name=name, password=password, roles=roles), dry_run=dry_run)
     if as_json:
         show_json(person)
-    say_done(f"{person.name} is {words(person.roles)}", dry_run=dry_run)
-    say_next(f"edgewright login --user {person.name}")
+    say_done(f"{person.name} is {words(person.roles)}", f"edgewright login --user {person.name}", dry_run=dry_run)
 
 
 @app.command("ls")
