@@ -80,6 +80,7 @@ class Jobs:
         self._events = events
         self._clock = clock
         self._bodies: dict[str, tuple[Body, bool]] = {}
+        self._is_stopping = False
 
     def define(self, kind: str, body: Body, *, is_heavy: bool = True) -> None:
         """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once."""
@@ -87,11 +88,13 @@ class Jobs:
 
     def launch(self, path: Path) -> None:
         """Start the worker on the durable store at `path`; runs that a crash cut off go on."""
+        self._is_stopping = False
         _launch(self, path)
         self._events.subscribe("run.queued", self._enqueue)
 
     def shut_down(self) -> None:
         """Stop the worker. What is unfinished goes on at the next launch."""
+        self._is_stopping = True
         DBOS.destroy(workflow_completion_timeout_sec=0)
 
     def start(
@@ -177,6 +180,8 @@ class Jobs:
             self.note(run_id, state=RunState.FAILED, error=error.message, result={"code": error.code}, ended=True)
             return {}
         except Exception as error:
+            if self._is_stopping:
+                raise  # its store was closed under it: it has not failed, it goes on at the next launch
             log.exception("run.failed", run=run_id, kind=kind)
             self.note(run_id, state=RunState.FAILED, error=f"{type(error).__name__}: {error}", ended=True)
             return {}
