@@ -25,7 +25,7 @@ from edgewright.contract.api import (
 from edgewright.contract.api import Role as UserRole
 from edgewright.contract.errors import NotFound
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
-from edgewright.contract.order import Fetch, FetchKind, Install
+from edgewright.contract.order import Fetch, FetchKind, Install, Rollback
 from edgewright.contract.report import Capabilities, CheckIn, EnrolRequest, InstallReport, ModelState, Outcome
 from edgewright.contract.tensors import Contract
 from edgewright.hub.db import Database, metadata
@@ -199,7 +199,9 @@ class World:
         )
         self.states.setdefault(device, {})[model] = state
 
-    def result(self, install: Install, outcome: Outcome = Outcome.COMMITTED, reason: str = "") -> InstallReport:
+    def result(
+        self, install: Install | Rollback, outcome: Outcome = Outcome.COMMITTED, reason: str = ""
+    ) -> InstallReport:
         self.reports += 1
         return InstallReport(
             id=f"r{self.reports}",

@@ -191,7 +191,7 @@ def test_an_ended_rollout_moves_no_more(state):
         ("committed", Outcome.FAILED, "committed"),
         ("rolled_back", Outcome.COMMITTED, "rolled_back"),
         ("withdrawn", Outcome.COMMITTED, "withdrawn"),
-        ("withdrawn", Outcome.ROLLED_BACK, "rolled_back"),
+        ("withdrawn", Outcome.ROLLED_BACK, "withdrawn"),
     ],
 )
 def test_a_report_moves_a_deployment_only_where_it_can_go(state, outcome, then):

@@ -284,18 +284,24 @@ def test_an_aborted_rollout_takes_back_what_it_gave_and_keeps_what_was_there(wor
 
     world.rollouts.abort(operator, id, "wrong site")
 
-    assert world.check_in(first)[1][0].counter == 2
+    _, (rollback,) = world.check_in(first)
+    assert rollback.counter == 2
+    world.report(world.result(rollback, Outcome.ROLLED_BACK), first)
     assert states(world, id) == ["withdrawn"] * 8
     assert world.shelf.release("digits", 2).state is ReleaseState.READY
     with pytest.raises(RolloutMovedOn):
         world.rollouts.resume(operator, id, "")
     world.run(first, "digits", 1)
     world.check_in(first)
-    again = world.start("digits/2")
+    again = world.start("digits/2", waves=(8,))
     assert again.id == "digits-2-r2"
     world.rollouts.waves.end_deltas(again.id)
     world.tick(again.id, 1)
-    assert world.install(world.wave(again.id, 1)[0]).deployment.startswith("digits-2-r2:")
+    world.tick(again.id, 1)
+    offers = {device: world.install(device) for device in world.wave(again.id, 1)}
+    assert {device: offer.is_reoffer for device, offer in offers.items()} == {
+        device: device == first for device in offers
+    }
 
 
 def test_a_run_that_fails_pauses_its_rollout_and_says_so(world, lanes):

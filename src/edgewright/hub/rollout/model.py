@@ -77,7 +77,7 @@ NEXT_DEPLOYMENT: dict[DeploymentState, tuple[DeploymentState, ...]] = {
     _D.ROLLED_BACK: (),
     _D.FAILED: (),
     _D.REFUSED: (),
-    _D.WITHDRAWN: (_D.ROLLED_BACK,),  # the device says that it has gone back; a late 'committed' changes nothing
+    _D.WITHDRAWN: (),  # whatever the device still says: it was told to go back, and did not choose to
 }
 
 ACTIVE = (RolloutState.RUNNING, RolloutState.PAUSED)

@@ -50,16 +50,17 @@ class Offers:
         """
         by_model = {state.model: state for state in states}
         with self._db.read() as connection:
-            deployments = _newest(connection.execute(_of_device(device, states)))
+            deployments = _by_model(connection.execute(_of_device(device, states)))
         installs: list[Install] = []
         rollbacks: list[Rollback] = []
-        for model, rows in sorted(deployments.items()):
-            state = by_model.get(model)
+        for model, history in sorted(deployments.items()):
+            state, rows = by_model.get(model), _newest(history)
             given_up = [row for row in rows if _is_to_give_up(row, state)]
             rollbacks.extend(_rollback(row) for row in given_up)
             wanted = [row for row in rows if _is_on_offer(row, state)]
             if wanted and not given_up:
-                installs.extend(self._install(max(wanted, key=lambda row: row.counter), state))
+                row = max(wanted, key=lambda row: row.counter)
+                installs.extend(self._install(row, state, is_reoffer=_was_taken_back(row, history)))
         return tuple(installs), tuple(rollbacks)
 
     def on_report(self, connection: sa.Connection, device: str, report: InstallReport) -> bool:
@@ -102,7 +103,7 @@ class Offers:
             found[id][model] = Desired(counter, tuple(sorted(bad[id, model])))
         return dict(found)
 
-    def _install(self, row: Row, state: ModelState | None) -> Iterable[Install]:
+    def _install(self, row: Row, state: ModelState | None, *, is_reoffer: bool) -> Iterable[Install]:
         if self._packages.release(row.model, row.counter).state is not ReleaseState.READY:
             return
         if row.state == DeploymentState.PENDING and not self._offer(row.number):
@@ -119,6 +120,7 @@ class Offers:
             manifest_sha256=row.manifest_sha256,
             fetches=fetches,
             shadow=msgspec.convert(row.shadow, Shadow) if row.shadow else None,
+            is_reoffer=is_reoffer,
         )
 
     def _offer(self, number: int) -> bool:
@@ -166,12 +168,22 @@ def _joined(*columns: Any) -> sa.Select[Any]:
     )
 
 
-def _newest(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """By model, the newest deployment of every counter: an older rollout of the same release counts no more."""
-    newest: dict[str, dict[int, Row]] = defaultdict(dict)
+def _by_model(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        newest[row.model][row.counter] = row
-    return {model: list(by_counter.values()) for model, by_counter in newest.items()}
+        found[row.model].append(row)
+    return found
+
+
+def _newest(history: list[Row]) -> list[Row]:
+    """The newest deployment of every counter: an older rollout of the same release counts no more."""
+    return list({row.counter: row for row in history}.values())
+
+
+def _was_taken_back(row: Row, history: list[Row]) -> bool:
+    """Whether the device had to give this release up before, so that it must be told that a person offers it again."""
+    earlier = (old for old in history if old.counter == row.counter and old.number < row.number)
+    return any(old.state == DeploymentState.WITHDRAWN and old.offered_at is not None for old in earlier)
 
 
 def _is_to_give_up(row: Row, state: ModelState | None) -> bool:
