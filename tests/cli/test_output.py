@@ -29,7 +29,7 @@ def rollout(state: RolloutState = RolloutState.RUNNING, passed: int = 0) -> Roll
     )
     device = DeploymentRecord(
         id="x",
-        device="f00dcafe" * 8,
+        device="dev-66b493f46de8ca4b",
         wave=1,
         target="cpu-int8",
         state="committed",
@@ -131,7 +131,7 @@ def test_a_rollout_is_shown_with_its_waves_and_devices(capsys):
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert "12.3 kB" in out
-    assert "f00dcafef00d" in out
+    assert "dev-66b493f46de8ca4b" in out
 
 
 def test_off_a_terminal_a_watched_rollout_tells_each_change_in_a_line(capsys):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import moment, short, size
+from edgewright.cli.formats import moment, size
 from edgewright.cli.output import DryRun, Json, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
 
@@ -89,7 +89,7 @@ def samples(
         [
             ("SAMPLE", lambda one: one.id),
             ("VERSION>", lambda one: str(one.version)),
-            ("DEVICE", lambda one: short(one.device)),
+            ("DEVICE", lambda one: one.device),
             ("CHOSEN AS", lambda one: one.chosen_as),
             ("UNCERTAINTY>", lambda one: f"{one.uncertainty:.2f}"),
             ("LABEL>", lambda one: "" if one.label is None else str(one.label)),

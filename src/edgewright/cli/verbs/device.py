@@ -41,7 +41,7 @@ def claim(
         for token in reply.tokens:
             typer.echo(token)
     say_done(
-        f"{len(reply.tokens)} good until {moment(reply.expires_at)}",
+        f"{len(reply.tokens)} tokens, good until {moment(reply.expires_at)}",
         f"edgewright-agent run --dir DIR --hub {hub} --claim TOKEN",
         dry_run=dry_run,
     )

@@ -95,9 +95,11 @@ def show(
 
 
 def show_variants(variants: tuple[VariantRecord, ...], reference: str) -> None:
-    """The variants of a version as a table."""
+    """The variants of a version as a table, and below it the recipe of each."""
     empty = f"No variants yet. Make some: edgewright optimize {reference} --target TARGET"
     show_table(variants, VARIANT_COLUMNS, as_json=False, empty=empty)
+    if variants:
+        show_table(variants, RECIPE_COLUMNS, as_json=False, empty="")
 
 
 def _show_model(model: ModelRecord, *, as_json: bool) -> None:
@@ -120,7 +122,8 @@ VERSION_COLUMNS: list[Column[VersionRecord]] = [
 VERSION_FACTS: list[Column[VersionRecord]] = [
     ("version", lambda one: f"{one.model}@{one.version}"),
     ("task", lambda one: one.task),
-    ("source", lambda one: f"{one.source_sha256} ({size(one.source_bytes)})"),
+    ("source", lambda one: one.source_sha256),
+    ("size", lambda one: size(one.source_bytes)),
     ("inputs", lambda one: _tensors(one.contract.inputs)),
     ("outputs", lambda one: _tensors(one.contract.outputs)),
     ("metrics", lambda one: numbers(one.metrics)),
@@ -136,13 +139,18 @@ VERSION_FACTS: list[Column[VersionRecord]] = [
 
 VARIANT_COLUMNS: list[Column[VariantRecord]] = [
     ("TARGET", lambda one: one.target),
-    ("ACCURACY>", lambda one: f"{share(one.accuracy)} (of {share(one.source_accuracy)})"),
+    ("ACCURACY>", lambda one: share(one.accuracy)),
+    ("SOURCE>", lambda one: share(one.source_accuracy)),
     ("P50>", lambda one: f"{one.latency_p50_ms:.3f} ms"),
     ("P95>", lambda one: f"{one.latency_p95_ms:.3f} ms"),
     ("SIZE>", lambda one: size(one.size_bytes)),
     ("MEMORY>", lambda one: size(one.memory_bytes)),
     ("PARITY", lambda one: "kept" if one.is_parity_kept else "lost"),
-    ("RECIPE", lambda one: words(one.recipe)),
+]
+
+RECIPE_COLUMNS: list[Column[VariantRecord]] = [
+    ("TARGET", lambda one: one.target),
+    ("RECIPE", lambda one: "\n".join(one.recipe)),
 ]
 
 

@@ -113,7 +113,7 @@ def approve(reference: Reference, dry_run: DryRun = False, as_json: Json = False
         release = client.releases.approve(*release_of(reference), dry_run=dry_run)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
     say_done(
-        f"release {release.id} has {len(release.approvals)} of {release.approvals_needed}",
+        f"release {release.id} has {len(release.approvals)} of {release.approvals_needed} approvals",
         f"edgewright rollout start {release.id} --group GROUP --waves 1,3,8",
         dry_run=dry_run,
     )

@@ -25,7 +25,7 @@ Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
 def start(
     release: Annotated[str, typer.Argument(metavar="MODEL/COUNTER", help="What to deliver: digits/4.")],
     group: Annotated[str, typer.Option(help="To which devices.")],
-    waves: Annotated[str, typer.Option(help="Rising device counts; a last wave takes in the whole group.")] = "1",
+    waves: Annotated[str, typer.Option(help="Rising device counts; the last takes in the whole group.")] = "1,3,8",
     target: Annotated[str, typer.Option(help="One target for all; by device by default.")] = "",
     max_failed: Annotated[int, typer.Option(help="How many devices may fail.", min=0)] = 0,
     min_reported: Annotated[float, typer.Option(help="The share of a wave that must report.", min=0, max=1)] = 0.5,

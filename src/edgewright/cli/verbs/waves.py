@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from edgewright.cli.formats import share, short, size
+from edgewright.cli.formats import share, size
 from edgewright.cli.output import (
     Column,
     build_table,
@@ -85,12 +85,13 @@ WAVE_COLUMNS: list[Column[WaveRecord]] = [
 ]
 
 DEPLOYMENT_COLUMNS: list[Column[DeploymentRecord]] = [
-    ("DEVICE", lambda one: short(one.device)),
+    ("DEVICE", lambda one: one.device),
     ("WAVE>", lambda one: str(one.wave)),
     ("TARGET", lambda one: one.target),
     ("STATE", lambda one: one.state),
     ("AGREES>", lambda one: "" if one.agreement is None else share(one.agreement)),
-    ("RECEIVED>", lambda one: _received(one)),
+    ("RECEIVED>", lambda one: size(one.received_bytes) if one.full_bytes else ""),
+    ("FULL>", lambda one: size(one.full_bytes) if one.full_bytes else ""),
     ("REASON", lambda one: one.reason),
 ]
 
@@ -101,9 +102,3 @@ def _gate(rollout: RolloutRecord) -> str:
     return f"{gate.max_failed} may fail, {share(gate.min_reported)} must report, " + (
         shadow if gate.shadow_requests else "no shadow phase"
     )
-
-
-def _received(deployment: DeploymentRecord) -> str:
-    if not deployment.full_bytes:
-        return ""
-    return f"{size(deployment.received_bytes)} of {size(deployment.full_bytes)}"
