@@ -207,9 +207,15 @@ class Optimize:
 def weigh(measured: Measured, source_bytes: int, size_bytes: int) -> str:
     """Say what a variant saves of size and time against its source."""
     mine_ms, source_ms = measured.variant.latency_p50_ms, measured.source.latency_p50_ms
-    ratio = source_ms / max(mine_ms, 1e-9)
-    speed = f"{ratio:.2f} times as fast" if ratio >= 1.0 else f"slower, at {ratio:.2f} of its speed"
     return (
-        f"{source_bytes / size_bytes:.2f} times smaller than the source and {speed}: "
+        f"{_times(source_bytes / size_bytes, 'smaller', 'larger')} than the source and "
+        f"{_times(source_ms / max(mine_ms, 1e-9), 'faster', 'slower')}: "
         f"p50 {mine_ms:.4f} ms against {source_ms:.4f} ms a row, measured on the hub with one thread"
     )
+
+
+def _times(ratio: float, better: str, worse: str) -> str:
+    """A ratio in words. Less than 5 % is within what two measurements differ by."""
+    if 0.95 < ratio < 1.05:
+        return f"no {better}"
+    return f"{ratio:.2f} times {better}" if ratio > 1 else f"{1 / ratio:.2f} times {worse}"
