@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgewright.contract.delta.applier import apply_bytes
 from edgewright.contract.delta.coder import read_sparse, write_sparse
 from edgewright.contract.delta.containers import find_tensors
-from edgewright.contract.delta.elements import BY_CODE, Element, monotone
+from edgewright.contract.delta.elements import BY_CODE, FLOAT16, FLOAT32, INT8, Element, monotone
 from edgewright.contract.delta.format import Reader, Writer
 from edgewright.contract.delta.maker import make_bytes
 from edgewright.contract.delta.symbols import (
@@ -128,7 +128,7 @@ def test_tensors_of_another_shape_come_back_to_the_bit(element, shape, other, se
     assert rebuilt(base, new) == new
 
 
-@pytest.mark.parametrize("element", BY_CODE, ids=lambda element: SAFETENSORS[element.code])
+@pytest.mark.parametrize("element", [INT8, FLOAT16, FLOAT32], ids=["int8", "float16", "float32"])
 def test_tensors_of_several_blocks_come_back_to_the_bit(element):
     random = np.random.default_rng(7)
     before = [first_values(element, (600, 500), random), first_values(element, (1, 263_001), random)]
@@ -141,7 +141,7 @@ def test_tensors_of_several_blocks_come_back_to_the_bit(element):
 
 @pytest.mark.parametrize("factor", [0.999, -1.5, 1e-30])
 def test_scaled_tensors_with_every_special_value_come_back_to_the_bit(factor):
-    element = BY_CODE[6]
+    element = FLOAT32
     before = first_values(element, (80, 64), np.random.default_rng(3))
     with np.errstate(all="ignore"):
         after = (before.view(np.float32) * np.float32(factor)).view(np.int32)
@@ -158,7 +158,7 @@ def test_a_merged_low_rank_adapter_costs_little_more_than_the_adapter():
     before = random.normal(0, 0.05, (256, 300)).astype(np.float32)
     adapter = random.normal(0, 0.02, (256, 4)) @ random.normal(0, 0.02, (4, 300))
     after = (before + adapter).astype(np.float32)
-    base, new = (in_safetensors([values.view(np.int32)], BY_CODE[6]) for values in (before, after))
+    base, new = (in_safetensors([values.view(np.int32)], FLOAT32) for values in (before, after))
 
     delta, _ = make_bytes(base, new)
 
@@ -234,10 +234,10 @@ def test_sparse_residuals_and_planes_come_back(element, seed, length):
 @given(st.lists(st.floats(width=32, allow_nan=False).filter(lambda value: value != 0), min_size=2, max_size=50))
 def test_monotone_integers_order_floats_and_invert_themselves(values):
     floats = np.sort(np.array(values, np.float32))
-    mapped = monotone(floats.view(np.int32), BY_CODE[6])
+    mapped = monotone(floats.view(np.int32), FLOAT32)
 
     assert mapped.tolist() == sorted(mapped.tolist())
-    assert monotone(mapped, BY_CODE[6]).tolist() == floats.view(np.int32).tolist()
+    assert monotone(mapped, FLOAT32).tolist() == floats.view(np.int32).tolist()
 
 
 @given(st.binary(max_size=300), st.integers(-(2**60), 2**60))
