@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,15 +70,25 @@ class Handset:
         return {name.lower(): value for name, value in signed.items()}
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with its tables made once: each test works on a copy."""
+    path = tmp_path_factory.mktemp("empty") / "hub.sqlite"
+    database = Database(f"sqlite:///{path}")
+    metadata.create_all(database.engine)
+    database.close()
+    return path
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(tmp_path: Path, empty: Path) -> Iterator[Database]:
+    shutil.copy(empty, tmp_path / "hub.sqlite")
     database = Database(f"sqlite:///{tmp_path}/hub.sqlite")
-    metadata.create_all(database.engine)
     yield database
     database.close()
 

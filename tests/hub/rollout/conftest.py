@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -254,6 +255,16 @@ class World:
         return self.fleet.enrol(request, {k.lower(): v for k, v in headers.items()}, body, "POST", "/e").device
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with its tables made once: each test works on a copy."""
+    path = tmp_path_factory.mktemp("empty") / "hub.sqlite"
+    database = Database(f"sqlite:///{path}")
+    metadata.create_all(database.engine)
+    database.close()
+    return path
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -270,8 +281,8 @@ def manifest_of():
 
 
 @pytest.fixture
-def world(tmp_path: Path, clock: Clock) -> Iterator[World]:
+def world(tmp_path: Path, empty: Path, clock: Clock) -> Iterator[World]:
+    shutil.copy(empty, tmp_path / "hub.sqlite")
     database = Database(f"sqlite:///{tmp_path}/hub.sqlite")
-    metadata.create_all(database.engine)
     yield World(database, clock)
     database.close()
