@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Column = tuple[str, Callable[[T], str]]
 """A column's title, and what stands in it for a record. A title that ends in '>' is set to the right."""
+
+WHOLE_NAME_CHARS = 40
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and change nothing.")]
@@ -111,14 +113,17 @@ def refuse(message: str, *, field: str, hint: str = "") -> NoReturn:
 
 
 def build_table(records: Sequence[T], columns: Sequence[Column[T]]) -> Table:
-    """A table that fits 80 columns: words wrap, nothing is cut."""
+    """A table that fits 80 columns: words wrap, nothing is cut, and what names a record stays in one piece."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    whole = min(WHOLE_NAME_CHARS, max((len(columns[0][1](record)) for record in records), default=0))
     for title, _ in columns:
-        table.add_column(title.rstrip(">"), justify="right" if title.endswith(">") else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if title.endswith(">") else "left"
+        min_width = whole if title == columns[0][0] else None
+        table.add_column(title.rstrip(">"), justify=side, overflow="fold", min_width=min_width)
     for record in records:
         table.add_row(*(Text(value(record)) for _, value in columns))
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import secrets
 import signal
 import socket
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -68,14 +69,21 @@ def up(
     _serve(folder, host, port, ready)
 
 
-def _serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
-    from edgewright.hub.web.server import serve
+def _serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> NoReturn:
+    """Serve until SIGINT or SIGTERM, then end the process at once: a run that waits would hold its thread for hours."""
+    from edgewright.hub.web import serve
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         serve(folder, host=host, port=port, ready=ready)
     except KeyboardInterrupt:
-        say("the hub has stopped; start it again and it goes on where it was")
+        pass
+    except SystemExit as ending:
+        if ending.code:
+            raise
+    say("the hub has stopped; start it again and it goes on where it was")
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _check_parts() -> None:
