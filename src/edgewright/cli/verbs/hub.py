@@ -57,11 +57,10 @@ def up(
     keys = (operator or folder.with_name(f"{folder.name}-operator")).resolve()
     _make_keys(folder, keys)
     password = admin_password or secrets.token_urlsafe(12)
-    login = _make_admin(folder, password)
 
     def ready(address: str) -> None:
         facts = {"hub": address}
-        if login is not None:
+        if (login := _make_admin(folder, password)) is not None:
             _keep(login, address, keys)
             facts |= {"user": login.user} | ({} if admin_password else {"password": password})
         show_json_line(facts) if as_json else _welcome(facts)
@@ -134,7 +133,6 @@ def _make_admin(folder: Path, password: str) -> LoginReply | None:
 
     db = Database(Settings(dir=folder).url)
     try:
-        db.migrate()
         people = People(db, Audit(db, time.time, Keys(folder / "keys").audit), time.time)
         if people.users():
             return None
