@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.agent import Model
+from edgewright.agent import Model, ModelNotReady
 
 
 def see(pixels: np.ndarray, world: str, random: np.random.Generator) -> np.ndarray:
@@ -55,6 +55,16 @@ class Stats:
         draft.replace(self.path)
 
 
+def wait_for(model: Model, stop: threading.Event) -> None:
+    """Wait until the agent has installed a package of this model, or the app shall stop."""
+    while not stop.is_set():
+        try:
+            model.wait_ready(timeout_s=0.5)
+        except ModelNotReady:
+            continue
+        return
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("dir", "digits", "wine", "world", "stats"):
@@ -71,8 +81,7 @@ def main() -> None:
     stats = Stats(options.stats)
     with Model("digits", dir=options.dir) as digits, Model("wine", dir=options.dir) as wine:
         for model in (digits, wine):
-            while not stop.is_set() and not model.wait_ready(timeout_s=0.5):
-                pass
+            wait_for(model, stop)
         turn = 0
         while not stop.wait(1.0 / options.rate):
             world = options.world.read_text().strip()

@@ -15,6 +15,7 @@ import typer
 from edgewright.cli.verbs import (
     audit,
     data,
+    demo,
     device,
     drift,
     group,
@@ -60,6 +61,7 @@ app.add_typer(drift.app, name="drift", help="What the fleet sees, against what t
 app.add_typer(trigger.app, name="trigger", help="What happens by itself when a model drifts.")
 app.add_typer(run.app, name="run", help="Durable work at the hub.")
 app.add_typer(audit.app, name="audit", help="Who did what.")
+app.command("demo")(demo.demo)
 app.command("version")(version.version)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgewright.cli.demo.site import HubFacts
 from edgewright.cli.demo.stage import DEVICES, MODELS, TARGETS, Stage
-from edgewright.client import Client, OperatorKeys, Project
+from edgewright.client import Client, Project
+from edgewright.client.keys import OperatorKeys
 from edgewright.contract.api import ClaimDraft, GroupDraft, Role, TrainDraft, UserDraft
 
 SLOW = 5
@@ -18,13 +19,13 @@ ROLES = {"ana": (Role.ENGINEER, Role.OPERATOR, Role.APPROVER), "ben": (Role.APPR
 def start_hub(stage: Stage) -> None:
     """1. A hub on an empty folder, with an author and an approver."""
     facts = stage.site.start_hub()
-    stage.dashboard, stage.keys = facts.url, OperatorKeys(Path(facts.operator))
+    stage.dashboard, stage.keys = facts.hub, OperatorKeys(Path(facts.keys))
     stage.password = secrets.token_urlsafe(12)
     with _client(facts, facts.user, facts.password) as admin:
         for name, roles in ROLES.items():
             admin.users.create(UserDraft(name=name, password=stage.password, roles=roles))
     stage.ana, stage.ben = (_client(facts, name, stage.password) for name in ROLES)
-    stage.show.fact(f"hub at {facts.url}; the release key stays in {facts.operator}")
+    stage.show.fact(f"hub at {facts.hub}; the release key stays in {facts.keys}")
 
 
 def train(stage: Stage) -> None:
@@ -64,9 +65,7 @@ def enrol(stage: Stage) -> None:
     for number in range(1, DEVICES + 1):
         labels = {"site": "berlin" if number <= DEVICES // 2 else "porto", "target": TARGETS[number % 2]}
         claim = stage.ana.devices.claim(ClaimDraft(labels=labels)).tokens[0]
-        stage.site.add_device(
-            number, stage.ana.url, claim, cuttable=number == CUTTABLE, slow=number == SLOW
-        )
+        stage.site.add_device(number, stage.ana.url, claim, cuttable=number == CUTTABLE, slow=number == SLOW)
     for device in stage.site.devices:
         stage.site.start_app(device)
     stage.until(lambda: len(stage.ana.devices.list()) == DEVICES, f"{DEVICES} devices are enrolled")
@@ -91,6 +90,6 @@ def _infers(stats: dict[str, int]) -> bool:
 
 
 def _client(facts: HubFacts, user: str, password: str) -> Client:
-    client = Client(facts.url)
+    client = Client(facts.hub)
     client.login(user, password)
     return client

@@ -34,10 +34,10 @@ class ProcessFailed(EdgewrightError):
 class HubFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What `edgewright hub up --json` prints once the hub answers."""
 
-    url: str
-    operator: str
-    user: str = "admin"
-    password: str = ""
+    hub: str
+    user: str
+    password: str
+    keys: str
 
 
 @dataclass
@@ -106,7 +106,9 @@ class Site:
         except msgspec.MsgspecError as error:
             raise ProcessFailed(f"the hub did not start: {self.hub_log.read_text()[-400:]}") from error
 
-    def add_device(self, number: int, hub_url: str, claim: str, *, cuttable: bool = False, slow: bool = False) -> Device:
+    def add_device(
+        self, number: int, hub_url: str, claim: str, *, cuttable: bool = False, slow: bool = False
+    ) -> Device:
         """Start an agent that enrols with `claim`."""
         device = Device(number, f"lane-{number}", self.folder / f"device-{number}", hub_url, claim)
         if cuttable:

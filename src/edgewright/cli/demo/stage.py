@@ -9,7 +9,8 @@ from pathlib import Path
 
 from edgewright.cli.demo.show import Show
 from edgewright.cli.demo.site import Device, ProcessFailed, Site
-from edgewright.client import Client, OperatorKeys
+from edgewright.client import Client
+from edgewright.client.keys import OperatorKeys
 from edgewright.contract.api import (
     AlertRecord,
     GateDraft,

@@ -59,7 +59,7 @@ def up(
     password = admin_password or secrets.token_urlsafe(12)
 
     def ready(address: str) -> None:
-        facts = {"hub": address}
+        facts = {"hub": address, "keys": str(keys)}
         if (login := _make_admin(folder, password)) is not None:
             _keep(login, address, keys)
             facts |= {"user": login.user} | ({} if admin_password else {"password": password})

@@ -28,7 +28,7 @@ from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
 from edgewright.hub.observe import Observe
-from edgewright.hub.optimize import Optimize
+from edgewright.hub.optimize.service import Optimize, Work
 from edgewright.hub.packaging import Packaging
 from edgewright.hub.registry import Registry
 from edgewright.hub.rollout import Rollouts
@@ -161,12 +161,22 @@ class Repair:
         return verdict.reason
 
     def _optimise(self, context: RunContext, actor: Principal, model: str, version: int) -> None:
-        for run_id in context.step("start optimising", self._start_optimising, actor, model, version):
+        run_ids: list[str] = context.step("start optimising", self._start_optimising, context.id, actor, model, version)
+        for run_id in run_ids:
             self._outcome(context, run_id)
 
-    def _start_optimising(self, actor: Principal, model: str, version: int) -> list[str]:
-        targets = self._automate.pipeline(model).targets
-        return [run.id for run in self._optimize.start(actor, model, version, targets)]
+    def _start_optimising(self, run: str, actor: Principal, model: str, version: int) -> list[str]:
+        with self._db.write() as connection:
+            return [
+                self._optimize.queue(
+                    connection,
+                    actor.name,
+                    Work(model=model, version=version, target=target),
+                    id=f"{run}-{target}",
+                    why=f"part of {run}",
+                )
+                for target in self._automate.pipeline(model).targets
+            ]
 
     def _outcome(self, context: RunContext, run_id: str) -> dict[str, Any]:
         self._wait_until(context, lambda: self._jobs.get(run_id).state in ENDED)

@@ -18,6 +18,7 @@ from edgewright.contract.api import FileRef, LabelDraft, SampleRecord, SnapshotD
 from edgewright.contract.errors import HostileInput
 from edgewright.hub.data import npz, table
 from edgewright.hub.data.model import (
+    HOLDOUT,
     HOLDOUT_NEW,
     LABEL,
     TRAIN,
@@ -107,9 +108,9 @@ class Data:
         hint = f"It has {', '.join(file.path for file in snapshot.files)}."
         raise UnknownSnapshot(f"snapshot {snapshot.id} has no file '{path}'", field="snapshot", hint=hint)
 
-    def training_rows(self, snapshot_id: str) -> Path:
-        """Where the training rows of a snapshot lie."""
-        return self.file(snapshot_id, TRAIN)
+    def rows(self, snapshot_id: str) -> tuple[Path, Path]:
+        """Where the training rows and the hold-out of a snapshot lie; raises UnknownSnapshot if it lacks one."""
+        return self.file(snapshot_id, TRAIN), self.file(snapshot_id, HOLDOUT)
 
     def has(self, snapshot_id: str, path: str) -> bool:
         """Whether the snapshot has a file of that path."""

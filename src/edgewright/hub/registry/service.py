@@ -23,6 +23,7 @@ from edgewright.hub.registry.blobs import Blobs
 from edgewright.hub.registry.inspect import confirm_contract, inspect_source
 from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
 
+
 class _Limits(TypedDict):
     timeout_s: float
     memory_bytes: int
@@ -31,8 +32,8 @@ class _Limits(TypedDict):
 
 REFERENCE_LIMITS: _Limits = {"timeout_s": 120.0, "memory_bytes": 6 * 1024**3, "file_bytes": 64 * 1024**2}
 
-TrainingRows = Callable[[str], Path]
-"""The path of a snapshot's training rows (npz), by snapshot id."""
+Rows = Callable[[str], tuple[Path, Path]]
+"""Where a snapshot's training rows and hold-out (npz) lie, by snapshot id."""
 
 
 class Registry:
@@ -45,14 +46,14 @@ class Registry:
         audit: Audit,
         clock: Callable[[], float],
         blobs: Blobs,
-        training_rows: TrainingRows,
+        rows: Rows,
     ) -> None:
         self._db = db
         self._events = events
         self._audit = audit
         self._clock = clock
         self._blobs = blobs
-        self._training_rows = training_rows
+        self._rows = rows
         self._registering = threading.Lock()
 
     def register(self, principal: Principal, name: str, draft: VersionDraft, *, dry_run: bool = False) -> VersionRecord:
@@ -142,12 +143,12 @@ class Registry:
     def _reference(self, source: Path, contract: Contract, name: str, number: int, snapshot: str) -> bytes:
         if not snapshot:
             return b""
-        train = self._training_rows(snapshot)
+        train, holdout = self._rows(snapshot)
         with tempfile.TemporaryDirectory() as folder:
             spec, out = Path(folder, "contract.json"), Path(folder, "reference.bin")
             spec.write_bytes(msgspec.json.encode(contract))
-            argv = [*sandbox.PYTHON, "-m", "edgewright.hub.registry.reference", str(source), str(train), str(spec)]
-            finished = sandbox.run([*argv, name, str(number), str(out)], cwd=Path(folder), env={}, **REFERENCE_LIMITS)
+            argv = [*sandbox.PYTHON, "-m", "edgewright.hub.registry.reference", str(source), str(train), str(holdout)]
+            finished = sandbox.run([*argv, str(spec), name, str(number), str(out)], cwd=Path(folder), env={}, **REFERENCE_LIMITS)
             if not finished.is_ok:
                 said = finished.output.strip().splitlines()[-1:] or [finished.explain()]
                 raise InvalidInput(f"the model does not run on its training rows: {said[0]}", field="snapshot")

@@ -87,11 +87,25 @@ def rollout(rollout_id: str, hub: Hub, principal: Principal) -> RolloutRecord:
     return hub.rollouts.rollout(rollout_id)
 
 
-@post("/rollouts/{rollout_id:str}/{verb:str}", status_code=200, sync_to_thread=True)
-def steer(rollout_id: str, verb: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
-    """Pause, resume or abort a rollout."""
+@post("/rollouts/{rollout_id:str}/pause", status_code=200, sync_to_thread=True)
+def pause(rollout_id: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+    """Offer nothing new until it is resumed."""
     require(principal, Permission.ROLL_OUT)
-    return hub.rollouts.steer(principal, rollout_id, verb, data.reason)
+    return hub.rollouts.pause(principal, rollout_id, data.reason)
 
 
-ROUTES = [claim, devices, device, revoke, create_group, groups, start, rollouts, rollout, steer]
+@post("/rollouts/{rollout_id:str}/resume", status_code=200, sync_to_thread=True)
+def resume(rollout_id: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+    """Go on with a paused rollout."""
+    require(principal, Permission.ROLL_OUT)
+    return hub.rollouts.resume(principal, rollout_id, data.reason)
+
+
+@post("/rollouts/{rollout_id:str}/abort", status_code=200, sync_to_thread=True)
+def abort(rollout_id: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+    """Stop a rollout; its devices go back."""
+    require(principal, Permission.ROLL_OUT)
+    return hub.rollouts.abort(principal, rollout_id, data.reason)
+
+
+ROUTES = [claim, devices, device, revoke, create_group, groups, start, rollouts, rollout, pause, resume, abort]

@@ -1,0 +1,5 @@
+"""`python -m edgewright.cli` is `edgewright`."""
+
+from edgewright.cli import main
+
+main()

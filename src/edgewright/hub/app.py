@@ -1,0 +1,140 @@
+"""All wiring, by hand: which room gets what, and in which order they start and stop."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgewright.hub.automate import Automate, Evaluations, Repair
+from edgewright.hub.data import Data
+from edgewright.hub.db import Database
+from edgewright.hub.events import Event, Events
+from edgewright.hub.fleet import Fleet
+from edgewright.hub.govern import Audit, Keys, People
+from edgewright.hub.jobs import Jobs, RunContext
+from edgewright.hub.observe import Observe
+from edgewright.hub.optimize.service import Optimize
+from edgewright.hub.optimize.targets import target as find_target
+from edgewright.hub.packaging import Deltas, Packaging, Repository
+from edgewright.hub.registry import Blobs, Registry
+from edgewright.hub.rollout import Rollouts
+from edgewright.hub.settings import Settings
+
+RENEW_EVERY_S = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Every room of one hub."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    db: Database
+    events: Events
+    jobs: Jobs
+    keys: Keys
+    audit: Audit
+    people: People
+    blobs: Blobs
+    data: Data
+    registry: Registry
+    optimize: Optimize
+    packaging: Packaging
+    fleet: Fleet
+    rollouts: Rollouts
+    observe: Observe
+    automate: Automate
+    evaluations: Evaluations
+
+    def start(self) -> None:
+        """Begin to work; what a crash cut off goes on where it was."""
+        self.packaging.renew()
+        self.jobs.launch(self.settings.dir / "runs.sqlite")
+        with self.db.write() as connection:
+            self.jobs.start(connection, "renew", "metadata", {}, id="renew-metadata", why="metadata is short-lived")
+        self.events.start()
+
+    def stop(self) -> None:
+        """Stop; nothing is lost."""
+        self.events.stop()
+        self.jobs.shut_down()
+        self.fleet.flush()
+        self.db.close()
+
+
+def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub:
+    """Build a hub on `settings.dir`, whose tables are brought up to date. It does nothing before `start`."""
+    settings.dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.url)
+    db.migrate()
+    keys = Keys(settings.dir / "keys")
+    events = Events(db, clock)
+    jobs = Jobs(db, events, clock)
+    audit = Audit(db, clock, keys.audit)
+    blobs = Blobs(settings.dir / "blobs")
+    work_dir = settings.dir / "work"
+    data = Data(db, events, audit, clock, blobs)
+    registry = Registry(db, events, audit, clock, blobs, data.rows)
+    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, work_dir)
+    packaging = Packaging(
+        db,
+        events,
+        audit,
+        clock,
+        registry,
+        blobs,
+        find_target,
+        Repository(settings.dir / "tuf", keys.timestamp, keys.snapshot),
+        keys.director,
+        Deltas(db, blobs, clock),
+        settings.approvals_needed,
+    )
+    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, secrets.token_bytes)
+    evaluations = Evaluations(db, clock, registry, data, blobs)
+    rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, evaluations.expected_agreement)
+    observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
+    automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, work_dir)
+    Repair(
+        db, events, audit, clock, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe
+    )
+    jobs.define("optimize", optimize.body)
+    jobs.define("renew", lambda context: _keep_renewing(context, packaging), is_heavy=False)
+    events.subscribe("observe.windows", lambda event: _detect(observe, event))
+    return Hub(
+        settings=settings,
+        clock=clock,
+        db=db,
+        events=events,
+        jobs=jobs,
+        keys=keys,
+        audit=audit,
+        people=People(db, audit, clock),
+        blobs=blobs,
+        data=data,
+        registry=registry,
+        optimize=optimize,
+        packaging=packaging,
+        fleet=fleet,
+        rollouts=rollouts,
+        observe=observe,
+        automate=automate,
+        evaluations=evaluations,
+    )
+
+
+def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes | None:
+    sha256 = registry.version(model, version).reference_sha256
+    return blobs.path(sha256).read_bytes() if sha256 else None
+
+
+def _detect(observe: Observe, event: Event) -> None:
+    observe.detect(event.data["model"], event.data["version"])
+
+
+def _keep_renewing(context: RunContext, packaging: Packaging) -> dict[str, Any]:
+    while True:
+        context.step("renew", packaging.renew)
+        context.wait(RENEW_EVERY_S)
