@@ -17,8 +17,8 @@ from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed
 from edgewright.contract.manifest import File, Manifest
 from edgewright.contract.order import Fetch, FetchKind
 
-Patch = Callable[[Path, Path, Path], None]
-"""Applies a delta to a base and writes the result; raises HostileInput."""
+Patch = Callable[[Path, Path, Path, int], None]
+"""Applies a delta to a base and writes the result, of at most so many bytes; raises HostileInput."""
 
 
 class Progress(StrEnum):
@@ -64,6 +64,8 @@ class Fetcher:
         except (Unreachable, NotAllowed):
             raise
         except EdgewrightError:  # the delta, its base, or the hub's word about them is off: do without
+            if self.path(delta.sha256).exists():
+                candidate = _counted(candidate, delta.sha256, delta.size_bytes)
             return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, delta.sha256)), Progress.MOVED
 
     def sources(self, manifest: Manifest) -> dict[str, Path]:
@@ -91,7 +93,7 @@ class Fetcher:
             return candidate, Progress.PAUSED
         candidate = _counted(candidate, delta.sha256, delta.size_bytes)
         aside = self._staging / (file.sha256 + durable.ASIDE)
-        self._patch(base, path, aside)
+        self._patch(base, path, aside, file.size_bytes)
         if not self._accept(aside, file):
             raise HostileInput("the delta gives another file than it was ordered for", field="result_sha256")
         return msgspec.structs.replace(candidate, used_delta=True), Progress.MOVED

@@ -94,9 +94,9 @@ class Worker:
             self._process.stdout.close()
 
 
-def apply_delta(base: Path, delta: Path, result: Path) -> None:
+def apply_delta(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
     """Apply a delta in a process of its own, as its parser reads foreign bytes; raises HostileInput."""
-    arguments = ["apply", str(base), str(delta), str(result)]
+    arguments = ["apply", str(base), str(delta), str(result), str(max_bytes)]
     process = start_bound([sys.executable, "-m", "edgewright.contract.delta", *arguments])
     try:
         process.communicate(timeout=DELTA_TIMEOUT_S)

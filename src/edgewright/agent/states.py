@@ -85,7 +85,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     step: Step = Step.IDLE
     active: str = ""  # "a", "b", or "" for none
-    slots: dict[str, SlotRecord | None] = {"a": None, "b": None}
+    slots: dict[str, SlotRecord | None] = msgspec.field(default_factory=lambda: {"a": None, "b": None})
     floor: int = 0
     candidate: Candidate | None = None
     rejected: dict[str, str] = {}  # manifest digest: why

@@ -1,0 +1,172 @@
+"""A hub in a test: a real HTTP server with real metadata, signatures and sessions, which answers as the test says."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from device import NOW, Releases, Shelf
+
+from edgewright.client.keys import OperatorKeys, ceremony
+from edgewright.contract import httpsig
+from edgewright.contract import order as orders
+from edgewright.contract.envelope import seal
+from edgewright.contract.errors import EdgewrightError, NotAllowed, NotFound, NotLoggedIn, Refused, to_body
+from edgewright.contract.order import Collect, Install, Order, Rollback
+from edgewright.contract.report import (
+    Batch,
+    BatchReply,
+    CheckIn,
+    EnrolReply,
+    EnrolRequest,
+    NonceReply,
+    Record,
+    SessionReply,
+)
+from edgewright.hub.govern import Keys
+from edgewright.hub.packaging.repository import Repository, SignedPayload
+
+CLAIM = "ew_claim_1"
+TTL_S = 600.0
+
+
+class ScriptedHub:
+    """`installs`, `rollbacks`, `collects` are what the next order asks for; the rest are ways to misbehave."""
+
+    def __init__(self, folder: Path, now: float = NOW) -> None:
+        self.now = now
+        self.keys = Keys(folder / "keys")
+        self.operator = OperatorKeys(folder / "operator")
+        moment = datetime.fromtimestamp(self.now, UTC)
+        ceremony(folder / "operator", folder / "tuf", self.keys.public(), moment)
+        self.repository = Repository(folder / "tuf", self.keys.timestamp, self.keys.snapshot)
+        self.repository.renew(moment)
+        self.shelf = Shelf()
+        self.releases = Releases(self.shelf)
+        self.installs: tuple[Install, ...] = ()
+        self.rollbacks: tuple[Rollback, ...] = ()
+        self.collects: tuple[Collect, ...] = ()
+        self.device_key: Ed25519PublicKey | None = None
+        self.tokens: set[str] = set()
+        self.check_ins: list[CheckIn] = []
+        self.records: list[Record] = []
+        self.asked: list[str] = []
+        self.signer = self.keys.director
+        self.forged: dict[str, object] = {}
+        self.is_claim_used = self.is_revoked = self.is_silent = self.is_away = False
+        self.refused_ids: set[str] = set()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def release(self, counter: int, **changes) -> Install:
+        """Sign a package, publish it, and order it."""
+        install, _, data = self.releases.install(counter, **changes)
+        moment = datetime.fromtimestamp(self.now, UTC)
+        facts = (len(data), install.manifest_sha256)
+        payloads = self.repository.draft("digits", {install.target_path: facts}, moment)
+        pieces = [SignedPayload(payload, tuple(self.operator.sign(payload))) for payload in payloads]
+        self.repository.publish(pieces, moment)
+        self.installs = (install,)
+        return install
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        door = path.removeprefix("/device/v1/").split("/")
+        self.asked.append(f"{method} {door[0]}")
+        if self.is_revoked and door[0] != "nonce":
+            raise NotAllowed("this device is revoked")
+        match method, door:
+            case "POST", ["nonce"]:
+                return 200, msgspec.json.encode(NonceReply(nonce="n1", ttl_s=60.0))
+            case "POST", ["enrol"]:
+                return 200, self._enrol(path, headers, body)
+            case "POST", ["session"]:
+                self._verify(path, headers, body)
+                self.tokens.add(f"token-{len(self.asked)}")
+                return 200, msgspec.json.encode(SessionReply(token=f"token-{len(self.asked)}", expires_in_s=600.0))
+        if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            raise NotLoggedIn("the session has ended")
+        match method, door:
+            case "POST", ["checkin"]:
+                return self._check_in(msgspec.json.decode(body, type=CheckIn))
+            case "POST", ["batch"]:
+                self._verify(path, headers, body)
+                return 200, self._batch(msgspec.msgpack.decode(body, type=Batch))
+            case "GET", ["tuf", name]:
+                return 200, self.repository.file(name)
+            case "GET", ["blobs", sha256] if sha256 in self.shelf.blobs:
+                offset = int(headers.get("range", "bytes=0-")[6:-1])
+                return (206 if offset else 200), self.shelf.blobs[sha256][offset:]
+        raise NotFound(f"there is no {method} {path}")
+
+    def _enrol(self, path: str, headers: dict[str, str], body: bytes) -> bytes:
+        request = msgspec.json.decode(body, type=EnrolRequest)
+        if self.is_claim_used or request.claim != CLAIM:
+            raise NotAllowed("the claim token was used already", field="claim", hint="Make another.")
+        self.device_key = Ed25519PublicKey.from_public_bytes(request.public_key)
+        self._verify(path, headers, body)
+        reply = EnrolReply(device="dev1", root=self.repository.root_bytes(), hub_time=self.now, labels={"site": "x"})
+        return msgspec.json.encode(reply)
+
+    def _check_in(self, state: CheckIn) -> tuple[int, bytes]:
+        self.check_ins.append(state)
+        facts = {
+            "device": "dev1",
+            "nonce": state.nonce,
+            "issued_at": self.now,
+            "ttl_s": TTL_S,
+            "installs": self.installs,
+            "rollbacks": self.rollbacks,
+            "collects": self.collects,
+        }
+        order = Order(**{**facts, **self.forged})
+        if self.is_silent or orders.etag(order) == state.etag:
+            return 304, b""
+        return 200, seal(msgspec.json.encode(order), orders.PAYLOAD_TYPE, self.signer)
+
+    def _batch(self, batch: Batch) -> bytes:
+        if self.refused_ids & {record.id for record in batch.records}:
+            raise Refused("a record is not acceptable")
+        self.records.extend(batch.records)
+        return msgspec.msgpack.encode(BatchReply(committed=tuple(record.id for record in batch.records)))
+
+    def _verify(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        assert self.device_key is not None
+        httpsig.verify("POST", path, body, headers, self.device_key)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if hub.is_away:
+                    self.close_connection = True
+                    return
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                try:
+                    status, reply = hub.answer(self.command, self.path, headers, body)
+                except EdgewrightError as error:
+                    status, reply = error.http_status, msgspec.json.encode(to_body(error))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            do_GET = do_POST = handle_any  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler

@@ -1,0 +1,101 @@
+"""`edgewright-agent` as a person meets it: exit codes, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import msgspec
+import pytest
+from scripted_hub import CLAIM, ScriptedHub
+
+from edgewright.agent.cli import main
+from edgewright.agent.settings import Settings
+
+COMMAND = (sys.executable, "-m", "edgewright.agent")
+
+
+@pytest.fixture
+def hub(tmp_path):
+    hub = ScriptedHub(tmp_path / "hub", now=time.time())
+    yield hub
+    hub.close()
+
+
+def test_a_used_claim_ends_with_code_4_and_says_so(tmp_path, hub, capsys):
+    hub.is_claim_used = True
+
+    code = main(["run", "--dir", str(tmp_path / "agent"), "--hub", hub.url, "--claim", CLAIM])
+
+    assert code == 4
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "error: the claim token was used already",
+        "help: Make another.",
+    ]
+
+
+def test_a_hub_that_is_not_there_ends_the_first_start_with_code_3(tmp_path, capsys):
+    code = main(["run", "--dir", str(tmp_path), "--hub", "http://127.0.0.1:9", "--claim", "c"])
+
+    assert code == 3
+    assert "error: the hub does not answer" in capsys.readouterr().err
+    assert not (tmp_path / "identity.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ((), "--hub is missing"),
+        (("--hub", "http://127.0.0.1:9"), "--claim is missing"),
+        (("--hub", "127.0.0.1:9", "--claim", "c"), "not the address of a hub"),
+    ],
+)
+def test_what_is_missing_for_a_first_start_is_named(tmp_path, capsys, arguments, why):
+    code = main(["run", "--dir", str(tmp_path), *arguments])
+
+    assert code == 2
+    assert why in capsys.readouterr().err
+
+
+def test_settings_that_make_no_sense_are_refused_before_anything_is_kept(tmp_path, capsys):
+    code = main(["run", "--dir", str(tmp_path), "--hub", "http://127.0.0.1:9", "--claim", "c", "--poll-s", "0"])
+
+    assert code == 1
+    assert "poll_s" in capsys.readouterr().err
+    assert not (tmp_path / "agent.json").exists()
+
+
+def test_status_of_a_folder_without_an_agent_says_how_to_get_one(tmp_path, capsys):
+    code = main(["status", "--dir", str(tmp_path)])
+
+    assert code == 2
+    assert "help: Run `edgewright-agent run" in capsys.readouterr().err
+
+
+def test_an_agent_runs_until_it_is_asked_to_stop_and_keeps_others_out_of_its_folder(tmp_path, hub, capsys):
+    folder = tmp_path / "agent"
+    run = [*COMMAND, "run", "--dir", str(folder), "--hub", hub.url, "--claim", CLAIM, "--name", "cam", "--poll-s", "60"]
+    agent = subprocess.Popen(run, stderr=subprocess.PIPE)
+    try:
+        for line in agent.stderr:
+            assert json.loads(line)["level"] == "info"
+            if json.loads(line)["message"] == "order received":
+                break
+
+        second = main(["run", "--dir", str(folder)])
+        status = main(["status", "--dir", str(folder), "--json"])
+        os.kill(agent.pid, signal.SIGTERM)
+        code = agent.wait(timeout=10)
+    finally:
+        agent.kill()
+        agent.communicate()
+
+    said = capsys.readouterr()
+    assert (code, second, status) == (0, 1, 0)
+    assert "another agent runs" in said.err
+    assert json.loads(said.out)["name"] == "cam"
+    assert msgspec.json.decode((folder / "agent.json").read_bytes(), type=Settings).poll_s == 60.0
