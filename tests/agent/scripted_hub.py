@@ -67,6 +67,10 @@ class ScriptedHub:
     def release(self, counter: int, **changes) -> Install:
         """Sign a package, publish it, and order it."""
         install, _, data = self.releases.install(counter, **changes)
+        return self.publish(install, data)
+
+    def publish(self, install: Install, data: bytes) -> Install:
+        """Sign a package whose manifest is `data`, and order it."""
         moment = datetime.fromtimestamp(self.now, UTC)
         facts = (len(data), install.manifest_sha256)
         payloads = self.repository.draft("digits", {install.target_path: facts}, moment)

@@ -17,7 +17,7 @@ from edgewright.contract.order import Rollback
 from edgewright.contract.report import Outcome
 
 ROLL_BACK = Rollback(deployment="d2", model="digits", counter=2, reason="accuracy fell")
-DISKS_PER_CUT = 6
+DISKS_PER_CUT = 3
 
 
 class Scenario:
@@ -96,7 +96,7 @@ def test_a_second_cut_while_it_recovers_changes_nothing(folder, name):
     count = operations(scenario, seed, root)
     chance = random.Random(3)
 
-    for _ in range(40):
+    for _ in range(12):
         again(seed, root)
         for cut_at in (chance.randrange(count), chance.randrange(30)):
             try:
@@ -121,9 +121,9 @@ def test_a_power_cut_may_lose_what_was_not_synced(folder, name):
 
 
 def test_this_test_would_notice_a_device_that_does_not_sync(folder):
-    bricked, _ = count_bricked(SCENARIOS["update"](), folder, is_syncing=False)
+    bricked, tried = count_bricked(SCENARIOS["rollback"](), folder, is_syncing=False)
 
-    assert len(bricked) > 20
+    assert len(bricked) > tried / 10
 
 
 def count_bricked(scenario: Scenario, folder: Path, is_syncing: bool = True) -> tuple[list[int], int]:
