@@ -63,24 +63,28 @@ class Shelf:
 
 
 class Verdicts:
-    """Workers that say what they were told to say, a line at a time; the last one stays to be killed."""
+    """Workers that say what they were told to say: a line at a time, or all at once."""
 
-    def __init__(self, *lines: Line, ending: str = "") -> None:
+    def __init__(self, *lines: Line, ending: str = "", is_hasty: bool = False) -> None:
         self.script = lines
+        self.is_hasty = is_hasty
         self.final = ending
         self.started = 0
 
     def start(self, slot: Path, active: Path | None, shadow: Shadow | None, socket: Path) -> Verdicts._One:
         self.started += 1
         is_there = (slot / "manifest.json").exists()
-        return self._One(list(self.script) if is_there else [TrialResult(ok=False, reason="empty")], self.final)
+        script = list(self.script) if is_there else [TrialResult(ok=False, reason="empty")]
+        return self._One(script, self.final, self.is_hasty)
 
     class _One:
-        def __init__(self, script: list[Line], final: str) -> None:
-            self.script, self.final = script, final
+        def __init__(self, script: list[Line], final: str, is_hasty: bool) -> None:
+            self.script, self.final, self.is_hasty = script, final, is_hasty
 
         def lines(self) -> list[Line]:
-            return [self.script.pop(0)] if self.script else []
+            count = len(self.script) if self.is_hasty else 1
+            said, self.script = self.script[:count], self.script[count:]
+            return said
 
         def ending(self) -> str:
             return self.final if not self.script else ""

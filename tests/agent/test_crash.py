@@ -70,7 +70,7 @@ def folder(tmp_path) -> Iterator[Path]:
         yield Path(path)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", ["first install", "update", "bad update", "rollback"])
 def test_a_kill_between_any_two_operations_leaves_a_working_model(folder, name):
     scenario = SCENARIOS[name]()
     seed, root = folder / "seed", folder / "device"

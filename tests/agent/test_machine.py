@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from device import BAD, Device, Releases, Shelf, Verdicts, reports, serving_counter
+from device import BAD, GOOD, Device, Releases, Shelf, Verdicts, reports, serving_counter
 
 from edgewright.agent import policy
 from edgewright.agent.policy import Sampling
@@ -150,6 +150,16 @@ def test_a_candidate_that_fails_is_rolled_back_and_remembered(tmp_path, shelf, r
     assert second.outcome is Outcome.REFUSED
     assert trials.started == 1
     assert not list((tmp_path / "models" / "digits" / "b").iterdir())
+
+
+def test_a_worker_may_say_everything_at_once(tmp_path, shelf, releases):
+    Device(tmp_path, shelf).take(releases.install(1))
+    device = Device(tmp_path, shelf, Verdicts(*GOOD, is_hasty=True))
+
+    device.take(releases.install(2))
+
+    assert serving_counter(tmp_path) == 2
+    assert reports(tmp_path)[1].shadow is not None
 
 
 def test_a_worker_that_hangs_is_rolled_back_in_time(tmp_path, shelf, releases):

@@ -6,6 +6,7 @@ may be cut off anywhere and is then done again from its start; which step that i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from edgewright.agent.settings import Settings
 from edgewright.agent.slots import SLOTS, Condition, ModelFolder, StageFailed
 from edgewright.agent.spool import Writer
 from edgewright.agent.states import Candidate, ModelRecord, Step
-from edgewright.agent.trial import ShadowDone, ShadowReady, TrialResult, judge_shadow
+from edgewright.agent.trial import Line, ShadowDone, ShadowReady, TrialResult, judge_shadow
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import Manifest
@@ -58,6 +59,7 @@ class Machine:
         self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing)
         self._trial: Trial | None = None
         self._trial_ends_at = 0.0
+        self._heard: deque[Line] = deque()
         self._is_shadow_ready = False
         self._sampling: Sampling | None = None
         self._told: Policy | None = None
@@ -215,9 +217,10 @@ class Machine:
             self._start_trial()
             return True
         ending = self._trial.ending()
-        for line in self._listen():
-            if isinstance(line, TrialResult):
-                return self._take_result(line)
+        line = self._hear()
+        if isinstance(line, TrialResult):
+            return self._take_result(line)
+        if line is not None:
             return self._fail_trial("the worker spoke out of turn")
         if ending:
             return self._fail_trial(f"{ending} during its trial")
@@ -246,14 +249,15 @@ class Machine:
         if self._trial is None:  # lost with a former supervisor: see states.boot
             raise RuntimeError("a shadow phase without its worker")
         ending = self._trial.ending()
-        for line in self._listen():
-            if isinstance(line, ShadowReady):
-                self._is_shadow_ready = True
-                self._tell()
-            elif isinstance(line, ShadowDone):
-                return self._take_shadow(line, policy)
-            else:
-                return self._fail_trial("the worker spoke out of turn")
+        line = self._hear()
+        if isinstance(line, ShadowReady):
+            self._is_shadow_ready = True
+            self._tell()
+            return True
+        if isinstance(line, ShadowDone):
+            return self._take_shadow(line, policy)
+        if line is not None:
+            return self._fail_trial("the worker spoke out of turn")
         if ending:
             return self._fail_trial(f"{ending} during its shadow phase")
         return self._wait_for_trial()
@@ -329,11 +333,14 @@ class Machine:
         )
         self._trial_ends_at = self._equipment.monotonic() + self._equipment.settings.trial_timeout_s
 
-    def _listen(self) -> list[TrialResult | ShadowReady | ShadowDone]:
-        try:
-            return self._trial.lines() if self._trial else []
-        except HostileInput as error:
-            return [TrialResult(ok=False, reason=error.message)]
+    def _hear(self) -> Line | None:
+        """The next line of the worker, which may say several at once; None if it says nothing now."""
+        if not self._heard and self._trial is not None:
+            try:
+                self._heard.extend(self._trial.lines())
+            except HostileInput as error:
+                self._heard.append(TrialResult(ok=False, reason=error.message))
+        return self._heard.popleft() if self._heard else None
 
     def _wait_for_trial(self) -> bool:
         if self._equipment.monotonic() > self._trial_ends_at:
@@ -348,6 +355,7 @@ class Machine:
         if self._trial is not None:
             self._trial.kill()
         self._trial = None
+        self._heard.clear()
         self._is_shadow_ready = False
         durable.remove(self._socket)
 
