@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
 
 from edgewright.contract.api import LoginReply, Role, UserDraft, UserRecord
-from edgewright.contract.errors import NotLoggedIn
+from edgewright.contract.errors import NotFound, NotLoggedIn
 from edgewright.hub.db import Database
 from edgewright.hub.govern import table
 from edgewright.hub.govern.audit import Audit
@@ -67,6 +67,23 @@ class People:
             connection.execute(sa.insert(table.token).values(sha256=_sha256(secret), user=name, expires_at=expires_at))
             self._audit.record(connection, name, "user.login", name)
         return LoginReply(token=secret, user=name, roles=_roles(row.roles))
+
+    def logout(self, token: str) -> None:
+        """End a token at once; without effect on one that is unknown."""
+        with self._db.write() as connection:
+            where = table.token.c.sha256 == _sha256(token)
+            name = connection.scalar(sa.select(table.token.c.user).where(where))
+            if name is not None:
+                connection.execute(sa.delete(table.token).where(where))
+                self._audit.record(connection, name, "user.logout", name)
+
+    def named(self, name: str) -> Principal:
+        """The person of that name with today's roles, for work that goes on in their name; raises NotFound."""
+        with self._db.read() as connection:
+            row = connection.execute(sa.select(table.user).where(table.user.c.name == name)).first()
+        if row is None:
+            raise NotFound(f"there is no user '{name}'", field="user")
+        return Principal(name=row.name, roles=_roles(row.roles))
 
     def principal(self, token: str) -> Principal:
         """Who holds this token; raises NotLoggedIn."""
