@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from litestar import Litestar, Request, Router, get
+from litestar import Litestar, Router, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -16,14 +15,15 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from edgewright import __version__
-from edgewright.contract.errors import EdgewrightError, NotLoggedIn
+from edgewright.contract.errors import EdgewrightError
 from edgewright.hub.app import Hub, build_hub
-from edgewright.hub.govern import Principal
 from edgewright.hub.settings import Settings
 from edgewright.hub.web import files, fleet, observation, pages, people, registry, releases, runs
 from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
+from edgewright.hub.web.principals import of_bearer
 from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal
 
+BACKLOG = 2048
 MAX_JSON_BYTES = 16 * 1024**2
 ROOMS = (people, files, registry, runs, releases, fleet, observation)
 
@@ -38,7 +38,7 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
     """The whole hub behind one ASGI callable: devices' doors first, then people's API and pages."""
     dependencies = {
         "hub": Provide(lambda: hub, sync_to_thread=False),
-        "principal": Provide(functools.partial(_principal, hub), sync_to_thread=True),
+        "principal": Provide(of_bearer, sync_to_thread=True),
     }
     api = Router("/api/v1", route_handlers=[handler for room in ROOMS for handler in room.ROUTES])
     framework = Litestar(
@@ -67,6 +67,7 @@ def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None]) -
     hub = build_hub(Settings(dir=folder))
     config = uvicorn.Config(build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False)
     socket = config.bind_socket()
+    socket.listen(BACKLOG)  # who comes before the server is up waits, and is not turned away
     address = f"http://{host}:{socket.getsockname()[1]}"
     hub.start()
     try:
@@ -74,10 +75,3 @@ def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None]) -
         uvicorn.Server(config).run(sockets=[socket])
     finally:
         hub.stop()
-
-
-def _principal(hub: Hub, request: Request[Any, Any, Any]) -> Principal:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise NotLoggedIn("this request carries no token", field="authorization")
-    return hub.people.principal(token)

@@ -1,0 +1,183 @@
+"""The dashboard: a page for people, its parts as htmx polls them, and the way in and out."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import jinja2
+import msgspec
+from litestar import MediaType, Request, Response, Router, get, post
+from litestar.datastructures import Cookie
+from litestar.di import Provide
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+from litestar.static_files import create_static_files_router
+
+from edgewright import __version__
+from edgewright.contract.api import LoginDraft, Overview
+from edgewright.contract.errors import NotAllowed, NotFound, NotLoggedIn
+from edgewright.hub.app import Hub
+from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.web import drifting, views
+from edgewright.hub.web.observation import overview_of
+from edgewright.hub.web.principals import COOKIE, of_page
+from edgewright.hub.web.replies import on_refusal
+
+FOLDER = Path(__file__).parent
+MAX_FORM_BYTES = 16 * 1024
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+PARTS: Mapping[str, Callable[[views.Glance], object]] = {
+    "summary": views.summary,
+    "fleet": views.fleet,
+    "rollouts": views.rollouts,
+    "drift": drifting.drift,
+    "versions": views.versions,
+    "runs": views.runs,
+}
+FRESH_S = 1.0
+Form = Annotated[LoginDraft, Body(media_type=RequestEncodingType.URL_ENCODED)]
+Page = Response[Any]
+
+
+class ForeignForm(NotAllowed):
+    code = "foreign_form"
+    hint = "Use the form on the hub's own page."
+
+
+def routes() -> list[Router]:
+    """All pages, with their own headers, their own way to know who asks, and the way to the login page."""
+    static = create_static_files_router("/static", directories=[FOLDER / "static"], after_request=_secure_static)
+    handlers = [login_form, login, logout, dashboard, overview_json, partial]
+    pages = Router(
+        "/",
+        route_handlers=handlers,
+        dependencies={
+            "principal": Provide(of_page, sync_to_thread=True),
+            "glance": Provide(_shared_glance(), sync_to_thread=True),
+        },
+        exception_handlers={NotLoggedIn: _to_login},
+        after_request=_secure,
+        include_in_schema=False,
+    )
+    return [pages, static]
+
+
+@get("/login", media_type=MediaType.HTML, sync_to_thread=True)
+def login_form() -> str:
+    """The form to log in with."""
+    return render("login.html", user="", error="")
+
+
+@post("/login", sync_to_thread=True, request_max_body_size=MAX_FORM_BYTES)
+def login(request: Request[Any, Any, Any], data: Form, hub: Hub) -> Page:
+    """Trade a password for a cookie; a wrong one shows the form again."""
+    _refuse_foreign(request)
+    try:
+        reply = hub.people.login(data.user, data.password)
+    except NotLoggedIn as error:
+        page = render("login.html", user=data.user, error=error.message)
+        return Response(page, status_code=error.http_status, media_type=MediaType.HTML)
+    is_secure = request.url.scheme == "https"
+    cookie = Cookie(key=COOKIE, value=reply.token, path="/", httponly=True, samesite="strict", secure=is_secure)
+    return Redirect("/", status_code=303, cookies=[cookie])
+
+
+@post("/logout", sync_to_thread=True, request_max_body_size=MAX_FORM_BYTES)
+def logout(request: Request[Any, Any, Any], hub: Hub) -> Page:
+    """End the token, and forget the cookie."""
+    _refuse_foreign(request)
+    hub.people.logout(request.cookies.get(COOKIE, ""))
+    reply: Page = Redirect("/login", status_code=303)
+    reply.delete_cookie(COOKIE, path="/")
+    return reply
+
+
+@get("/", media_type=MediaType.HTML, sync_to_thread=True)
+def dashboard(glance: views.Glance, principal: Principal) -> str:
+    """Everything at one glance."""
+    return render("dashboard.html", glance=glance, hub=glance.overview.hub, user=principal.name)
+
+
+@get("/overview.json", sync_to_thread=False)
+def overview_json(glance: views.Glance) -> Overview:
+    """The dashboard's JSON twin."""
+    return glance.overview
+
+
+@get("/partials/{name:str}", media_type=MediaType.HTML, sync_to_thread=True)
+def partial(name: str, glance: views.Glance) -> str:
+    """One part of the dashboard, as it is now."""
+    if name not in PARTS:
+        raise NotFound(f"the dashboard has no part '{name}'", field="name", hint=f"Its parts: {', '.join(PARTS)}.")
+    return render(f"partials/{name}.html", glance=glance)
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template in; all values are escaped."""
+    return _templates().get_template(template).render(version=__version__, **values)
+
+
+def _shared_glance() -> Callable[[Hub, Principal], views.Glance]:
+    """One look at the hub answers every poll of every open page within a second."""
+    lock = threading.Lock()
+    latest: views.Glance | None = None
+
+    def look(hub: Hub, principal: Principal) -> views.Glance:
+        nonlocal latest
+        require(principal, Permission.READ)
+        with lock:
+            if latest is None or not 0 <= hub.clock() - latest.overview.at < FRESH_S:
+                latest = views.Glance(overview_of(hub), views.away_after_s(hub.settings.poll_s))
+            return latest
+
+    return look
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(FOLDER / "templates")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(PARTS=PARTS, tone=views.tone)
+    environment.filters.update(plural=views.plural, size=views.size)
+    environment.filters["json"] = lambda value: msgspec.json.encode(value).decode()
+    return environment
+
+
+def _to_login(request: Request[Any, Any, Any], error: NotLoggedIn) -> Page:
+    """Send a person to the form, a poll of the page too; a program gets the refusal."""
+    if request.url.path.endswith(".json"):
+        return on_refusal(request, error)
+    if "hx-request" in request.headers:
+        return Response(b"", status_code=error.http_status, headers={"HX-Redirect": "/login"})
+    return Redirect("/login", status_code=303)
+
+
+def _refuse_foreign(request: Request[Any, Any, Any]) -> None:
+    """A browser says where a form stands; another site's may not log anybody in or out."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForeignForm("this form stands on another site", field="sec-fetch-site")
+
+
+def _secure(response: Page) -> Page:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def _secure_static(response: Page) -> Page:
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers.update(SECURITY_HEADERS)
+    return response

@@ -1,0 +1,370 @@
+"""What the dashboard shows, prepared for its templates: pure functions from the overview to words and shapes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgewright.contract.api import (
+    DeviceModel,
+    DeviceRecord,
+    Overview,
+    ReleaseRecord,
+    ReleaseState,
+    RolloutRecord,
+    RolloutState,
+    RunRecord,
+    RunState,
+    VersionRecord,
+    WaveRecord,
+)
+
+AWAY_AFTER_S = 15.0
+POLLS_MISSED = 2.5
+DEVICES_SHOWN = 200
+ROLLOUTS_SHOWN = 8
+DEPLOYMENTS_SHOWN = 100
+VERSIONS_SHOWN = 12
+RUNS_SHOWN = 12
+TONES = {  # how a state feels; what is not named here is neutral
+    **dict.fromkeys(("running", "queued", "offered"), "busy"),
+    **dict.fromkeys(("done", "passed", "committed", "ready", "current"), "ok"),
+    **dict.fromkeys(("paused", "waiting", "draft", "away", "aborted", "behind"), "warn"),
+    **dict.fromkeys(("halted", "failed", "rolled_back", "refused", "bad", "drifting", "revoked"), "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One look at the hub: every part of the page is made from the same one."""
+
+    overview: Overview
+    away_after_s: float
+
+    def moment(self, at: float) -> Moment:
+        """A time as people say it, from the moment of this look."""
+        return Moment(iso=_utc(at, "%Y-%m-%dT%H:%M:%SZ"), full=_utc(at, "%Y-%m-%d %H:%M:%S UTC"), text=self._ago(at))
+
+    def is_away(self, device: DeviceRecord) -> bool:
+        """Whether a device has missed its polls."""
+        seen_at = device.last_seen_at
+        return seen_at is None or self.overview.at - seen_at > self.away_after_s
+
+    def names(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Devices' names for their ids."""
+        name_of = {device.id: device.name for device in self.overview.devices}
+        return tuple(name_of.get(id, id) for id in ids)
+
+    def _ago(self, at: float) -> str:
+        passed_s = self.overview.at - at
+        return "now" if passed_s < 2 else f"{duration(passed_s)} ago"
+
+
+@dataclass(frozen=True)
+class Moment:
+    iso: str
+    full: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the summary; `href` leads to the part of the page that explains it."""
+
+    label: str
+    value: str
+    detail: str
+    tone: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    moment: Moment
+    tiles: tuple[Tile, ...]
+    sentence: str
+    audit_entries: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one device. `state` is 'current', 'behind' or ''."""
+
+    version: int
+    counter: int
+    desired_counter: int
+    step: str
+    state: str
+    is_bad: bool  # the device runs a release that is known as bad
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    id: str
+    name: str
+    labels: tuple[str, ...]
+    machine: str
+    seen: Moment | None
+    state: str
+    cells: tuple[Cell | None, ...]
+    backlog: int
+
+
+@dataclass(frozen=True)
+class Fleet:
+    models: tuple[str, ...]
+    devices: tuple[DeviceRow, ...]
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a bar, in per cent of its length."""
+
+    tone: str
+    start: float
+    length: float
+
+
+@dataclass(frozen=True)
+class WaveView:
+    record: WaveRecord
+    segments: tuple[Segment, ...]
+    told: str
+    took: str
+
+
+@dataclass(frozen=True)
+class RolloutView:
+    record: RolloutRecord
+    started: Moment
+    took: str
+    waves: tuple[WaveView, ...]
+    devices: tuple[str, ...]  # names, in the order of the deployments that are shown
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    rollouts: tuple[RolloutView, ...]
+    hidden: int
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    record: VersionRecord
+    accuracy: str
+    created: Moment
+    devices: int
+    releases: tuple[ReleaseRecord, ...]
+
+
+@dataclass(frozen=True)
+class ModelView:
+    name: str
+    owner: str
+    task: str
+    versions: tuple[VersionRow, ...]
+    hidden: int
+
+
+@dataclass(frozen=True)
+class RunRow:
+    record: RunRecord
+    started: Moment
+    took: str
+    segments: tuple[Segment, ...]
+
+
+def away_after_s(poll_s: float) -> float:
+    """How long a device may be silent before the page calls it away."""
+    return max(AWAY_AFTER_S, POLLS_MISSED * poll_s)
+
+
+def summary(glance: Glance) -> Summary:
+    """The tiles at the top, and the same as one sentence."""
+    overview = glance.overview
+    known = (_models_tile(overview), _rollouts_tile(overview), _alerts_tile(overview), _waiting_tile(overview))
+    tiles = (_devices_tile(glance), *known)
+    sentence = "; ".join(f"{tile.label}: {tile.value}" for tile in tiles)
+    return Summary(glance.moment(overview.at), tiles, sentence, overview.audit_entries)
+
+
+def fleet(glance: Glance) -> Fleet:
+    """Devices by models."""
+    devices = glance.overview.devices
+    models = tuple(sorted({state.model for device in devices for state in device.models}))
+    rows = tuple(_device_row(glance, device, models) for device in devices[:DEVICES_SHOWN])
+    return Fleet(models, rows, max(0, len(devices) - DEVICES_SHOWN))
+
+
+def rollouts(glance: Glance) -> Rollouts:
+    """The newest rollouts with their waves."""
+    records = glance.overview.rollouts
+    return Rollouts(
+        tuple(_rollout_view(glance, record) for record in records[:ROLLOUTS_SHOWN]),
+        max(0, len(records) - ROLLOUTS_SHOWN),
+    )
+
+
+def versions(glance: Glance) -> tuple[ModelView, ...]:
+    """Every model with its newest versions, where they run and how far their releases are."""
+    overview = glance.overview
+    runs_on = Counter((state.model, state.version) for device in overview.devices for state in device.models)
+    views = []
+    for model in overview.models:
+        newest = sorted(model.versions, key=lambda record: -record.version)
+        rows = tuple(_version_row(glance, record, runs_on) for record in newest[:VERSIONS_SHOWN])
+        views.append(ModelView(model.name, model.owner, model.task, rows, max(0, len(newest) - VERSIONS_SHOWN)))
+    return tuple(views)
+
+
+def runs(glance: Glance) -> tuple[RunRow, ...]:
+    """The newest durable work."""
+    return tuple(_run_row(glance, record) for record in glance.overview.runs[:RUNS_SHOWN])
+
+
+def tone(state: str) -> str:
+    """The colour of a state's badge; the word says it too."""
+    return TONES.get(state, "")
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """'1 device', '2 devices'."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def size(size_bytes: int) -> str:
+    """Bytes as people read them."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.3g} {unit}"
+    return f"{size_bytes} B"
+
+
+def duration(passed_s: float) -> str:
+    """A stretch of time in its largest unit, whole below."""
+    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
+        if passed_s >= length_s:
+            return f"{int(passed_s // length_s)} {unit}"
+    return f"{max(0, int(passed_s))} s"
+
+
+def segments(total: float, parts: Sequence[tuple[str, float]]) -> tuple[Segment, ...]:
+    """A bar of `total`, made of parts (tone, length) one after the other."""
+    start, found = 0.0, []
+    for name, length in parts:
+        share = 100 * min(length / total, 1.0) if total else 0.0
+        if share:
+            found.append(Segment(name, round(start, 2), round(share, 2)))
+        start += share
+    return tuple(found)
+
+
+def _devices_tile(glance: Glance) -> Tile:
+    devices = [device for device in glance.overview.devices if not device.is_revoked]
+    away = [device.name for device in devices if glance.is_away(device)]
+    detail = f"{', '.join(away[:3])}{' and more' if len(away) > 3 else ''} away" if away else "all answer"
+    value = f"{len(devices) - len(away)} of {len(devices)}"
+    return Tile("Devices online", value, detail if devices else "none enrolled", "warn" if away else "", "#fleet")
+
+
+def _models_tile(overview: Overview) -> Tile:
+    count = sum(len(model.versions) for model in overview.models)
+    return Tile("Models", str(len(overview.models)), plural(count, "version"), "", "#versions")
+
+
+def _rollouts_tile(overview: Overview) -> Tile:
+    live = [r for r in overview.rollouts if r.state in (RolloutState.RUNNING, RolloutState.PAUSED)]
+    detail = ", ".join(record.release for record in live[:3]) or "nothing on its way"
+    return Tile("Live rollouts", str(len(live)), detail, "busy" if live else "", "#rollouts")
+
+
+def _alerts_tile(overview: Overview) -> Tile:
+    alerts = [alert for status in overview.drift for alert in status.alerts if alert.state == "open"]
+    names = sorted({f"{alert.model} v{alert.version}" for alert in alerts})
+    return Tile("Open alerts", str(len(alerts)), ", ".join(names) or "no drift", "bad" if alerts else "", "#drift")
+
+
+def _waiting_tile(overview: Overview) -> Tile:
+    drafts = [release for release in overview.releases if release.state is ReleaseState.DRAFT]
+    unsigned = sum(len(release.signatures) < release.signatures_needed for release in drafts)
+    unapproved = sum(len(release.approvals) < release.approvals_needed for release in drafts)
+    detail = f"{unsigned} to sign, {unapproved} to approve" if drafts else "nothing to sign or approve"
+    return Tile("Releases waiting", str(len(drafts)), detail, "warn" if drafts else "", "#versions")
+
+
+def _device_row(glance: Glance, device: DeviceRecord, models: Sequence[str]) -> DeviceRow:
+    state_of = {state.model: state for state in device.models}
+    state = "revoked" if device.is_revoked else "away" if glance.is_away(device) else ""
+    return DeviceRow(
+        id=device.id,
+        name=device.name,
+        labels=tuple(f"{name}={value}" for name, value in sorted(device.labels.items())),
+        machine=f"{device.arch}, {plural(device.cores, 'core')}, {size(device.ram_bytes)}",
+        seen=glance.moment(device.last_seen_at) if device.last_seen_at else None,
+        state=state,
+        cells=tuple(_cell(state_of.get(model)) for model in models),
+        backlog=device.backlog,
+    )
+
+
+def _cell(state: DeviceModel | None) -> Cell | None:
+    if state is None:
+        return None
+    step = "" if state.step == "idle" else state.step
+    wanted = state.desired_counter
+    word = "" if not wanted else "current" if wanted == state.counter else "behind"
+    is_bad = state.counter in state.bad_counters
+    return Cell(state.version, state.counter, wanted, step, word, is_bad)
+
+
+def _rollout_view(glance: Glance, record: RolloutRecord) -> RolloutView:
+    shown = record.deployments[:DEPLOYMENTS_SHOWN]
+    return RolloutView(
+        record=record,
+        started=glance.moment(record.created_at),
+        took=duration((record.ended_at or glance.overview.at) - record.created_at),
+        waves=tuple(_wave_view(wave, glance.overview.at) for wave in record.waves),
+        devices=glance.names(deployment.device for deployment in shown),
+        hidden=len(record.deployments) - len(shown),
+    )
+
+
+def _wave_view(wave: WaveRecord, now: float) -> WaveView:
+    gone = wave.size - wave.committed - wave.failed - wave.waiting
+    parts = (("ok", wave.committed), ("bad", wave.failed))
+    told = [f"{wave.committed} of {wave.size} committed"]
+    told += [f"{count} {word}" for count, word in ((wave.failed, "failed"), (gone, "withdrawn")) if count > 0]
+    if wave.state == "running" and wave.waiting:
+        told.append(f"{wave.waiting} waiting")
+    took = duration((wave.ended_at or now) - wave.started_at) if wave.started_at else ""
+    return WaveView(wave, segments(wave.size, parts), ", ".join(told), took)
+
+
+def _version_row(glance: Glance, record: VersionRecord, runs_on: Mapping[tuple[str, int], int]) -> VersionRow:
+    releases = glance.overview.releases
+    accuracy = record.metrics.get("accuracy")
+    return VersionRow(
+        record=record,
+        accuracy="" if accuracy is None else f"{accuracy:.3f}",
+        created=glance.moment(record.created_at),
+        devices=runs_on[record.model, record.version],
+        releases=tuple(r for r in releases if (r.model, r.version) == (record.model, record.version)),
+    )
+
+
+def _run_row(glance: Glance, record: RunRecord) -> RunRow:
+    fraction = 1.0 if record.state is RunState.DONE else record.fraction
+    return RunRow(
+        record=record,
+        started=glance.moment(record.started_at),
+        took=duration((record.ended_at or glance.overview.at) - record.started_at),
+        segments=segments(1.0, [(tone(record.state), fraction)]),
+    )
+
+
+def _utc(at: float, form: str) -> str:
+    return time.strftime(form, time.gmtime(at))
