@@ -133,7 +133,7 @@ def test_what_a_device_calls_itself_is_text_and_never_markup(hub, browser):
 def test_the_fleet_tells_who_is_away_and_what_is_wanted(full_browser):
     fleet = text(full_browser.get("/partials/fleet").text)
 
-    assert "lane-6 d-00000006 line=0 site=oslo 6 min ago away" in fleet
+    assert "lane-6 d-00000006 6 min ago away v1 #1 to #3" in fleet
     assert "v1 #1 to #3, trial" in fleet
     assert "v3 #3 current" in fleet
 
@@ -159,7 +159,7 @@ def test_drift_is_explained_and_every_chart_has_its_table(full_browser):
 def test_versions_show_lineage_releases_and_where_they_run(full_browser):
     versions = text(full_browser.get("/partials/versions").text)
 
-    assert re.search(r"v3 0\.973 v1 defects@3 50 min ago 3 #3 ready", versions)
+    assert re.search(r"v3 0\.973 #3 ready 3 v1 defects@3 50 min ago", versions)
     assert "#2 bad wave 1: agreement 0.11" in versions
     assert "0/1 approved" in versions
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.hub.web.views import Segment, away_after_s, duration, plural, segments, size
+from edgewright.hub.web.views import away_after_s
+from edgewright.hub.web.wording import Segment, duration, plural, segments, size
 
 
 @pytest.mark.parametrize(

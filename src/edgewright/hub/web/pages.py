@@ -23,7 +23,7 @@ from edgewright.contract.api import LoginDraft, Overview
 from edgewright.contract.errors import NotAllowed, NotFound, NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
-from edgewright.hub.web import drifting, views
+from edgewright.hub.web import drifting, views, wording
 from edgewright.hub.web.observation import overview_of
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.replies import on_refusal
@@ -150,8 +150,8 @@ def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(PARTS=PARTS, tone=views.tone)
-    environment.filters.update(plural=views.plural, size=views.size)
+    environment.globals.update(PARTS=PARTS, tone=wording.tone)
+    environment.filters.update(plural=wording.plural, size=wording.size)
     environment.filters["json"] = lambda value: msgspec.json.encode(value).decode()
     return environment
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from edgewright.contract.api import (
     VersionRecord,
     WaveRecord,
 )
+from edgewright.hub.web.wording import Segment, duration, plural, segments, size, tone, utc
 
 AWAY_AFTER_S = 15.0
 POLLS_MISSED = 2.5
@@ -28,12 +28,6 @@ ROLLOUTS_SHOWN = 8
 DEPLOYMENTS_SHOWN = 100
 VERSIONS_SHOWN = 12
 RUNS_SHOWN = 12
-TONES = {  # how a state feels; what is not named here is neutral
-    **dict.fromkeys(("running", "queued", "offered"), "busy"),
-    **dict.fromkeys(("done", "passed", "committed", "ready", "current"), "ok"),
-    **dict.fromkeys(("paused", "waiting", "draft", "away", "aborted", "behind"), "warn"),
-    **dict.fromkeys(("halted", "failed", "rolled_back", "refused", "bad", "drifting", "revoked"), "bad"),
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Glance:
 
     def moment(self, at: float) -> Moment:
         """A time as people say it, from the moment of this look."""
-        return Moment(iso=_utc(at, "%Y-%m-%dT%H:%M:%SZ"), full=_utc(at, "%Y-%m-%d %H:%M:%S UTC"), text=self._ago(at))
+        return Moment(iso=utc(at, "%Y-%m-%dT%H:%M:%SZ"), full=utc(at, "%Y-%m-%d %H:%M:%S UTC"), text=self._ago(at))
 
     def is_away(self, device: DeviceRecord) -> bool:
         """Whether a device has missed its polls."""
@@ -117,15 +111,6 @@ class Fleet:
     models: tuple[str, ...]
     devices: tuple[DeviceRow, ...]
     hidden: int
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of a bar, in per cent of its length."""
-
-    tone: str
-    start: float
-    length: float
 
 
 @dataclass(frozen=True)
@@ -224,43 +209,6 @@ def versions(glance: Glance) -> tuple[ModelView, ...]:
 def runs(glance: Glance) -> tuple[RunRow, ...]:
     """The newest durable work."""
     return tuple(_run_row(glance, record) for record in glance.overview.runs[:RUNS_SHOWN])
-
-
-def tone(state: str) -> str:
-    """The colour of a state's badge; the word says it too."""
-    return TONES.get(state, "")
-
-
-def plural(count: int, noun: str, many: str = "") -> str:
-    """'1 device', '2 devices'."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
-
-
-def size(size_bytes: int) -> str:
-    """Bytes as people read them."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
-    return f"{size_bytes} B"
-
-
-def duration(passed_s: float) -> str:
-    """A stretch of time in its largest unit, whole below."""
-    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
-        if passed_s >= length_s:
-            return f"{int(passed_s // length_s)} {unit}"
-    return f"{max(0, int(passed_s))} s"
-
-
-def segments(total: float, parts: Sequence[tuple[str, float]]) -> tuple[Segment, ...]:
-    """A bar of `total`, made of parts (tone, length) one after the other."""
-    start, found = 0.0, []
-    for name, length in parts:
-        share = 100 * min(length / total, 1.0) if total else 0.0
-        if share:
-            found.append(Segment(name, round(start, 2), round(share, 2)))
-        start += share
-    return tuple(found)
 
 
 def _devices_tile(glance: Glance) -> Tile:
@@ -364,7 +312,3 @@ def _run_row(glance: Glance, record: RunRecord) -> RunRow:
         took=duration((record.ended_at or glance.overview.at) - record.started_at),
         segments=segments(1.0, [(tone(record.state), fraction)]),
     )
-
-
-def _utc(at: float, form: str) -> str:
-    return time.strftime(form, time.gmtime(at))

@@ -67,7 +67,7 @@
     link.textContent = words;
   }
 
-  const lost = () => tell("lost", `No answer since ${new Date().toLocaleTimeString()}`);
+  const lost = () => tell("lost", `No answer since ${new Date().toISOString().slice(11, 19)} UTC`);
   const refresh = () => document.querySelectorAll(".part").forEach((part) => htmx.trigger(part, "refresh"));
 
   document.addEventListener("htmx:after:request", (event) => {
