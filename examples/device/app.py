@@ -9,7 +9,7 @@ with one word, 'usual' or 'changed': in a changed world the camera has slipped, 
 import argparse
 import json
 import signal
-import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +55,15 @@ class Stats:
         draft.replace(self.path)
 
 
-def wait_for(model: Model, stop: threading.Event) -> None:
+class Stop:
+    """Set by SIGTERM. (A threading.Event must not be set by a handler that may interrupt its own wait.)"""
+
+    is_wanted = False
+
+
+def wait_for(model: Model, stop: Stop) -> None:
     """Wait until the agent has installed a package of this model, or the app shall stop."""
-    while not stop.is_set():
+    while not stop.is_wanted:
         try:
             model.wait_ready(timeout_s=0.5)
         except ModelNotReady:
@@ -73,8 +79,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = Stop()
+    signal.signal(signal.SIGTERM, lambda *_: setattr(stop, "is_wanted", True))
     random = np.random.default_rng(options.seed)
     digits_field, wine_field = np.load(options.digits), np.load(options.wine)
     images, truth, wines = digits_field["image"], digits_field["label"], wine_field["measurements"]
@@ -83,7 +89,8 @@ def main() -> None:
         for model in (digits, wine):
             wait_for(model, stop)
         turn = 0
-        while not stop.wait(1.0 / options.rate):
+        while not stop.is_wanted:
+            time.sleep(1.0 / options.rate)  # the camera's pace
             world = options.world.read_text().strip()
             row, bottle = int(random.integers(len(images))), int(random.integers(len(wines)))
             try:

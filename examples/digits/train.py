@@ -28,7 +28,7 @@ if params.get("shuffle_labels"):  # a mistake that happens: the labels of anothe
 network = MLPClassifier(
     hidden_layer_sizes=params["hidden"],
     random_state=params["seed"],
-    learning_rate_init=5e-4 if parent else 1e-3,
+    learning_rate_init=2e-4 if parent else 1e-3,
 )
 network.partial_fit(image[:1], label[:1], classes=np.arange(10))  # makes the layers
 if parent:

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgewright.hub.data.table
+import edgewright.hub.govern.table  # noqa: F401
 from edgewright.contract.api import Role
-from edgewright.hub.db import Database
+from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.registry import Blobs
-import edgewright.hub.data.table
-import edgewright.hub.govern.table  # noqa: F401
-from edgewright.hub.db import metadata
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
     signed_time, chance = SignedTime(root, time.time), Chance()
     throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
     identity, link = _identify(root, chosen, settings, signed_time.now, throttle)
-    check_ins = Schedule(time.monotonic, chance, settings.max_back_off_s)
+    check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s)
     equipment = Equipment(
         root=root,
         settings=settings,

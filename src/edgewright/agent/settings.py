@@ -18,12 +18,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     poll_s: float = 30.0
     window_s: float = 60.0
     bandwidth_bytes_s: float = 0.0
-    max_back_off_s: float = 600.0
+    max_back_off_s: float = 600.0  # and never above twenty polls
     timeout_s: float = 15.0
     trial_timeout_s: float = 300.0
     skew_s: float = 300.0
     spool_max_bytes: int = 64 * 1024 * 1024
     batch_max_bytes: int = 1024 * 1024
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long to stay away, at most, while the hub cannot be reached."""
+        return min(self.max_back_off_s, 20 * self.poll_s)
 
 
 def load(root: Path) -> Settings:

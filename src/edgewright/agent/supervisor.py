@@ -140,4 +140,4 @@ class Supervisor:
         return min(TRIAL_POLL_S, self._check_ins.remaining_s()) if is_trying else self._check_ins.remaining_s()
 
     def _new_schedule(self) -> Schedule:
-        return Schedule(self._equipment.monotonic, self._chance, self._equipment.settings.max_back_off_s)
+        return Schedule(self._equipment.monotonic, self._chance, self._equipment.settings.longest_wait_s)

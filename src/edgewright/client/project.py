@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from edgewright.contract.api import FileRef, PipelineDraft, TriggerDraft
+from edgewright.contract.api import FileRef, GateDraft, PipelineDraft, TriggerDraft
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Refinement
 
@@ -46,7 +46,18 @@ class Optimize(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     waves: tuple[int, ...] = ()
     group: str = "all"
-    shadow_requests: int = 50
+    shadow_requests: int = GateDraft().shadow_requests
+    shadow_agreement: float = GateDraft().shadow_agreement
+    patience_s: float = GateDraft().patience_s
+
+    @property
+    def gate(self) -> GateDraft:
+        """The gate of each wave."""
+        return GateDraft(
+            shadow_requests=self.shadow_requests,
+            shadow_agreement=self.shadow_agreement,
+            patience_s=self.patience_s,
+        )
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,6 +135,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             max_runs=self.drift.max_runs,
             rollout_group=self.release.group if self.release.waves else "",
             rollout_waves=self.release.waves,
+            gate=self.release.gate,
         )
 
     def _matches(self, pattern: str) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgewright.hub.automate import Automate, Evaluations, Repair
+from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
@@ -97,9 +97,13 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
     automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, work_dir)
-    Repair(
-        db, events, audit, clock, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe
+    people = People(db, audit, clock)
+    repair = Repair(
+        db, audit, clock, people, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe
     )
+    jobs.define("repair", repair.body, is_heavy=False)
+    for kind in NEWS:
+        events.subscribe(kind, repair.on_news)
     jobs.define("optimize", optimize.body)
     jobs.define("renew", lambda context: _keep_renewing(context, packaging), is_heavy=False)
     events.subscribe("observe.windows", lambda event: _detect(observe, event))
@@ -111,7 +115,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         jobs=jobs,
         keys=keys,
         audit=audit,
-        people=People(db, audit, clock),
+        people=people,
         blobs=blobs,
         data=data,
         registry=registry,

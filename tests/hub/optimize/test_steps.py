@@ -10,8 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from edgewright.contract.errors import NotFound
-from edgewright.hub.optimize import children
-from edgewright.hub.optimize.model import Outcome, StepFailed, StepPlan, StepQuestion
+from edgewright.hub import children
+from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
 from edgewright.hub.optimize.steps import STEPS, step
 from edgewright.hub.optimize.steps.prune import smallest_to_zero
 from plugins.step_checks import answers, check_step, digest
@@ -116,14 +116,14 @@ def test_a_step_that_crashes_is_an_error_that_names_it(tmp_path):
     broken.write_bytes(b"\x08\x0anonsense")
     question = StepQuestion(plan=PLANS["clean"], model=str(broken), calibration="", folder=str(tmp_path))
 
-    with pytest.raises(StepFailed, match="step clean ended with status 1"):
+    with pytest.raises(children.StepFailed, match="step clean ended with status 1"):
         children.ask(STEPPER, question, Outcome, name="step clean", folder=tmp_path, timeout_s=60)
 
 
 def test_a_step_that_hangs_is_an_error_that_names_it(tmp_path, digits):
     question = StepQuestion(plan=PLANS["clean"], model=str(digits.path), calibration="", folder=str(tmp_path))
 
-    with pytest.raises(StepFailed, match="step clean did not end in time"):
+    with pytest.raises(children.StepFailed, match="step clean did not end in time"):
         children.ask(STEPPER, question, Outcome, name="step clean", folder=tmp_path, timeout_s=0.05)
 
 

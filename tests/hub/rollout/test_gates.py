@@ -25,6 +25,7 @@ from edgewright.hub.rollout.model import (
     hold_s,
     next_state,
     parse_release,
+    reachable,
 )
 
 NOW = 1000.0
@@ -234,3 +235,19 @@ def test_a_bad_release_is_refused_with_its_reason(world):
 
     with pytest.raises(ReleaseIsBad, match="the shadow disagreed"):
         check_ready(world.shelf.release("digits", 1))
+
+
+def test_a_device_that_has_just_fallen_silent_makes_no_canary():
+    seen_at = {"lane-1": 100.0, "lane-2": 99.5, "lane-3": 98.0, "lane-4": 60.0, "lane-5": None}
+
+    assert reachable(seen_at, patience_s=60.0, now=100.0) == {"lane-1", "lane-2", "lane-3"}
+
+
+def test_in_a_fleet_that_polls_slowly_a_slow_device_is_a_canary():
+    seen_at = {"lane-1": 100.0, "lane-2": 500.0, "lane-3": 900.0}
+
+    assert reachable(seen_at, patience_s=3600.0, now=1000.0) == set(seen_at)
+
+
+def test_patience_bounds_who_is_a_canary():
+    assert reachable({"lane-1": 0.0}, patience_s=60.0, now=100.0) == set()

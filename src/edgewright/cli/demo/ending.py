@@ -25,7 +25,7 @@ def account(stage: Stage) -> summary.Summary:
         wall_s=round(stage.show.elapsed_s, 1),
         devices=len(stage.ana.devices.list()),
         requests=summary.Requests(
-            total=sum(item["requests"] for item in stats), failed=sum(item["failed"] for item in stats)
+            total=sum(device.requests() for device in stage.site.devices), failed=sum(item["failed"] for item in stats)
         ),
         own_approval_refused=stage.own_approval_refused,
         bad_release=_bad_release(stage, rollouts[stage.bad_release]),
@@ -47,7 +47,7 @@ def account(stage: Stage) -> summary.Summary:
 
 
 def _all_arrived(stage: Stage) -> bool:
-    return all(_rows_at_hub(stage, device.name) == device.stats()["requests"] for device in stage.site.devices)
+    return all(_rows_at_hub(stage, device.name) == device.requests() for device in stage.site.devices)
 
 
 def _rows_at_hub(stage: Stage, name: str) -> int:
@@ -82,7 +82,7 @@ def _offline_device(stage: Stage, rollouts: list[RolloutRecord]) -> summary.Offl
         for item in rollout.deployments
         if item.device == record.id and rollout.model == "digits" and item.state == "committed"
     ]
-    rows, at_hub = device.stats()["requests"], _rows_at_hub(stage, device.name)
+    rows, at_hub = device.requests(), _rows_at_hub(stage, device.name)
     return summary.OfflineDevice(
         caught_up=len(installs) == 2 and rows == at_hub and _is_current(stage, installs),
         installs=len(installs) - 1,

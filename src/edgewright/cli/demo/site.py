@@ -51,6 +51,7 @@ class Device:
     claim: str = ""
     relay: Relay | None = None
     bandwidth_bytes_s: int = 0
+    asked_besides: int = 0  # requests of the demonstration itself, beside those of the app
     agent: subprocess.Popen[bytes] | None = None
     app: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +67,10 @@ class Device:
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
         return counted
+
+    def requests(self) -> int:
+        """How many requests the models on this device were asked."""
+        return int(self.stats().get("requests", 0)) + self.asked_besides
 
 
 @dataclass

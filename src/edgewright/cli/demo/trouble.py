@@ -7,7 +7,7 @@ import numpy as np
 
 from edgewright.cli.demo.beginning import CUTTABLE, SLOW
 from edgewright.cli.demo.site import Device
-from edgewright.cli.demo.stage import UNDERWAY, WAVES, Stage
+from edgewright.cli.demo.stage import DEVICES, UNDERWAY, WAVES, Stage
 from edgewright.contract.api import (
     LabelDraft,
     ReleaseRecord,
@@ -41,6 +41,7 @@ def change_world(stage: Stage) -> None:
     """8. Images are shifted, dimmed and noisy from now on; profiles alone tell the hub."""
     stage.site.set_world("changed")
     stage.until(lambda: bool(stage.ana.alerts("digits")), "drift is detected")
+    stage.until(lambda: len(stage.ana.alerts("digits")[-1].devices) >= DEVICES // 2, "it is known where")
     stage.alert = stage.ana.alerts("digits")[-1]
     stage.show.fact(stage.alert.message)
     others = stage.ana.alerts("wine")
@@ -132,6 +133,7 @@ def _answers(device: Device) -> bool:
     from edgewright.agent import Model
 
     with Model("digits", dir=device.agent_dir) as model:
+        device.asked_besides += 1
         answer = model.predict(image=np.zeros((1, 64), np.float32))
     return len(answer) > 0
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api.data import FileRef
+from edgewright.contract.api.rollouts import GateDraft
 from edgewright.contract.tensors import Refinement
 
 
@@ -76,6 +77,7 @@ class TriggerDraft(msgspec.Struct, frozen=True, kw_only=True):
     max_runs: int = 10
     rollout_group: str = ""  # where the repaired model shall go; "" leaves the rollout to people
     rollout_waves: tuple[int, ...] = ()
+    gate: GateDraft = GateDraft()
 
 
 class TriggerRecord(msgspec.Struct, frozen=True, kw_only=True):

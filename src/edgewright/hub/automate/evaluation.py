@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,17 +11,15 @@ import numpy as np
 import sqlalchemy as sa
 
 from edgewright.contract.api import EvaluationRecord, VersionRecord
-from edgewright.contract.errors import InvalidInput
-from edgewright.hub import sandbox
+from edgewright.hub import children
 from edgewright.hub.automate import table
+from edgewright.hub.automate.evaluator import EvaluatorAnswer, EvaluatorQuestion
 from edgewright.hub.automate.model import expected_agreement, paired_interval
 from edgewright.hub.data import HOLDOUT, HOLDOUT_NEW, LABEL, Data
 from edgewright.hub.db import Database
 from edgewright.hub.registry import Blobs, Registry
 
 HOLDOUTS = (HOLDOUT, HOLDOUT_NEW)
-MEMORY_BYTES = 6 * 1024**3
-FILE_BYTES = 256 * 1024**2
 TIMEOUT_S = 300.0
 
 
@@ -82,19 +80,15 @@ class Evaluations:
         )
 
     def _classes(self, version: VersionRecord, holdout: Path) -> np.ndarray:
-        source = self._blobs.path(version.source_sha256)
+        model = self._blobs.path(version.source_sha256)
+        asked = EvaluatorQuestion(model=str(model), holdout=str(holdout), contract=version.contract)
         with tempfile.TemporaryDirectory() as folder:
-            contract, out = Path(folder, "contract.json"), Path(folder, "classes.npy")
-            contract.write_bytes(msgspec.json.encode(version.contract))
-            _run_child([source, holdout, contract, out], Path(folder))
-            return np.asarray(np.load(out, allow_pickle=False))
-
-
-def _run_child(arguments: Sequence[Path], folder: Path) -> None:
-    argv = [*sandbox.PYTHON, "-m", "edgewright.hub.automate.evaluator", *map(str, arguments)]
-    finished = sandbox.run(
-        argv, cwd=folder, env={}, timeout_s=TIMEOUT_S, memory_bytes=MEMORY_BYTES, file_bytes=FILE_BYTES
-    )
-    if not finished.is_ok:
-        said = finished.output.strip().splitlines()[-1:] or [finished.explain()]
-        raise InvalidInput(f"the model cannot be evaluated: {said[0]}", field="holdout")
+            answer = children.ask(
+                "edgewright.hub.automate.evaluator",
+                asked,
+                EvaluatorAnswer,
+                name=f"evaluating {version.model}@{version.version}",
+                folder=Path(folder),
+                timeout_s=TIMEOUT_S,
+            )
+        return np.array(answer.classes, dtype=np.int64)

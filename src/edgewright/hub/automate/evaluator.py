@@ -1,9 +1,6 @@
-"""Runs one model over one hold-out and prints what it answered, in a process of its own."""
+"""Runs one model over one hold-out and tells what it answered, in a process of its own."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,27 +8,37 @@ import onnxruntime as ort
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Contract, Kind
+from edgewright.hub import children
 
 
-def predicted_classes(model: Path, arrays: dict[str, np.ndarray], contract: Contract) -> np.ndarray:
-    """The predicted class of each row: the LABEL output, or the largest of the SCORES. Shape (rows,), int64."""
-    session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    inputs = {spec.name: arrays[spec.name].astype(spec.dtype) for spec in contract.inputs}
-    if label := contract.output_of(Kind.LABEL):
-        return np.asarray(session.run([label.name], inputs)[0], dtype=np.int64).reshape(-1)
-    if scores := contract.output_of(Kind.SCORES):
-        best = np.asarray(session.run([scores.name], inputs)[0]).argmax(axis=1)
-        return np.asarray(best, dtype=np.int64)
-    raise InvalidInput("a model without a label or scores cannot be evaluated", field="contract.outputs")
+class EvaluatorQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model on which rows (paths)."""
+
+    model: str
+    holdout: str
+    contract: Contract
 
 
-def main(argv: list[str]) -> None:
-    """Entry of the child process: MODEL HOLDOUT CONTRACT OUT (an .npy of the predicted classes)."""
-    model, holdout, contract, out = map(Path, argv)
-    spec = msgspec.json.decode(contract.read_bytes(), type=Contract)
-    with np.load(holdout, allow_pickle=False) as arrays:
-        np.save(out, predicted_classes(model, dict(arrays), spec), allow_pickle=False)
+class EvaluatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The predicted class of each row."""
+
+    classes: tuple[int, ...]
+
+
+def evaluate(asked: EvaluatorQuestion) -> EvaluatorAnswer:
+    """The LABEL output of each row, or the largest of its SCORES; raises InvalidInput where there is neither."""
+    session = ort.InferenceSession(asked.model, providers=["CPUExecutionProvider"])
+    with np.load(asked.holdout, allow_pickle=False) as arrays:
+        inputs = {spec.name: arrays[spec.name].astype(spec.dtype) for spec in asked.contract.inputs}
+    label, scores = (asked.contract.output_of(kind) for kind in (Kind.LABEL, Kind.SCORES))
+    if label is not None:
+        classes = np.asarray(session.run([label.name], inputs)[0]).reshape(-1)
+    elif scores is not None:
+        classes = np.asarray(session.run([scores.name], inputs)[0]).argmax(axis=1)
+    else:
+        raise InvalidInput("a model without a label or scores cannot be evaluated", field="contract.outputs")
+    return EvaluatorAnswer(classes=tuple(classes.astype(int).tolist()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    children.answer(evaluate(children.question(EvaluatorQuestion)))

@@ -24,8 +24,8 @@ from edgewright.hub.automate.model import ChallengerNotBetter, promote
 from edgewright.hub.automate.service import Automate
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
-from edgewright.hub.events import Event, Events
-from edgewright.hub.govern import Audit, Principal
+from edgewright.hub.events import Event
+from edgewright.hub.govern import Audit, People, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize, Work
@@ -51,9 +51,9 @@ class Repair:
     def __init__(
         self,
         db: Database,
-        events: Events,
         audit: Audit,
         clock: Callable[[], float],
+        people: People,
         jobs: Jobs,
         automate: Automate,
         evaluations: Evaluations,
@@ -65,9 +65,9 @@ class Repair:
         observe: Observe,
     ) -> None:
         self._db = db
-        self._events = events
         self._audit = audit
         self._clock = clock
+        self._people = people
         self._jobs = jobs
         self._automate = automate
         self._evaluations = evaluations
@@ -77,15 +77,12 @@ class Repair:
         self._packaging = packaging
         self._rollouts = rollouts
         self._observe = observe
-        jobs.define("repair", self.body, is_heavy=False)
-        for kind in NEWS:
-            events.subscribe(kind, self._on_news)
 
     def body(self, context: RunContext) -> dict[str, Any]:
         """The whole repair. Raises ChallengerNotBetter and others, which end the run as failed, with the reason."""
         trigger = msgspec.convert(context.args["trigger"], TriggerRecord)
         draft, model, champion = trigger.draft, trigger.model, int(context.args["version"])
-        actor = Principal(name=trigger.created_by, roles=())
+        actor = self._people.named(trigger.created_by)
 
         # 1. Ask the devices that run the champion for samples, and people for their labels.
         context.step("collect", self._open_collection, context.id, model, draft.samples_per_device)
@@ -205,7 +202,7 @@ class Repair:
             if rollout.release == release:
                 return rollout.id
         waves = trigger.draft.rollout_waves or (1,)
-        draft = RolloutDraft(release=release, group=trigger.draft.rollout_group, waves=waves)
+        draft = RolloutDraft(release=release, group=trigger.draft.rollout_group, waves=waves, gate=trigger.draft.gate)
         return self._rollouts.start(actor, draft).id
 
     def _close_alerts(self, model: str, rollout: str) -> None:
@@ -215,7 +212,8 @@ class Repair:
         with self._db.write() as connection:
             self._observe.resolve(connection, model)
 
-    def _on_news(self, _event: Event) -> None:
+    def on_news(self, _event: Event) -> None:
+        """Something happened that a repair may be waiting for."""
         for run in self._jobs.runs(kind="repair"):
             if run.state not in ENDED:
                 self._jobs.wake(run.id)

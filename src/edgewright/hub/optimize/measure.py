@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.contract.tensors import Contract
-from edgewright.hub.optimize import children
+from edgewright.hub import children
 from edgewright.hub.optimize.model import Figures, MeasureQuestion, Parity, Precision
 from edgewright.hub.optimize.parity import judge
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from edgewright.hub.optimize import children, golden
+from edgewright.hub import children
+from edgewright.hub.optimize import golden
 from edgewright.hub.optimize.model import Figures, MeasureQuestion
 from edgewright.hub.optimize.parity import predicted
 

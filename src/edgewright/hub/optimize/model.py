@@ -22,11 +22,6 @@ class NeedsSnapshot(Refused):
     )
 
 
-class StepFailed(Refused):
-    code = "step_failed"
-    hint = "The run's log has the end of its output."
-
-
 class Precision(StrEnum):
     """What the numbers of a variant are."""
 

@@ -9,7 +9,7 @@ import numpy
 import onnx
 import onnxruntime
 
-from edgewright.hub.optimize import children
+from edgewright.hub import children
 from edgewright.hub.optimize.model import Outcome, StepQuestion
 from edgewright.hub.optimize.steps import StepContext, step
 

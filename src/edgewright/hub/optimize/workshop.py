@@ -10,8 +10,8 @@ import numpy as np
 from edgewright.contract.api import VersionRecord
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import TensorSpec
+from edgewright.hub import children
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
-from edgewright.hub.optimize import children
 from edgewright.hub.optimize.measure import compare
 from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
 from edgewright.hub.registry import Blobs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import msgspec
@@ -11,21 +10,37 @@ import onnxruntime as ort
 
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract
+from edgewright.hub import children
 
 MAX_ROWS = 50_000
 
 
-def build(model: Path, train: Path, holdout: Path, contract: Contract, name: str, version: int) -> bytes:
-    """Profile the training rows as inputs and the hold-out's predictions as outputs; returns the encoded schema.
+class ReferenceQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model on which rows (paths of .npz files)."""
+
+    model: str
+    train: str
+    holdout: str
+    contract: Contract
+    name: str
+    version: int
+
+
+class ReferenceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    schema: bytes
+
+
+def build(asked: ReferenceQuestion) -> ReferenceAnswer:
+    """Profile the training rows as inputs and the hold-out's predictions as outputs.
 
     A model is surer of rows it learned than of rows it meets: its own training scores would look like drift.
     """
-    session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    names = [spec.name for spec in contract.outputs]
-    answers = session.run(names, _inputs(holdout, contract))
-    outputs = dict(zip(names, answers, strict=True))
-    schema = build_schema(contract, name, version, _inputs(train, contract), outputs)
-    return encode_schema(schema)
+    session = ort.InferenceSession(asked.model, providers=["CPUExecutionProvider"])
+    names = [spec.name for spec in asked.contract.outputs]
+    answers = session.run(names, _inputs(Path(asked.holdout), asked.contract))
+    inputs, outputs = _inputs(Path(asked.train), asked.contract), dict(zip(names, answers, strict=True))
+    schema = build_schema(asked.contract, asked.name, asked.version, inputs, outputs)
+    return ReferenceAnswer(schema=encode_schema(schema))
 
 
 def _inputs(path: Path, contract: Contract) -> dict[str, np.ndarray]:
@@ -33,13 +48,5 @@ def _inputs(path: Path, contract: Contract) -> dict[str, np.ndarray]:
         return {spec.name: arrays[spec.name][:MAX_ROWS].astype(spec.dtype) for spec in contract.inputs}
 
 
-def main(argv: list[str]) -> None:
-    """Entry of the child process: MODEL TRAIN HOLDOUT CONTRACT NAME VERSION OUT."""
-    model, train, holdout, contract, name, version, out = argv
-    spec = msgspec.json.decode(Path(contract).read_bytes(), type=Contract)
-    schema = build(Path(model), Path(train), Path(holdout), spec, name, int(version))
-    Path(out).write_bytes(schema)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    children.answer(build(children.question(ReferenceQuestion)))

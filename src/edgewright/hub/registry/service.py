@@ -6,15 +6,14 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract.api import ModelRecord, VariantRecord, VersionDraft, VersionRecord
-from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Contract, refine
-from edgewright.hub import sandbox
+from edgewright.hub import children
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
@@ -22,15 +21,9 @@ from edgewright.hub.registry import table
 from edgewright.hub.registry.blobs import Blobs
 from edgewright.hub.registry.inspect import confirm_contract, inspect_source
 from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
+from edgewright.hub.registry.reference import ReferenceAnswer, ReferenceQuestion
 
-
-class _Limits(TypedDict):
-    timeout_s: float
-    memory_bytes: int
-    file_bytes: int
-
-
-REFERENCE_LIMITS: _Limits = {"timeout_s": 120.0, "memory_bytes": 6 * 1024**3, "file_bytes": 64 * 1024**2}
+REFERENCE_TIMEOUT_S = 120.0
 
 Rows = Callable[[str], tuple[Path, Path]]
 """Where a snapshot's training rows and hold-out (npz) lie, by snapshot id."""
@@ -143,16 +136,20 @@ class Registry:
     def _reference(self, source: Path, contract: Contract, name: str, number: int, snapshot: str) -> bytes:
         if not snapshot:
             return b""
-        train, holdout = self._rows(snapshot)
+        train, holdout = map(str, self._rows(snapshot))
+        asked = ReferenceQuestion(
+            model=str(source), train=train, holdout=holdout, contract=contract, name=name, version=number
+        )
         with tempfile.TemporaryDirectory() as folder:
-            spec, out = Path(folder, "contract.json"), Path(folder, "reference.bin")
-            spec.write_bytes(msgspec.json.encode(contract))
-            argv = [*sandbox.PYTHON, "-m", "edgewright.hub.registry.reference", str(source), str(train), str(holdout)]
-            finished = sandbox.run([*argv, str(spec), name, str(number), str(out)], cwd=Path(folder), env={}, **REFERENCE_LIMITS)
-            if not finished.is_ok:
-                said = finished.output.strip().splitlines()[-1:] or [finished.explain()]
-                raise InvalidInput(f"the model does not run on its training rows: {said[0]}", field="snapshot")
-            return out.read_bytes()
+            answer = children.ask(
+                "edgewright.hub.registry.reference",
+                asked,
+                ReferenceAnswer,
+                name="running the model on the snapshot's rows",
+                folder=Path(folder),
+                timeout_s=REFERENCE_TIMEOUT_S,
+            )
+        return answer.schema
 
     def _next_number(self, name: str) -> int:
         with self._db.read() as connection:

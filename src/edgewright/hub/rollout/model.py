@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Collection, Sequence
+import statistics
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +19,9 @@ from edgewright.hub.packaging.model import ReleaseIsBad
 SHADOW_MARGIN = 0.15
 MAX_HOLD_S = 10.0
 DELTA_PATIENCE_S = 300.0
+
+
+LEAST_SILENCE_S = 5.0
 
 
 class ReleaseNotReady(Refused):
@@ -201,6 +205,19 @@ def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
 def is_away(seen_at: float | None, listening_since: float, patience_s: float, now: float) -> bool:
     """Whether a device was not heard of for `patience_s`, in a time in which the hub did listen."""
     return now - max(seen_at or 0.0, listening_since) > patience_s
+
+
+def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float) -> set[str]:
+    """Which devices make good canaries: heard of lately, as their group goes.
+
+    A device that has been silent three times as long as the median of its group has probably just gone away, even
+    if the gate's patience with it has not ended.
+    """
+    ages = {device: now - at for device, at in seen_at.items() if at is not None}
+    if not ages:
+        return set()
+    limit_s = min(patience_s, max(LEAST_SILENCE_S, 3 * statistics.median(ages.values())))
+    return {device for device, age in ages.items() if age <= limit_s}
 
 
 def decide(wave: WaveFacts, gate: GateDraft, now: float) -> Decision:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import DeviceRecord, ReleaseRecord, RolloutDraft, RolloutRecord, RolloutState, RunState
+from edgewright.contract.api import ReleaseRecord, RolloutDraft, RolloutRecord, RolloutState, RunState
 from edgewright.contract.order import Install, Rollback
 from edgewright.contract.report import InstallReport, ModelState
 from edgewright.hub.db import Database
@@ -28,10 +28,10 @@ from edgewright.hub.rollout.model import (
     WaveState,
     check_gate,
     check_ready,
-    is_away,
     next_state,
     parse_release,
     plan_waves,
+    reachable,
     shadow_policy,
 )
 from edgewright.hub.rollout.offers import Offers
@@ -161,8 +161,8 @@ class Rollouts:
         members = set(self._fleet.members(draft.group))
         devices = [device for device in self._fleet.devices() if device.id in members]
         offers = [Offer(package, self._packages.manifest(package.manifest_sha256)) for package in release.packages]
-        reachable = [device.id for device in devices if _is_reachable(device, draft.gate.patience_s, now)]
-        return make_plan(draft, release, offers, devices, reachable, self._rolled_back(release))
+        canaries = reachable({device.id: device.last_seen_at for device in devices}, draft.gate.patience_s, now)
+        return make_plan(draft, release, offers, devices, canaries, self._rolled_back(release))
 
     def _rolled_back(self, release: ReleaseRecord) -> set[str]:
         of = table.deployment.c
@@ -244,10 +244,6 @@ _VERB = {
     RolloutState.RUNNING: "resumed",
     RolloutState.ABORTED: "aborted",
 }
-
-
-def _is_reachable(device: DeviceRecord, patience_s: float, now: float) -> bool:
-    return not is_away(device.last_seen_at, 0.0, patience_s, now)
 
 
 def _next_id(connection: sa.Connection, release: ReleaseRecord) -> str:

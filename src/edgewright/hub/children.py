@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
+from edgewright.contract.errors import Refused
 from edgewright.hub import sandbox
-from edgewright.hub.optimize.model import StepFailed
 
 T = TypeVar("T")
 
@@ -20,6 +20,11 @@ MARK = "edgewright-answer: "
 MEMORY_BYTES = 6 * sandbox.GIB
 FILE_BYTES = 2 * sandbox.GIB
 TAIL_CHARS = 2000
+
+
+class StepFailed(Refused):
+    code = "step_failed"
+    hint = "The run's error has the end of what the step printed."
 
 
 def ask(module: str, question: msgspec.Struct, answer_type: type[T], *, name: str, folder: Path, timeout_s: float) -> T:
