@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import AfterValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,7 +14,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EDGEWRIGHT_HUB_")
 
-    dir: Path
+    dir: Annotated[Path, AfterValidator(Path.resolve)]
     database_url: str = ""  # "" means SQLite in `dir`
     approvals_needed: int = 1
     order_ttl_s: float = 86_400.0

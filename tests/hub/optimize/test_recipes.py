@@ -60,4 +60,4 @@ def test_signedness_comes_from_the_target():
     recipe = recipes(target("cpu-int8"), NETWORK)[0]
 
     assert recipe.steps[-1].params == {"weights": "s8", "activations": "u8", "per_channel": True}
-    assert str(recipe.steps[1]) == "prune ratio=0.3"
+    assert str(recipe.steps[1]) == "prune ratio=0.2"

@@ -36,7 +36,7 @@ class StepPlan(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, float | str | bool] = {}
 
     def __str__(self) -> str:
-        """As people read it in a recipe: 'prune ratio=0.3'."""
+        """As people read it in a recipe: 'prune ratio=0.2'."""
         return " ".join([self.name, *(f"{name}={value}" for name, value in sorted(self.params.items()))])
 
 

@@ -6,7 +6,7 @@ from edgewright.hub.optimize.model import Precision, Recipe, StepPlan
 from edgewright.hub.optimize.targets import Target
 from edgewright.hub.registry.inspect import SourceFacts
 
-PRUNE_RATIO = 0.3
+PRUNE_RATIO = 0.2
 
 CLEAN = StepPlan(name="clean")
 

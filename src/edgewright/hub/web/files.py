@@ -15,6 +15,7 @@ from litestar.response import File
 from edgewright.contract.api import LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.registry.blobs import MAX_BLOB_BYTES
 
 Digest = Annotated[str, Parameter(description="SHA-256, 64 lower-case hexadecimal digits")]
 CHUNKS_IN_FLIGHT = 16
@@ -34,7 +35,7 @@ def blob(sha256: Digest, hub: Hub, principal: Principal) -> File:
     return File(hub.blobs.path(sha256), filename=sha256)
 
 
-@put("/blobs/{sha256:str}")
+@put("/blobs/{sha256:str}", request_max_body_size=MAX_BLOB_BYTES)
 async def upload_blob(
     sha256: Digest, request: Request[Any, Any, Any], hub: Hub, principal: Principal
 ) -> Response[dict[str, Any]]:

@@ -16,7 +16,9 @@ from litestar.openapi import OpenAPIConfig
 
 from edgewright import __version__
 from edgewright.contract.errors import EdgewrightError
+from edgewright.hub import logs
 from edgewright.hub.app import Hub, build_hub
+from edgewright.hub.folder import hold
 from edgewright.hub.settings import Settings
 from edgewright.hub.web import files, fleet, observation, pages, people, registry, releases, runs
 from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
@@ -48,7 +50,7 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
         exception_handlers={EdgewrightError: on_refusal, HTTPException: on_http_error, Exception: on_bug},
         openapi_config=OpenAPIConfig(title="Edgewright", version=__version__, path="/api/schema"),
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000),
-        request_max_body_size=None,
+        request_max_body_size=MAX_JSON_BYTES,
     )
     devices = DeviceDoors(hub)
 
@@ -62,16 +64,20 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
 def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Run the hub in `folder` until SIGTERM or SIGINT; `ready` is told the address once it answers.
 
-    `port` 0 takes a free one. Work that a crash cut off goes on.
+    `port` 0 takes a free one. Work that a crash cut off goes on. Raises HubRunning.
     """
-    hub = build_hub(Settings(dir=folder))
-    config = uvicorn.Config(build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False)
-    socket = config.bind_socket()
-    socket.listen(BACKLOG)  # who comes before the server is up waits, and is not turned away
-    address = f"http://{host}:{socket.getsockname()[1]}"
-    hub.start()
-    try:
-        ready(address)
-        uvicorn.Server(config).run(sockets=[socket])
-    finally:
-        hub.stop()
+    logs.set_up()
+    with hold(folder):
+        hub = build_hub(Settings(dir=folder))
+        config = uvicorn.Config(
+            build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False
+        )
+        socket = config.bind_socket()
+        socket.listen(BACKLOG)  # who comes before the server is up waits, and is not turned away
+        address = f"http://{host}:{socket.getsockname()[1]}"
+        hub.start()
+        try:
+            ready(address)
+            uvicorn.Server(config).run(sockets=[socket])
+        finally:
+            hub.stop()
