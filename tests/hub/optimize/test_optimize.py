@@ -85,7 +85,7 @@ def room(tmp_path_factory, digits, wine) -> Iterator[Room]:
     metadata.create_all(db.engine)
     events, audit, blobs = Events(db, clock), Audit(db, clock, Keys(folder / "keys").audit), Blobs(folder / "blobs")
     data = Data(db, events, audit, clock, blobs)
-    registry = Registry(db, events, audit, clock, blobs, data.training_rows)
+    registry = Registry(db, events, audit, clock, blobs, data.rows)
     jobs = Jobs(db, events, clock)
     optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, folder / "work")
     room = Room(optimize, registry, data, blobs, audit, db, folder / "work")
