@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import selectors
 import sys
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_a_child_left_behind_is_killed_when_its_parent_ends(tmp_path):
 
     assert finished.is_ok
     assert has_ended(int(finished.output))
+
+
+def test_what_was_said_between_a_look_at_the_pipe_and_the_end_is_not_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(selectors, "DefaultSelector", LateSelector)
+    code = "import subprocess; subprocess.Popen(['sleep', '60']); print('answer')"
+
+    finished = python(code, tmp_path)
+
+    assert finished.output == "answer\n"
 
 
 def test_memory_over_the_cap_is_refused(tmp_path):
@@ -93,6 +103,19 @@ def test_a_command_that_does_not_exist_says_so(tmp_path):
 
     assert finished.returncode == 127
     assert "cannot start /no/such/command" in finished.output
+
+
+class LateSelector(selectors.DefaultSelector):
+    """Sees nothing at first, and by then the command has spoken and ended: what a busy machine does now and then."""
+
+    is_first = True
+
+    def select(self, timeout=None):
+        if self.is_first:
+            self.is_first = False
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            return []
+        return super().select(timeout)
 
 
 def has_ended(pid: int) -> bool:

@@ -112,8 +112,9 @@ def _listen(
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while (left_s := deadline - time.monotonic()) > 0:
-            if not selector.select(min(left_s, 0.5)):
-                if process.poll() is not None:  # it ended, and a stray child holds the pipe
+            has_ended = process.poll() is not None  # asked first: all that it wrote is then in the pipe
+            if not selector.select(0 if has_ended else min(left_s, 0.5)):
+                if has_ended:  # and a stray child holds the pipe
                     return tail, False
                 continue
             chunk = os.read(pipe.fileno(), 65536)
