@@ -9,27 +9,27 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, head, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter
 from litestar.response import File
 
 from edgewright.contract.api import LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
-from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
 from edgewright.hub.registry.blobs import MAX_BLOB_BYTES
+from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
-Digest = Annotated[str, Parameter(description="SHA-256, 64 lower-case hexadecimal digits")]
+Digest = Annotated[str, PathParameter(description="SHA-256, 64 lower-case hexadecimal digits")]
 CHUNKS_IN_FLIGHT = 16
 
 
 @head("/blobs/{sha256:str}", sync_to_thread=True)
-def blob_exists(sha256: Digest, hub: Hub, principal: Principal) -> None:
+def blob_exists(sha256: Digest, hub: TheHub, principal: Caller) -> None:
     """200 if the hub has these bytes, else 404."""
     require(principal, Permission.READ)
     hub.blobs.path(sha256)
 
 
 @get("/blobs/{sha256:str}", sync_to_thread=True)
-def blob(sha256: Digest, hub: Hub, principal: Principal) -> File:
+def blob(sha256: Digest, hub: TheHub, principal: Caller) -> File:
     """The bytes of a blob."""
     require(principal, Permission.READ)
     return File(hub.blobs.path(sha256), filename=sha256)
@@ -37,7 +37,7 @@ def blob(sha256: Digest, hub: Hub, principal: Principal) -> File:
 
 @put("/blobs/{sha256:str}", request_max_body_size=MAX_BLOB_BYTES)
 async def upload_blob(
-    sha256: Digest, request: Request[Any, Any, Any], hub: Hub, principal: Principal
+    sha256: Digest, request: Request[Any, Any, Any], hub: TheHub, principal: Caller
 ) -> Response[dict[str, Any]]:
     """Store the body, checked against its digest while it streams: 201 if it is new, 200 if it was known."""
     require(principal, Permission.WRITE_DATA)
@@ -60,21 +60,23 @@ async def upload_blob(
 
 
 @post("/snapshots", sync_to_thread=True)
-def create_snapshot(data: SnapshotDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> SnapshotRecord:
+def create_snapshot(
+    data: JSONBody[SnapshotDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> SnapshotRecord:
     """Keep uploaded files as a snapshot of a dataset."""
     require(principal, Permission.WRITE_DATA)
     return hub.data.create(principal, data, dry_run=dry_run)
 
 
 @get("/snapshots", sync_to_thread=True)
-def snapshots(hub: Hub, principal: Principal, dataset: str = "") -> list[SnapshotRecord]:
+def snapshots(hub: TheHub, principal: Caller, dataset: FromQuery[str] = "") -> list[SnapshotRecord]:
     """Snapshots, oldest first."""
     require(principal, Permission.READ)
     return hub.data.snapshots(dataset)
 
 
 @get("/snapshots/{dataset:str}/{number:int}", sync_to_thread=True)
-def snapshot(dataset: str, number: int, hub: Hub, principal: Principal) -> SnapshotRecord:
+def snapshot(dataset: FromPath[str], number: FromPath[int], hub: TheHub, principal: Caller) -> SnapshotRecord:
     """One snapshot."""
     require(principal, Permission.READ)
     return hub.data.snapshot(f"{dataset}@{number}")
@@ -82,11 +84,11 @@ def snapshot(dataset: str, number: int, hub: Hub, principal: Principal) -> Snaps
 
 @get("/samples", sync_to_thread=True)
 def samples(
-    hub: Hub,
-    principal: Principal,
-    model: str = "",
-    request_id: Annotated[str, Parameter(query="request")] = "",
-    unlabelled: bool = False,
+    hub: TheHub,
+    principal: Caller,
+    model: FromQuery[str] = "",
+    request_id: Annotated[str, QueryParameter(name="request")] = "",
+    unlabelled: FromQuery[bool] = False,
 ) -> list[SampleRecord]:
     """Captured samples, oldest first."""
     require(principal, Permission.READ)
@@ -94,7 +96,7 @@ def samples(
 
 
 @post("/labels", status_code=200, sync_to_thread=True)
-def label(data: list[LabelDraft], hub: Hub, principal: Principal, dry_run: bool = False) -> dict[str, int]:
+def label(data: JSONBody[list[LabelDraft]], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> dict[str, int]:
     """Say what samples show."""
     require(principal, Permission.LABEL)
     return {"labelled": hub.data.label(principal, data, dry_run=dry_run)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from litestar import get, post
+from litestar.params import FromPath, JSONBody
 
 from edgewright.contract.api import (
     ClaimDraft,
@@ -14,8 +15,8 @@ from edgewright.contract.api import (
     RolloutDraft,
     RolloutRecord,
 )
-from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
+from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,84 +26,84 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @post("/claims", sync_to_thread=True)
-def claim(data: ClaimDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> ClaimReply:
+def claim(data: JSONBody[ClaimDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> ClaimReply:
     """Make one-time tokens with which devices enrol."""
     require(principal, Permission.MANAGE_FLEET)
     return hub.fleet.claim(principal, data, dry_run)
 
 
 @get("/devices", sync_to_thread=True)
-def devices(hub: Hub, principal: Principal) -> list[DeviceRecord]:
+def devices(hub: TheHub, principal: Caller) -> list[DeviceRecord]:
     """Every device with what it runs and should run."""
     require(principal, Permission.READ)
     return hub.fleet.devices(hub.rollouts.desired())
 
 
 @get("/devices/{device_id:str}", sync_to_thread=True)
-def device(device_id: str, hub: Hub, principal: Principal) -> DeviceRecord:
+def device(device_id: FromPath[str], hub: TheHub, principal: Caller) -> DeviceRecord:
     """One device."""
     require(principal, Permission.READ)
     return hub.fleet.device(device_id, hub.rollouts.desired())
 
 
 @post("/devices/{device_id:str}/revoke", status_code=200, sync_to_thread=True)
-def revoke(device_id: str, hub: Hub, principal: Principal) -> DeviceRecord:
+def revoke(device_id: FromPath[str], hub: TheHub, principal: Caller) -> DeviceRecord:
     """Shut a device out at once."""
     require(principal, Permission.MANAGE_FLEET)
     return hub.fleet.revoke(principal, device_id)
 
 
 @post("/groups", sync_to_thread=True)
-def create_group(data: GroupDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> GroupRecord:
+def create_group(data: JSONBody[GroupDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> GroupRecord:
     """Name a set of devices."""
     require(principal, Permission.MANAGE_FLEET)
     return hub.fleet.create_group(principal, data, dry_run)
 
 
 @get("/groups", sync_to_thread=True)
-def groups(hub: Hub, principal: Principal) -> list[GroupRecord]:
+def groups(hub: TheHub, principal: Caller) -> list[GroupRecord]:
     """All groups with their live counts."""
     require(principal, Permission.READ)
     return hub.fleet.groups()
 
 
 @post("/rollouts", sync_to_thread=True)
-def start(data: RolloutDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> RolloutRecord:
+def start(data: JSONBody[RolloutDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> RolloutRecord:
     """Start a rollout."""
     require(principal, Permission.ROLL_OUT)
     return hub.rollouts.start(principal, data, dry_run)
 
 
 @get("/rollouts", sync_to_thread=True)
-def rollouts(hub: Hub, principal: Principal) -> list[RolloutRecord]:
+def rollouts(hub: TheHub, principal: Caller) -> list[RolloutRecord]:
     """All rollouts."""
     require(principal, Permission.READ)
     return hub.rollouts.rollouts()
 
 
 @get("/rollouts/{rollout_id:str}", sync_to_thread=True)
-def rollout(rollout_id: str, hub: Hub, principal: Principal) -> RolloutRecord:
+def rollout(rollout_id: FromPath[str], hub: TheHub, principal: Caller) -> RolloutRecord:
     """One rollout with its waves and deployments."""
     require(principal, Permission.READ)
     return hub.rollouts.rollout(rollout_id)
 
 
 @post("/rollouts/{rollout_id:str}/pause", status_code=200, sync_to_thread=True)
-def pause(rollout_id: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+def pause(rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller) -> RolloutRecord:
     """Offer nothing new until it is resumed."""
     require(principal, Permission.ROLL_OUT)
     return hub.rollouts.pause(principal, rollout_id, data.reason)
 
 
 @post("/rollouts/{rollout_id:str}/resume", status_code=200, sync_to_thread=True)
-def resume(rollout_id: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+def resume(rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller) -> RolloutRecord:
     """Go on with a paused rollout."""
     require(principal, Permission.ROLL_OUT)
     return hub.rollouts.resume(principal, rollout_id, data.reason)
 
 
 @post("/rollouts/{rollout_id:str}/abort", status_code=200, sync_to_thread=True)
-def abort(rollout_id: str, data: Reason, hub: Hub, principal: Principal) -> RolloutRecord:
+def abort(rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller) -> RolloutRecord:
     """Stop a rollout; its devices go back."""
     require(principal, Permission.ROLL_OUT)
     return hub.rollouts.abort(principal, rollout_id, data.reason)

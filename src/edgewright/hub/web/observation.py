@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from litestar import get
+from litestar.params import FromQuery
 
 from edgewright import __version__
 from edgewright.contract.api import AlertRecord, DriftStatus, Overview, UsageRecord
 from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
+from edgewright.hub.web.arguments import Caller, TheHub
 
 RUNS_SHOWN = 30
 
 
 @get("/drift", sync_to_thread=True)
-def drift(hub: Hub, principal: Principal, model: str = "") -> list[DriftStatus]:
+def drift(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[DriftStatus]:
     """Drift by model and version."""
     require(principal, Permission.READ)
     return hub.observe.status(model)
 
 
 @get("/alerts", sync_to_thread=True)
-def alerts(hub: Hub, principal: Principal, model: str = "") -> list[AlertRecord]:
+def alerts(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[AlertRecord]:
     """Alerts, newest first."""
     require(principal, Permission.READ)
     return hub.observe.alerts(model)
 
 
 @get("/usage", sync_to_thread=True)
-def usage(hub: Hub, principal: Principal, model: str = "") -> list[UsageRecord]:
+def usage(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[UsageRecord]:
     """Windows and rows by device and version."""
     require(principal, Permission.READ)
     return hub.observe.usage(model)
 
 
 @get("/overview", sync_to_thread=True)
-def overview(hub: Hub, principal: Principal) -> Overview:
+def overview(hub: TheHub, principal: Caller) -> Overview:
     """The dashboard's JSON twin."""
     require(principal, Permission.READ)
     return overview_of(hub)

@@ -12,9 +12,9 @@ import jinja2
 import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.datastructures import Cookie
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
@@ -24,6 +24,7 @@ from edgewright.contract.errors import NotAllowed, NotFound, NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
 from edgewright.hub.web import drifting, views, wording
+from edgewright.hub.web.arguments import Caller, TheHub
 from edgewright.hub.web.observation import overview_of
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.replies import on_refusal
@@ -48,6 +49,7 @@ PARTS: Mapping[str, Callable[[views.Glance], object]] = {
 FRESH_S = 1.0
 Form = Annotated[LoginDraft, Body(media_type=RequestEncodingType.URL_ENCODED)]
 Page = Response[Any]
+TheGlance = NamedDependency[views.Glance]
 
 
 class ForeignForm(NotAllowed):
@@ -80,7 +82,7 @@ def login_form() -> str:
 
 
 @post("/login", sync_to_thread=True, request_max_body_size=MAX_FORM_BYTES)
-def login(request: Request[Any, Any, Any], data: Form, hub: Hub) -> Page:
+def login(request: Request[Any, Any, Any], data: Form, hub: TheHub) -> Page:
     """Trade a password for a cookie; a wrong one shows the form again."""
     _refuse_foreign(request)
     try:
@@ -94,7 +96,7 @@ def login(request: Request[Any, Any, Any], data: Form, hub: Hub) -> Page:
 
 
 @post("/logout", sync_to_thread=True, request_max_body_size=MAX_FORM_BYTES)
-def logout(request: Request[Any, Any, Any], hub: Hub) -> Page:
+def logout(request: Request[Any, Any, Any], hub: TheHub) -> Page:
     """End the token, and forget the cookie."""
     _refuse_foreign(request)
     hub.people.logout(request.cookies.get(COOKIE, ""))
@@ -104,19 +106,19 @@ def logout(request: Request[Any, Any, Any], hub: Hub) -> Page:
 
 
 @get("/", media_type=MediaType.HTML, sync_to_thread=True)
-def dashboard(glance: views.Glance, principal: Principal) -> str:
+def dashboard(glance: TheGlance, principal: Caller) -> str:
     """Everything at one glance."""
     return render("dashboard.html", glance=glance, hub=glance.overview.hub, user=principal.name)
 
 
 @get("/overview.json", sync_to_thread=False)
-def overview_json(glance: views.Glance) -> Overview:
+def overview_json(glance: TheGlance) -> Overview:
     """The dashboard's JSON twin."""
     return glance.overview
 
 
 @get("/partials/{name:str}", media_type=MediaType.HTML, sync_to_thread=True)
-def partial(name: str, glance: views.Glance) -> str:
+def partial(name: FromPath[str], glance: TheGlance) -> str:
     """One part of the dashboard, as it is now."""
     if name not in PARTS:
         raise NotFound(f"the dashboard has no part '{name}'", field="name", hint=f"Its parts: {', '.join(PARTS)}.")
@@ -133,7 +135,7 @@ def _shared_glance() -> Callable[[Hub, Principal], views.Glance]:
     lock = threading.Lock()
     latest: views.Glance | None = None
 
-    def look(hub: Hub, principal: Principal) -> views.Glance:
+    def look(hub: TheHub, principal: Caller) -> views.Glance:
         nonlocal latest
         require(principal, Permission.READ)
         with lock:

@@ -3,47 +3,48 @@
 from __future__ import annotations
 
 from litestar import get, post
+from litestar.params import FromQuery, JSONBody
 
 from edgewright.contract.api import AuditEntry, AuditReport, LoginDraft, LoginReply, UserDraft, UserRecord
-from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
+from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
 
 @post("/login", status_code=200, sync_to_thread=True)
-def login(data: LoginDraft, hub: Hub) -> LoginReply:
+def login(data: JSONBody[LoginDraft], hub: TheHub) -> LoginReply:
     """Trade a password for a token."""
     return hub.people.login(data.user, data.password)
 
 
 @get("/me", sync_to_thread=False)
-def me(principal: Principal) -> UserRecord:
+def me(principal: Caller) -> UserRecord:
     """Who the token stands for."""
     return UserRecord(name=principal.name, roles=principal.roles)
 
 
 @post("/users", sync_to_thread=True)
-def create_user(data: UserDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> UserRecord:
+def create_user(data: JSONBody[UserDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> UserRecord:
     """Make a user."""
     require(principal, Permission.MANAGE_PEOPLE)
     return hub.people.create(principal.name, data, dry_run=dry_run)
 
 
 @get("/users", sync_to_thread=True)
-def users(hub: Hub, principal: Principal) -> list[UserRecord]:
+def users(hub: TheHub, principal: Caller) -> list[UserRecord]:
     """Everybody."""
     require(principal, Permission.READ)
     return hub.people.users()
 
 
 @get("/audit", sync_to_thread=True)
-def audit_entries(hub: Hub, principal: Principal, after: int = 0) -> list[AuditEntry]:
+def audit_entries(hub: TheHub, principal: Caller, after: FromQuery[int] = 0) -> list[AuditEntry]:
     """Audit entries after a number, oldest first, at most 1000."""
     require(principal, Permission.READ)
     return hub.audit.entries(after)
 
 
 @get("/audit/verify", sync_to_thread=True)
-def audit_verify(hub: Hub, principal: Principal) -> AuditReport:
+def audit_verify(hub: TheHub, principal: Caller) -> AuditReport:
     """Check the whole audit log."""
     require(principal, Permission.READ)
     return hub.audit.verify()

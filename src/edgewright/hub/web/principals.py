@@ -9,16 +9,17 @@ from litestar import Request
 from edgewright.contract.errors import NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Principal
+from edgewright.hub.web.arguments import TheHub
 
 COOKIE = "edgewright_token"
 
 
-def of_bearer(hub: Hub, request: Request[Any, Any, Any]) -> Principal:
+def of_bearer(hub: TheHub, request: Request[Any, Any, Any]) -> Principal:
     """Who a request to the API stands for; a cookie is not looked at, so that no other site can act through one."""
     return _principal(hub, _bearer(request))
 
 
-def of_page(hub: Hub, request: Request[Any, Any, Any]) -> Principal:
+def of_page(hub: TheHub, request: Request[Any, Any, Any]) -> Principal:
     """Who looks at a page, by cookie or by bearer token."""
     return _principal(hub, request.cookies.get(COOKIE, "") or _bearer(request))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import get, post
+from litestar.params import FromPath, JSONBody
 
 from edgewright.contract.api import (
     EvaluationRecord,
@@ -14,40 +15,42 @@ from edgewright.contract.api import (
     VersionDraft,
     VersionRecord,
 )
-from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
+from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
 
 @get("/models", sync_to_thread=True)
-def models(hub: Hub, principal: Principal) -> list[ModelRecord]:
+def models(hub: TheHub, principal: Caller) -> list[ModelRecord]:
     """Every model with its versions."""
     require(principal, Permission.READ)
     return hub.registry.models()
 
 
 @get("/models/{name:str}", sync_to_thread=True)
-def model(name: str, hub: Hub, principal: Principal) -> ModelRecord:
+def model(name: FromPath[str], hub: TheHub, principal: Caller) -> ModelRecord:
     """One model with its versions."""
     require(principal, Permission.READ)
     return hub.registry.model(name)
 
 
 @post("/models/{name:str}/versions", sync_to_thread=True)
-def register(name: str, data: VersionDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> VersionRecord:
+def register(
+    name: FromPath[str], data: JSONBody[VersionDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> VersionRecord:
     """Register an uploaded ONNX file as the model's next version."""
     require(principal, Permission.WRITE_MODELS)
     return hub.registry.register(principal, name, data, dry_run=dry_run)
 
 
 @get("/models/{name:str}/versions/{number:int}", sync_to_thread=True)
-def version(name: str, number: int, hub: Hub, principal: Principal) -> VersionRecord:
+def version(name: FromPath[str], number: FromPath[int], hub: TheHub, principal: Caller) -> VersionRecord:
     """One version."""
     require(principal, Permission.READ)
     return hub.registry.version(name, number)
 
 
 @get("/models/{name:str}/versions/{number:int}/variants", sync_to_thread=True)
-def variants(name: str, number: int, hub: Hub, principal: Principal) -> list[VariantRecord]:
+def variants(name: FromPath[str], number: FromPath[int], hub: TheHub, principal: Caller) -> list[VariantRecord]:
     """The variants of a version."""
     require(principal, Permission.READ)
     hub.registry.version(name, number)
@@ -56,7 +59,12 @@ def variants(name: str, number: int, hub: Hub, principal: Principal) -> list[Var
 
 @post("/models/{name:str}/versions/{number:int}/optimize", sync_to_thread=True)
 def optimize(
-    name: str, number: int, data: OptimizeDraft, hub: Hub, principal: Principal, dry_run: bool = False
+    name: FromPath[str],
+    number: FromPath[int],
+    data: JSONBody[OptimizeDraft],
+    hub: TheHub,
+    principal: Caller,
+    dry_run: DryRun = False,
 ) -> list[RunRecord]:
     """Make a version's variants for targets: one run each."""
     require(principal, Permission.WRITE_MODELS)
@@ -64,7 +72,7 @@ def optimize(
 
 
 @get("/models/{name:str}/evaluations", sync_to_thread=True)
-def evaluations(name: str, hub: Hub, principal: Principal) -> list[EvaluationRecord]:
+def evaluations(name: FromPath[str], hub: TheHub, principal: Caller) -> list[EvaluationRecord]:
     """Challengers against champions."""
     require(principal, Permission.READ)
     hub.registry.model(name)
@@ -72,7 +80,7 @@ def evaluations(name: str, hub: Hub, principal: Principal) -> list[EvaluationRec
 
 
 @get("/targets", sync_to_thread=True)
-def targets(hub: Hub, principal: Principal) -> list[TargetRecord]:
+def targets(hub: TheHub, principal: Caller) -> list[TargetRecord]:
     """The hardware profiles that the hub knows."""
     require(principal, Permission.READ)
     return hub.optimize.targets()

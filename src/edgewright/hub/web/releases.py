@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from litestar import get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from edgewright.contract.api import ReleaseDraft, ReleaseRecord, SignatureDraft, SigningRequest, VerifyReport
-from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
+from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
 
 @post("/releases", sync_to_thread=True)
-def build(data: ReleaseDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> ReleaseRecord:
+def build(data: JSONBody[ReleaseDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> ReleaseRecord:
     """Build the packages of a version."""
     require(principal, Permission.BUILD_RELEASES)
     return hub.packaging.build(principal, data, dry_run=dry_run)
 
 
 @get("/releases", sync_to_thread=True)
-def releases(hub: Hub, principal: Principal, model: str = "") -> list[ReleaseRecord]:
+def releases(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[ReleaseRecord]:
     """Releases, oldest first."""
     require(principal, Permission.READ)
     return hub.packaging.releases(model)
 
 
 @get("/releases/{model:str}/{counter:int}", sync_to_thread=True)
-def release(model: str, counter: int, hub: Hub, principal: Principal) -> ReleaseRecord:
+def release(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> ReleaseRecord:
     """One release."""
     require(principal, Permission.READ)
     return hub.packaging.release(model, counter)
 
 
 @get("/releases/{model:str}/{counter:int}/signing", sync_to_thread=True)
-def signing(model: str, counter: int, hub: Hub, principal: Principal) -> SigningRequest:
+def signing(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> SigningRequest:
     """What awaits offline signatures, byte for byte."""
     require(principal, Permission.SIGN_RELEASES)
     return hub.packaging.signing(model, counter)
@@ -39,7 +40,7 @@ def signing(model: str, counter: int, hub: Hub, principal: Principal) -> Signing
 
 @post("/releases/{model:str}/{counter:int}/signatures", status_code=200, sync_to_thread=True)
 def add_signatures(
-    model: str, counter: int, data: list[SignatureDraft], hub: Hub, principal: Principal
+    model: FromPath[str], counter: FromPath[int], data: JSONBody[list[SignatureDraft]], hub: TheHub, principal: Caller
 ) -> ReleaseRecord:
     """Hand in signatures made on the operator's machine."""
     require(principal, Permission.SIGN_RELEASES)
@@ -47,14 +48,16 @@ def add_signatures(
 
 
 @post("/releases/{model:str}/{counter:int}/approve", status_code=200, sync_to_thread=True)
-def approve(model: str, counter: int, hub: Hub, principal: Principal, dry_run: bool = False) -> ReleaseRecord:
+def approve(
+    model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> ReleaseRecord:
     """Approve the release as it is; its author may not."""
     require(principal, Permission.APPROVE_RELEASES)
     return hub.packaging.approve(principal, model, counter, dry_run=dry_run)
 
 
 @get("/releases/{model:str}/{counter:int}/verify", sync_to_thread=True)
-def verify(model: str, counter: int, hub: Hub, principal: Principal) -> VerifyReport:
+def verify(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> VerifyReport:
     """Check everything that a device would check, and the approvals."""
     require(principal, Permission.READ)
     return hub.packaging.verify(model, counter)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from litestar import get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from edgewright.contract.api import PipelineDraft, RunRecord, TrainDraft, TriggerDraft, TriggerRecord
-from edgewright.hub.app import Hub
-from edgewright.hub.govern import Permission, Principal, require
+from edgewright.hub.govern import Permission, require
+from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
 
 @get("/runs", sync_to_thread=True)
-def runs(hub: Hub, principal: Principal, kind: str = "", subject: str = "") -> list[RunRecord]:
+def runs(hub: TheHub, principal: Caller, kind: FromQuery[str] = "", subject: FromQuery[str] = "") -> list[RunRecord]:
     """Runs, newest first, at most 200."""
     require(principal, Permission.READ)
     return hub.jobs.runs(kind, subject)
 
 
 @get("/runs/{run_id:str}", sync_to_thread=True)
-def run(run_id: str, hub: Hub, principal: Principal) -> RunRecord:
+def run(run_id: FromPath[str], hub: TheHub, principal: Caller) -> RunRecord:
     """One run with its log."""
     require(principal, Permission.READ)
     return hub.jobs.get(run_id)
 
 
 @post("/runs/{run_id:str}/cancel", status_code=200, sync_to_thread=True)
-def cancel(run_id: str, hub: Hub, principal: Principal) -> RunRecord:
+def cancel(run_id: FromPath[str], hub: TheHub, principal: Caller) -> RunRecord:
     """End a run at its next step."""
     require(principal, Permission.TRAIN)
     record = hub.jobs.cancel(run_id)
@@ -34,35 +35,37 @@ def cancel(run_id: str, hub: Hub, principal: Principal) -> RunRecord:
 
 
 @post("/pipelines", sync_to_thread=True)
-def put_pipeline(data: PipelineDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> PipelineDraft:
+def put_pipeline(
+    data: JSONBody[PipelineDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> PipelineDraft:
     """Store how a model is trained."""
     require(principal, Permission.TRAIN)
     return hub.automate.put_pipeline(principal, data, dry_run=dry_run)
 
 
 @get("/pipelines/{model:str}", sync_to_thread=True)
-def pipeline(model: str, hub: Hub, principal: Principal) -> PipelineDraft:
+def pipeline(model: FromPath[str], hub: TheHub, principal: Caller) -> PipelineDraft:
     """How a model is trained."""
     require(principal, Permission.READ)
     return hub.automate.pipeline(model)
 
 
 @post("/train", sync_to_thread=True)
-def train(data: TrainDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> RunRecord:
+def train(data: JSONBody[TrainDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> RunRecord:
     """Train a model by its stored pipeline."""
     require(principal, Permission.TRAIN)
     return hub.automate.start_training(principal, data, why=f"asked for by {principal.name}", dry_run=dry_run)
 
 
 @post("/triggers", sync_to_thread=True)
-def put_trigger(data: TriggerDraft, hub: Hub, principal: Principal, dry_run: bool = False) -> TriggerRecord:
+def put_trigger(data: JSONBody[TriggerDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> TriggerRecord:
     """Set what drift of a model starts."""
     require(principal, Permission.TRAIN)
     return hub.automate.put_trigger(principal, data, dry_run=dry_run)
 
 
 @get("/triggers", sync_to_thread=True)
-def triggers(hub: Hub, principal: Principal) -> list[TriggerRecord]:
+def triggers(hub: TheHub, principal: Caller) -> list[TriggerRecord]:
     """All triggers, each with its last decision."""
     require(principal, Permission.READ)
     return hub.automate.triggers()

@@ -1,0 +1,14 @@
+"""What most doors take, as the framework wants it marked: the hub, who asks, and whether it is a rehearsal."""
+
+from __future__ import annotations
+
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+
+from edgewright.hub.app import Hub
+from edgewright.hub.govern import Principal
+
+TheHub = NamedDependency[Hub]
+Caller = NamedDependency[Principal]
+DryRun = FromQuery[bool]
+"""Check everything and change nothing."""
