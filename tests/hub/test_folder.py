@@ -7,7 +7,13 @@ import pytest
 
 from edgewright.hub.folder import HubRunning, hold
 
-HOLDER = "import sys, pathlib; from edgewright.hub.folder import hold\nwith hold(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+HOLDER = """
+import sys, pathlib
+from edgewright.hub.folder import hold
+with hold(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_second_hub_is_refused_by_name(tmp_path):

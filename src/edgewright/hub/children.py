@@ -12,13 +12,13 @@ from typing import TypeVar
 import msgspec
 
 from edgewright.contract.errors import Refused
-from edgewright.hub import sandbox
+from edgewright.hub.sandbox import GIB, PYTHON, run
 
 T = TypeVar("T")
 
 MARK = "edgewright-answer: "
-MEMORY_BYTES = 6 * sandbox.GIB
-FILE_BYTES = 2 * sandbox.GIB
+MEMORY_BYTES = 6 * GIB
+FILE_BYTES = 2 * GIB
 TAIL_CHARS = 2000
 
 
@@ -32,8 +32,8 @@ def ask(module: str, question: msgspec.Struct, answer_type: type[T], *, name: st
 
     Raises StepFailed, which speaks of `name`, if the child crashes, hangs, takes too much memory or says nothing.
     """
-    finished = sandbox.run(
-        [*sandbox.PYTHON, "-m", module, msgspec.json.encode(question).decode()],
+    finished = run(
+        [*PYTHON, "-m", module, msgspec.json.encode(question).decode()],
         cwd=folder,
         env={"TMPDIR": str(folder), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
         timeout_s=timeout_s,

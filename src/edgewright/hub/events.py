@@ -15,6 +15,8 @@ from edgewright.hub.db import Database, after_commit, metadata
 
 log = structlog.get_logger()
 
+TRIES = 3
+
 event_table = sa.Table(
     "event",
     metadata,
@@ -50,6 +52,7 @@ class Events:
     """Records events inside a transaction and hands them, in order, to subscribers in one background thread.
 
     The cursor is saved after the handlers ran, so an event is told again after a crash: handlers are idempotent.
+    One that fails is tried again at once, and after three failures logged and passed over.
     """
 
     def __init__(self, db: Database, clock: Callable[[], float]) -> None:
@@ -103,10 +106,12 @@ class Events:
 
     def _tell(self, event: Event) -> None:
         for handler in self._handlers.get(event.kind, ()):
-            try:
-                handler(event)
-            except Exception:
-                log.exception("events.handler_failed", kind=event.kind, subject=event.subject)
+            for _ in range(TRIES):
+                try:
+                    handler(event)
+                    break
+                except Exception:
+                    log.exception("events.handler_failed", kind=event.kind, subject=event.subject)
 
     def _next_batch(self) -> list[Event]:
         with self._db.read() as connection:

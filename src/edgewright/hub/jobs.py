@@ -16,7 +16,7 @@ from dbos import error as dbos_error
 from edgewright.contract.api import RunRecord, RunState
 from edgewright.contract.errors import Conflict, EdgewrightError, NotFound
 from edgewright.hub.db import Database, metadata, to_record
-from edgewright.hub.events import Event, Events
+from edgewright.hub.events import Events
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class Jobs:
         self._events = events
         self._clock = clock
         self._bodies: dict[str, tuple[Body, bool]] = {}
-        self._is_stopping = False
+        self._is_launched = False
 
     def define(self, kind: str, body: Body, *, is_heavy: bool = True) -> None:
         """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once."""
@@ -88,13 +88,18 @@ class Jobs:
 
     def launch(self, path: Path) -> None:
         """Start the worker on the durable store at `path`; runs that a crash cut off go on."""
-        self._is_stopping = False
+        self._is_launched = True
         _launch(self, path)
-        self._events.subscribe("run.queued", self._enqueue)
+        self._events.subscribe("run.queued", lambda event: self._begin(event.data["run_kind"], event.subject))
+        with self._db.read() as connection:
+            query = sa.select(run_table.c.kind, run_table.c.id).where(run_table.c.state == RunState.QUEUED)
+            waiting = connection.execute(query).all()
+        for kind, run_id in waiting:
+            self._begin(kind, run_id)
 
     def shut_down(self) -> None:
         """Stop the worker. What is unfinished goes on at the next launch."""
-        self._is_stopping = True
+        self._is_launched = False
         DBOS.destroy(workflow_completion_timeout_sec=0)
 
     def start(
@@ -109,8 +114,10 @@ class Jobs:
         return run_id
 
     def wake(self, run_id: str) -> None:
-        """Wake a run that waits; without effect on one that does not exist or has ended."""
-        with contextlib.suppress(Exception):
+        """Wake a run that waits; without effect on one that does not exist or has ended, or before `launch`."""
+        if not self._is_launched:
+            return
+        with contextlib.suppress(dbos_error.DBOSNonExistentWorkflowError):
             DBOS.send(run_id, True, topic="wake")
 
     def cancel(self, run_id: str) -> RunRecord:
@@ -180,7 +187,7 @@ class Jobs:
             self.note(run_id, state=RunState.FAILED, error=error.message, result={"code": error.code}, ended=True)
             return {}
         except Exception as error:
-            if self._is_stopping:
+            if not self._is_launched:
                 raise  # its store was closed under it: it has not failed, it goes on at the next launch
             log.exception("run.failed", run=run_id, kind=kind)
             self.note(run_id, state=RunState.FAILED, error=f"{type(error).__name__}: {error}", ended=True)
@@ -188,14 +195,13 @@ class Jobs:
         self.note(run_id, state=RunState.DONE, fraction=1.0, result=result, ended=True)
         return {}
 
-    def _enqueue(self, event: Event) -> None:
-        kind = event.data["run_kind"]
+    def _begin(self, kind: str, run_id: str) -> None:
         _, is_heavy = self._bodies[kind]
-        with SetWorkflowID(event.subject):
+        with SetWorkflowID(run_id):
             if is_heavy:
-                DBOS.enqueue_workflow(QUEUE, _workflow, kind, event.subject)
+                DBOS.enqueue_workflow(QUEUE, _workflow, kind, run_id)
             else:
-                DBOS.start_workflow(_workflow, kind, event.subject)
+                DBOS.start_workflow(_workflow, kind, run_id)
 
 
 _worker: list[Jobs] = []

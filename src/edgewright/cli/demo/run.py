@@ -27,7 +27,7 @@ STEPS: tuple[tuple[str, Callable[[Stage], None]], ...] = (
     ("A bad release is offered", trouble.offer_bad_release),
     ("The world changes", trouble.change_world),
     ("The trigger fires: samples, labels, a challenger", trouble.repair),
-    ("The repair rolls out as a delta; one agent is killed, one comes back", trouble.deliver),
+    ("The repair goes out as deltas; one agent is killed, one returns", trouble.deliver),
 )
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+INDENT = 6
+
+
 class Show:
     """Progress on stderr: a spinner on a terminal, plain lines elsewhere."""
 
@@ -21,7 +24,6 @@ class Show:
         self._number = 0
         self._started = time.monotonic()
         self._status: Status | None = None
-        self._title = ""
 
     @property
     def elapsed_s(self) -> float:
@@ -31,9 +33,8 @@ class Show:
     def step(self, title: str) -> AbstractContextManager[Any]:
         """Begin a step."""
         self._number += 1
-        self._title = title
-        heading = f"[{self.elapsed_s:5.1f} s] {self._number:2}/{self._steps}  {title}"
-        self._console.print(heading, style="bold", markup=False, highlight=False)
+        heading = f"{self._number:2}/{self._steps}  {title}"
+        self._console.print(f"{heading}  ({self.elapsed_s:.0f} s)", style="bold", markup=False, highlight=False)
         if not self._console.is_terminal:
             return nullcontext()
         self._status = self._console.status("")
@@ -41,9 +42,14 @@ class Show:
 
     def fact(self, text: str) -> None:
         """Say something that stays on the screen."""
-        self._console.print(f"              {text}", markup=False, highlight=False, soft_wrap=True)
+        from rich.padding import Padding
+        from rich.text import Text
+
+        self._console.print(Padding(Text(text), (0, 0, 0, INDENT)))
 
     def now(self, text: str) -> None:
         """Say what is under way; on a terminal it gives way to the next such line."""
         if self._status is not None:
-            self._status.update(f"[dim]{self._title}: {text}[/dim]")
+            from rich.text import Text
+
+            self._status.update(Text(text, style="dim", no_wrap=True, overflow="ellipsis"))

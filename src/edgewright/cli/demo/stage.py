@@ -83,7 +83,8 @@ class Stage:
         for variant in self.ana.models.variants(model, version):
             figures = f"{variant.size_bytes / 1000:.0f} kB, accuracy {variant.accuracy:.3f}"
             speed = f"p50 {variant.latency_p50_ms * 1000:.0f} µs"
-            self.show.fact(f"{model}@{version} for {variant.target}: {figures}, {speed} ({' → '.join(variant.recipe)})")
+            steps = " → ".join(step.partition(" ")[0] for step in variant.recipe)
+            self.show.fact(f"{model}@{version} {variant.target}: {figures}, {speed} ({steps})")
 
     def release(self, model: str, version: int) -> ReleaseRecord:
         """Build, sign with the operator's key, let the author fail to approve, approve as another person, verify."""
@@ -97,14 +98,15 @@ class Stage:
         try:
             self.ana.releases.approve(model, counter)
         except Told as refusal:
+            if not self.own_approval_refused:
+                self.show.fact(f"ana approves her own release? No: {refusal.message}")
             self.own_approval_refused = True
-            self.show.fact(f"ana approves her own release? {refusal.message}")
         self.ben.releases.approve(model, counter)
         report = self.ana.releases.verify(model, counter)
         if not report.holds:
             failed = [line.what for line in report.checks if not line.holds]
             raise Refused(f"release {release.id} does not verify: {', '.join(failed)}")
-        self.show.fact(f"{release.id}: signed, approved by ben, verified in {len(report.checks)} checks")
+        self.show.fact(f"{release.id}: signed, approved by ben, verified by {len(report.checks)} checks")
         return self.ana.releases.get(model, counter)
 
     def start_rollout(self, release: str) -> RolloutRecord:

@@ -34,7 +34,7 @@ def offer_bad_release(stage: Stage) -> None:
     try:
         stage.ana.rollouts.start(RolloutDraft(release=stage.bad_release, group="all", waves=WAVES))
     except Told as refusal:
-        stage.show.fact(f"offered again? {refusal.message}")
+        stage.show.fact(f"offered again? No: {refusal.message.partition(' (')[0]}")
 
 
 def change_world(stage: Stage) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from edgewright.contract.api import EvaluationRecord, VersionRecord
-from edgewright.hub import children
 from edgewright.hub.automate import table
 from edgewright.hub.automate.evaluator import EvaluatorAnswer, EvaluatorQuestion
 from edgewright.hub.automate.model import expected_agreement, paired_interval
+from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, HOLDOUT_NEW, LABEL, Data
 from edgewright.hub.db import Database
 from edgewright.hub.registry import Blobs, Registry
@@ -83,7 +83,7 @@ class Evaluations:
         model = self._blobs.path(version.source_sha256)
         asked = EvaluatorQuestion(model=str(model), holdout=str(holdout), contract=version.contract)
         with tempfile.TemporaryDirectory() as folder:
-            answer = children.ask(
+            answer = ask(
                 "edgewright.hub.automate.evaluator",
                 asked,
                 EvaluatorAnswer,

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api import FileRef, PipelineDraft, TrainDraft
-from edgewright.hub import sandbox
 from edgewright.hub.automate.model import TrainingFailed
 from edgewright.hub.data import Data
 from edgewright.hub.registry import Blobs
+from edgewright.hub.sandbox import run
 
 MEMORY_BYTES = 8 * 1024**3
 FILE_BYTES = 4 * 1024**3
@@ -66,7 +66,7 @@ def train(
         "EW_PARAMS_JSON": msgspec.json.encode(params).decode(),
         "EW_PARENT_MODEL": str(parent) if parent else "",
     }
-    finished = sandbox.run(
+    finished = run(
         shlex.split(pipeline.command),
         cwd=code,
         env=env,

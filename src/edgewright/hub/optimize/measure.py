@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.contract.tensors import Contract
-from edgewright.hub import children
+from edgewright.hub.children import ask
 from edgewright.hub.optimize.model import Figures, MeasureQuestion, Parity, Precision
 from edgewright.hub.optimize.parity import judge
 
@@ -67,7 +67,7 @@ def compare(
 
 def _ask(asked: MeasureQuestion, name: str, folder: Path) -> Figures:
     module = "edgewright.hub.optimize.measurer"
-    return children.ask(module, asked, Figures, name=f"measuring the {name}", folder=folder, timeout_s=TIMEOUT_S)
+    return ask(module, asked, Figures, name=f"measuring the {name}", folder=folder, timeout_s=TIMEOUT_S)
 
 
 def _quieter(rounds: list[Figures]) -> Figures:

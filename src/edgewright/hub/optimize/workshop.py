@@ -10,7 +10,7 @@ import numpy as np
 from edgewright.contract.api import VersionRecord
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import TensorSpec
-from edgewright.hub import children
+from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
 from edgewright.hub.optimize.measure import compare
 from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
@@ -50,7 +50,7 @@ class Workshop:
         question = StepQuestion(
             plan=plan, model=str(self._blobs.path(sha256).resolve()), calibration=str(calibration), folder=str(folder)
         )
-        outcome = children.ask(
+        outcome = ask(
             "edgewright.hub.optimize.stepper",
             question,
             Outcome,

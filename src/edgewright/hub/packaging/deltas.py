@@ -11,10 +11,10 @@ import sqlalchemy as sa
 import structlog
 
 from edgewright.contract.manifest import File, Manifest
-from edgewright.hub import sandbox
 from edgewright.hub.db import Database
 from edgewright.hub.packaging import table
 from edgewright.hub.registry import Blobs
+from edgewright.hub.sandbox import PYTHON, run
 
 log = structlog.get_logger()
 
@@ -84,8 +84,8 @@ class Deltas:
         with tempfile.TemporaryDirectory(prefix="edgewright-delta-") as folder:
             out = Path(folder, "delta")
             paths = [str(self._blobs.path(name).resolve()) for name in (base, file.sha256)]
-            argv = [*sandbox.PYTHON, "-m", "edgewright.contract.delta", "make", *paths, str(out)]
-            finished = sandbox.run(argv, cwd=Path(folder), timeout_s=TIMEOUT_S)
+            argv = [*PYTHON, "-m", "edgewright.contract.delta", "make", *paths, str(out)]
+            finished = run(argv, cwd=Path(folder), timeout_s=TIMEOUT_S)
             if not finished.is_ok:
                 log.warning("packaging.delta_failed", base=base, result=file.sha256, why=finished.output[-500:])
             elif out.stat().st_size < MAX_SHARE * file.size_bytes:

@@ -75,15 +75,16 @@ class Packaging:
         self._approvals_needed = approvals_needed
 
     def build(self, principal: Principal, draft: ReleaseDraft, *, dry_run: bool = False) -> ReleaseRecord:
-        """Make a package of every variant of a version, under the model's next counter.
+        """Make a package of every variant that keeps parity with its version, under the model's next counter.
 
         Raises UnknownVersion, NoVariants, Forbidden. With `dry_run` nothing is kept.
         """
         require(principal, Permission.BUILD_RELEASES)
         version = self._registry.version(draft.model, draft.version)
-        variants = self._registry.variants(draft.model, draft.version)
+        variants = [item for item in self._registry.variants(draft.model, draft.version) if item.is_parity_kept]
         if not variants:
-            raise NoVariants(f"version {draft.version} of '{draft.model}' has no variants yet", field="version")
+            message = f"version {draft.version} of '{draft.model}' has no variants that keep parity with it"
+            raise NoVariants(message, field="version")
         targets = {variant.target: self._targets(variant.target) for variant in variants}
         now = self._clock()
         with self._db.read() if dry_run else self._db.write() as connection:

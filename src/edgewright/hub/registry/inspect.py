@@ -13,7 +13,7 @@ import msgspec
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Contract, differences
-from edgewright.hub import sandbox
+from edgewright.hub.sandbox import PYTHON, run
 
 MAX_SOURCE_BYTES = 512 * 1024 * 1024
 MEMORY_BYTES = 4 * 1024**3
@@ -70,8 +70,8 @@ def inspect_source(path: Path, *, max_bytes: int = MAX_SOURCE_BYTES, timeout_s: 
     """
     _check_bytes(path, max_bytes)
     with tempfile.TemporaryDirectory(prefix="edgewright-inspect-") as folder:
-        finished = sandbox.run(
-            [*sandbox.PYTHON, "-m", "edgewright.hub.registry.inspector", str(path.resolve())],
+        finished = run(
+            [*PYTHON, "-m", "edgewright.hub.registry.inspector", str(path.resolve())],
             cwd=Path(folder),
             env={},
             timeout_s=timeout_s,

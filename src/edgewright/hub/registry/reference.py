@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract
-from edgewright.hub import children
+from edgewright.hub.children import answer, question
 
 MAX_ROWS = 50_000
 
@@ -49,4 +49,4 @@ def _inputs(path: Path, contract: Contract) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    children.answer(build(children.question(ReferenceQuestion)))
+    answer(build(question(ReferenceQuestion)))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import ModelRecord, VariantRecord, VersionDraft, VersionRecord
 from edgewright.contract.tensors import Contract, refine
-from edgewright.hub import children
+from edgewright.hub.children import ask
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
@@ -141,7 +141,7 @@ class Registry:
             model=str(source), train=train, holdout=holdout, contract=contract, name=name, version=number
         )
         with tempfile.TemporaryDirectory() as folder:
-            answer = children.ask(
+            answer = ask(
                 "edgewright.hub.registry.reference",
                 asked,
                 ReferenceAnswer,

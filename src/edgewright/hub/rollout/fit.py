@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,19 +52,8 @@ def misfit(device: DeviceRecord, manifest: Manifest) -> str:
         return f"needs {' or '.join(manifest.hardware)}, the device is {device.arch}"
     if version is None:
         return f"needs the runtime {runtime.name}, the device has {', '.join(device.runtimes) or 'none'}"
-    if not _numbers(runtime.minimum) <= _numbers(version) or (
-        runtime.below and _numbers(version) >= _numbers(runtime.below)
-    ):
+    if not runtime.takes(version):
         return f"needs {runtime.name} from {runtime.minimum} to below {runtime.below}, the device has {version}"
     if 0 < device.ram_bytes < manifest.budgets.memory_bytes:
         return f"needs {manifest.budgets.memory_bytes} bytes of memory, the device has {device.ram_bytes}"
     return ""
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The release numbers of a version: '1.23.2+cpu' is (1, 23, 2)."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    numbers = [int(part) for part in found[0].split(".")] if found else []
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
