@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from edgewright.contract.delta.applier import apply_bytes
 from edgewright.contract.delta.coder import read_sparse, write_sparse
-from edgewright.contract.delta.containers import find_tensors
 from edgewright.contract.delta.elements import BY_CODE, FLOAT16, FLOAT32, INT8, Element, monotone
 from edgewright.contract.delta.format import Reader, Writer
 from edgewright.contract.delta.maker import make_bytes
+from edgewright.contract.delta.maker.containers import find_tensors
 from edgewright.contract.delta.symbols import (
     read_bits,
     read_digits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 
 import msgspec
@@ -38,6 +39,11 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     minimum: str
     below: str
     provider: str = "CPUExecutionProvider"
+
+    def takes(self, version: str) -> bool:
+        """Whether an installed version will do; an empty `below` sets no upper bound."""
+        found = _release(version)
+        return _release(self.minimum) <= found and (not self.below or found < _release(self.below))
 
 
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,3 +118,12 @@ def is_plain_name(name: str) -> bool:
     """Whether `name` is a file name that cannot leave its folder."""
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
     return 0 < len(name) <= 100 and set(name) <= allowed and not name.startswith(".")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The release numbers of a version: '1.23.2+cpu' is (1, 23, 2)."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in found[0].split(".")] if found else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)

@@ -8,7 +8,6 @@ import numpy as np
 
 from edgewright.contract.delta.blocks import write_block
 from edgewright.contract.delta.elements import Array, Element
-from edgewright.contract.delta.fit import best_prediction
 from edgewright.contract.delta.format import (
     DICTIONARY_BYTES,
     GROUP_MEMBERS,
@@ -19,7 +18,8 @@ from edgewright.contract.delta.format import (
     deflate,
     sha256_of,
 )
-from edgewright.contract.delta.plan import Change, Copy, Literal, Member, Raw, Step
+from edgewright.contract.delta.maker.fit import best_prediction
+from edgewright.contract.delta.maker.plan import Change, Copy, Literal, Member, Raw, Step
 from edgewright.contract.delta.symbols import write_planes
 
 _RAW_MAY_WIN = 0.8  # a payload above this share of its tensor is compared with plain byte planes

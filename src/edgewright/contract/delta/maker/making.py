@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.contract.delta.applier import apply_bytes
-from edgewright.contract.delta.encode import Encoder
 from edgewright.contract.delta.format import Op
-from edgewright.contract.delta.plan import Change, Literal, Member, Planner, Raw, Step
+from edgewright.contract.delta.maker.encode import Encoder
+from edgewright.contract.delta.maker.plan import Change, Literal, Member, Planner, Raw, Step
 from edgewright.contract.errors import EdgewrightError, HostileInput
 
 _SMALL_FILE_BYTES = 4 << 20  # up to here every way of planning is tried

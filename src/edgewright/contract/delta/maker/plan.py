@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from edgewright.contract.delta.containers import Tensor, find_tensors
 from edgewright.contract.delta.elements import Element
 from edgewright.contract.delta.format import block_rows
-from edgewright.contract.delta.match import ByteMatcher, pair_tensors
+from edgewright.contract.delta.maker.containers import Tensor, find_tensors
+from edgewright.contract.delta.maker.match import ByteMatcher, pair_tensors
 
 _MIN_RAW_BYTES = 256
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.contract.delta.containers import Tensor
 from edgewright.contract.delta.elements import Array
+from edgewright.contract.delta.maker.containers import Tensor
 
 WINDOW_BYTES = 24
 
