@@ -23,9 +23,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neural_network import MLPClassifier
 
 from edgewright.agent import Model, states
-from edgewright.agent.package import open_package
-from edgewright.agent.recorder import Outbox, Recorder, read_source
-from edgewright.agent.spool import Writer
+from edgewright.agent.disk.spool import Writer
+from edgewright.agent.serve.package import open_package
+from edgewright.agent.serve.recorder import Outbox, Recorder, read_source
 from edgewright.agent.states import ModelRecord, SlotRecord
 from edgewright.contract import manifest as manifests
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance

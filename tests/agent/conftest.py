@@ -16,9 +16,9 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from edgewright.agent import policy as policies
 from edgewright.agent import states
-from edgewright.agent.policy import Policy
+from edgewright.agent.disk import policy as policies
+from edgewright.agent.disk.policy import Policy
 from edgewright.agent.states import ModelRecord, SlotRecord
 from edgewright.contract import manifest as manifests
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance

@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgewright.agent.disk.settings import Settings
+from edgewright.agent.disk.slots import ModelFolder
+from edgewright.agent.disk.spool import Spool, Writer
 from edgewright.agent.machine import Equipment, Machine
-from edgewright.agent.settings import Settings
-from edgewright.agent.slots import ModelFolder
-from edgewright.agent.spool import Spool, Writer
 from edgewright.agent.states import ModelRecord
-from edgewright.agent.trial import Line, ShadowDone, ShadowReady, TrialResult
+from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput, NotFound, Unreachable
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance

@@ -14,7 +14,7 @@ import pytest
 from scripted_hub import CLAIM, ScriptedHub
 
 from edgewright.agent.cli import main
-from edgewright.agent.settings import Settings
+from edgewright.agent.disk.settings import Settings
 
 COMMAND = (sys.executable, "-m", "edgewright.agent")
 

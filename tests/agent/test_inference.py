@@ -17,8 +17,8 @@ import pytest
 from safetensors.numpy import load
 
 from edgewright.agent import Model, ModelNotReady
-from edgewright.agent.policy import Policy, Sampling
-from edgewright.agent.spool import Spool
+from edgewright.agent.disk.policy import Policy, Sampling
+from edgewright.agent.disk.spool import Spool
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Role
@@ -307,7 +307,7 @@ def test_an_app_that_just_ends_sends_its_last_window(ready: ModelOnDisk) -> None
 
 def test_the_supervisor_side_imports_no_numpy() -> None:
     code = (
-        "import sys, edgewright.agent, edgewright.agent.spool, edgewright.agent.trial, edgewright.agent.runtimes\n"
+        "import sys, edgewright.agent, edgewright.agent.disk, edgewright.agent.trial, edgewright.agent.runtimes\n"
         "sys.exit('numpy' in sys.modules or 'onnxruntime' in sys.modules)"
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewright.agent.launch import apply_delta, start_bound
+from edgewright.agent.install import apply_delta
 from edgewright.agent.link import Throttle
-from edgewright.agent.schedule import Chance, Schedule
+from edgewright.agent.link.schedule import Chance, Schedule
+from edgewright.agent.system import start_bound
 from edgewright.contract.delta.maker import make
 from edgewright.contract.errors import HostileInput
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from device import BAD, GOOD, Device, Releases, Shelf, Verdicts, reports, serving_counter
 
-from edgewright.agent import policy
-from edgewright.agent.policy import Sampling
+from edgewright.agent.disk import policy
+from edgewright.agent.disk.policy import Sampling
 from edgewright.agent.states import Step
-from edgewright.agent.trial import ShadowDone, ShadowReady, TrialResult
+from edgewright.agent.trial.lines import ShadowDone, ShadowReady, TrialResult
 from edgewright.contract.errors import Unreachable
 from edgewright.contract.order import Rollback
 from edgewright.contract.report import Outcome, ShadowResult

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from device import Device, Releases, Shelf, reports, serving_counter
 
-from edgewright.agent.slots import Condition, ModelFolder
-from edgewright.agent.spool import Spool
+from edgewright.agent.disk.slots import Condition, ModelFolder
+from edgewright.agent.disk.spool import Spool
 from edgewright.contract.report import Fault, Outcome
 
 

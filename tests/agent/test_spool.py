@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.agent.spool import Spool, SpoolFull, Writer
+from edgewright.agent.disk.spool import Spool, SpoolFull, Writer
 from edgewright.contract.report import Fault, InstallReport, Outcome, ProfileWindow, Record
 
 

@@ -10,17 +10,19 @@ from device import GOOD, NOW, Verdicts, patch, serving_counter
 from scripted_hub import CLAIM, TTL_S, ScriptedHub
 from securesystemslib.signer import CryptoSigner
 
-from edgewright.agent import enrol, policy
-from edgewright.agent.exchange import Exchange, SignedTime
-from edgewright.agent.link import Link, Throttle
+from edgewright.agent.disk import policy
+from edgewright.agent.disk.identity import load_identity
+from edgewright.agent.disk.settings import Settings
+from edgewright.agent.disk.spool import Spool, Writer
+from edgewright.agent.link.enrolment import enrol, load_key
+from edgewright.agent.link.exchange import Exchange, SignedTime
+from edgewright.agent.link.hub import Link, Throttle
+from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.machine import Equipment
-from edgewright.agent.schedule import Chance, Schedule
-from edgewright.agent.settings import Settings
-from edgewright.agent.spool import Spool, Writer
 from edgewright.agent.states import Step
 from edgewright.agent.status import read_status
-from edgewright.agent.stop import Stop
 from edgewright.agent.supervisor import Supervisor
+from edgewright.agent.system.stop import Stop
 from edgewright.contract.errors import NotAllowed, Unreachable
 from edgewright.contract.order import Collect, Rollback
 from edgewright.contract.report import Capabilities, Fault, InstallReport, Outcome
@@ -33,13 +35,13 @@ class Agent:
         self.root, self.hub = root, hub
         self.ticks = 0.0
         stop = Stop()
-        key = enrol.load_key(root)
+        key = load_key(root)
         throttle = Throttle(0, lambda: self.ticks, stop.wait)
         known = {"clock": lambda: hub.now, "throttle": throttle, "timeout_s": 5.0}
-        identity = enrol.load_identity(root)
+        identity = load_identity(root)
         if identity is None:
             link = Link(url or hub.url, key, device="", **known)
-            identity = enrol.enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
+            identity = enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
         self.link = Link(identity.hub, key, device=identity.device, **known)
         settings = Settings(poll_s=30.0)
         chance = Chance(uniform=lambda low, high: high)
@@ -282,7 +284,7 @@ def test_a_used_claim_is_refused_and_leaves_no_identity(tmp_path, hub):
     with pytest.raises(NotAllowed, match="used already"):
         Agent(tmp_path / "agent", hub)
 
-    assert enrol.load_identity(tmp_path / "agent") is None
+    assert load_identity(tmp_path / "agent") is None
 
 
 def test_enrolling_again_after_a_lost_reply_uses_the_same_key(tmp_path, hub):
@@ -298,7 +300,7 @@ def test_enrolling_again_after_a_lost_reply_uses_the_same_key(tmp_path, hub):
 
 def test_the_supervisor_carries_no_runtime_no_numpy_and_no_sql():
     code = (
-        "import sys, edgewright.agent.supervisor, edgewright.agent.cli, edgewright.agent.launch\n"
+        "import sys, edgewright.agent.supervisor, edgewright.agent.status, edgewright.agent.cli\n"
         "print({'numpy', 'onnxruntime', 'sqlalchemy', 'httpx', 'safetensors'} & set(sys.modules))"
     )
 

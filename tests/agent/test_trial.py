@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.agent.trial import ShadowDone, ShadowReady, TrialResult, decode_line, encode_line, judge_shadow
+from edgewright.agent.trial.lines import ShadowDone, ShadowReady, TrialResult, decode_line, encode_line, judge_shadow
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
 from edgewright.contract.report import GoldenResult, ShadowResult

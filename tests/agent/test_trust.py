@@ -12,7 +12,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from edgewright.agent.refresh import load_role, refresh
+from edgewright.agent.link.refresh import load_role, refresh
 from edgewright.agent.trust import read_manifest, read_order
 from edgewright.client.keys import OperatorKeys, ceremony
 from edgewright.contract import manifest as manifests

@@ -17,10 +17,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgewright.agent.package import open_package
-from edgewright.agent.shadow import Copy, Receiver, Sender, decode, encode
-from edgewright.agent.trial import Line, ShadowDone, ShadowReady, TrialResult, decode_line
-from edgewright.agent.worker import try_package
+from edgewright.agent.serve.copies import Copy, Sender, decode, encode
+from edgewright.agent.serve.package import open_package
+from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, decode_line
+from edgewright.agent.trial.shadow import Receiver
+from edgewright.agent.trial.worker import try_package
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Budgets, Runtime
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def start(slot: Path, *more: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "edgewright.agent.worker", "--slot", str(slot), *more]
+    command = [sys.executable, "-m", "edgewright.agent.trial.worker", "--slot", str(slot), *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgewright.agent.inference import Model, ModelNotReady
+    from edgewright.agent.serve.inference import Model, ModelNotReady
 
 __all__ = ["Model", "ModelNotReady"]
 
@@ -16,6 +16,6 @@ __all__ = ["Model", "ModelNotReady"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from edgewright.agent import inference
+    from edgewright.agent.serve import inference
 
     return getattr(inference, name)

@@ -18,11 +18,10 @@ from edgewright import __version__
 from edgewright.contract.errors import Conflict, EdgewrightError, UsageError
 
 if TYPE_CHECKING:
-    from edgewright.agent.enrol import Identity
+    from edgewright.agent.disk import Identity, Settings
     from edgewright.agent.link import Link, Throttle
-    from edgewright.agent.settings import Settings
-    from edgewright.agent.stop import Stop
     from edgewright.agent.supervisor import Supervisor
+    from edgewright.agent.system import Stop
 
 OPTIONS = ("poll_s", "window_s", "bandwidth_bytes_s")
 
@@ -49,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(chosen: argparse.Namespace) -> int:
     """Run the agent until SIGTERM or SIGINT."""
-    from edgewright.agent import durable, logs
-    from edgewright.agent.stop import Stop
+    from edgewright.agent.disk import durable
+    from edgewright.agent.system import Stop, logs
 
     root: Path = chosen.dir.absolute()
     try:
@@ -86,14 +85,13 @@ def version(_chosen: argparse.Namespace) -> int:
 
 def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
     """Wire the agent, by hand; enrols it first where that is still to be done."""
-    from edgewright.agent import facts
-    from edgewright.agent.exchange import Exchange, SignedTime
-    from edgewright.agent.launch import Workers, apply_delta
-    from edgewright.agent.link import Throttle
+    from edgewright.agent.disk import Writer
+    from edgewright.agent.install import apply_delta
+    from edgewright.agent.link import Chance, Exchange, Schedule, SignedTime, Throttle
     from edgewright.agent.machine import Equipment
-    from edgewright.agent.schedule import Chance, Schedule
-    from edgewright.agent.spool import Writer
     from edgewright.agent.supervisor import Supervisor
+    from edgewright.agent.system import facts
+    from edgewright.agent.trial import Workers
 
     settings = _settings(root, chosen)
     signed_time, chance = SignedTime(root, time.time), Chance()
@@ -120,33 +118,32 @@ def _identify(
     root: Path, chosen: argparse.Namespace, settings: Settings, clock: Callable[[], float], throttle: Throttle
 ) -> tuple[Identity, Link]:
     """Who this device is, and its way to the hub: from the folder, or by enrolling with the claim."""
-    from edgewright.agent import enrol, facts
-    from edgewright.agent.link import Link
+    from edgewright.agent.disk import NotEnrolled, load_identity, save_identity
+    from edgewright.agent.link import Link, enrol, load_key
+    from edgewright.agent.system import facts
 
-    identity = enrol.load_identity(root)
+    identity = load_identity(root)
     hub = chosen.hub or (identity.hub if identity else "")
     if not hub or (identity is None and not chosen.claim):
-        raise enrol.NotEnrolled(
-            f"{root} holds no identity, and {'--claim' if hub else '--hub'} is missing", field="dir"
-        )
-    key = enrol.load_key(root)
+        raise NotEnrolled(f"{root} holds no identity, and {'--claim' if hub else '--hub'} is missing", field="dir")
+    key = load_key(root)
     device = identity.device if identity else ""
     link = Link(hub, key, device=device, clock=clock, throttle=throttle, timeout_s=settings.timeout_s)
     if identity is None:
         name = chosen.name or platform.node()
-        identity = enrol.enrol(
+        identity = enrol(
             root, hub=hub, claim=chosen.claim, name=name, key=key, link=link, measure=lambda: facts.measure(root)
         )
         link.close()
         return _identify(root, chosen, settings, clock, throttle)
     if hub != identity.hub:
-        enrol.save_identity(root, msgspec.structs.replace(identity, hub=hub))
+        save_identity(root, msgspec.structs.replace(identity, hub=hub))
     return identity, link
 
 
 def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
     """The folder's settings with the options' changes, which are kept."""
-    from edgewright.agent import settings
+    from edgewright.agent.disk import settings
 
     kept = settings.load(root)
     changes = {name: value for name in OPTIONS if (value := getattr(chosen, name)) is not None}

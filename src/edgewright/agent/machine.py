@@ -13,17 +13,23 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.agent import durable, logs, policy, states
-from edgewright.agent.download import Source
-from edgewright.agent.fetch import Fetcher, Patch, Progress
-from edgewright.agent.fit import misfit
-from edgewright.agent.launch import Trial, Trials
-from edgewright.agent.policy import Policy, Sampling
-from edgewright.agent.settings import Settings
-from edgewright.agent.slots import SLOTS, Condition, ModelFolder, StageFailed
-from edgewright.agent.spool import Writer
-from edgewright.agent.states import Candidate, ModelRecord, Step
-from edgewright.agent.trial import Line, ShadowDone, ShadowReady, TrialResult, judge_shadow
+from edgewright.agent import states
+from edgewright.agent.disk import (
+    SLOTS,
+    Condition,
+    ModelFolder,
+    Policy,
+    Sampling,
+    Settings,
+    StageFailed,
+    Writer,
+    durable,
+    policy,
+)
+from edgewright.agent.install import Fetcher, Patch, Progress, Source, misfit
+from edgewright.agent.states import ModelRecord, Step, candidate_of
+from edgewright.agent.system import logs
+from edgewright.agent.trial import Line, ShadowDone, ShadowReady, Trial, TrialResult, Trials, judge_shadow
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import Manifest
@@ -89,7 +95,7 @@ class Machine:
             return
         self._fetcher.keep_manifest(data)
         record = states.begin(self.record, install, len(data), misfit(manifest, self._equipment.measure()))
-        candidate = _candidate(record)
+        candidate = candidate_of(record)
         full_bytes = len(data) + sum(file.size_bytes for file in manifest.files)
         received = {install.manifest_sha256: len(data)}
         candidate = msgspec.structs.replace(candidate, full_bytes=full_bytes, received=received, target=manifest.target)
@@ -184,7 +190,7 @@ class Machine:
         )
 
     def _fetch(self) -> bool:
-        candidate = _candidate(self.record)
+        candidate = candidate_of(self.record)
         try:
             data = self._fetcher.manifest(candidate)
             if data is None:
@@ -202,7 +208,7 @@ class Machine:
         return True
 
     def _stage(self) -> bool:
-        candidate = _candidate(self.record)
+        candidate = candidate_of(self.record)
         try:
             data = self._fetcher.path(candidate.install.manifest_sha256).read_bytes()
             sources = self._fetcher.sources(manifests.decode(data))
@@ -228,7 +234,7 @@ class Machine:
 
     def _take_result(self, line: TrialResult) -> bool:
         candidate = msgspec.structs.replace(
-            _candidate(self.record),
+            candidate_of(self.record),
             golden=line.golden,
             latency_p50_ms=line.latency_p50_ms,
             latency_p95_ms=line.latency_p95_ms,
@@ -266,7 +272,7 @@ class Machine:
         if not line.ok or line.shadow is None:
             return self._fail_trial(line.reason or "the shadow phase was not carried out")
         is_passed, reason = judge_shadow(line.shadow, policy)
-        candidate = msgspec.structs.replace(_candidate(self.record), shadow=line.shadow, reason=reason)
+        candidate = msgspec.structs.replace(candidate_of(self.record), shadow=line.shadow, reason=reason)
         self.record = msgspec.structs.replace(self.record, candidate=candidate)
         if not is_passed:
             return self._fail_trial(reason)
@@ -274,14 +280,14 @@ class Machine:
         return self._advance(is_ok=True)
 
     def _commit(self) -> bool:
-        candidate = _candidate(self.record)
+        candidate = candidate_of(self.record)
         if not self.folder.verifies(candidate.slot, candidate.install.manifest_sha256):
             return self._advance(is_ok=False, reason="the slot no longer reads back as it was written")
         self.folder.mark_committed(candidate.slot)
         return self._advance(is_ok=True)
 
     def _roll_back(self) -> bool:
-        candidate = _candidate(self.record)
+        candidate = candidate_of(self.record)
         if candidate.slot != self.record.active:
             self.folder.clear(candidate.slot)
             return self._advance(is_ok=True)
@@ -320,10 +326,10 @@ class Machine:
             self._told = told
 
     def _shadow_policy(self) -> Shadow | None:
-        return _candidate(self.record).install.shadow if self.record.active else None
+        return candidate_of(self.record).install.shadow if self.record.active else None
 
     def _start_trial(self) -> None:
-        candidate, active = _candidate(self.record), self.record.active
+        candidate, active = candidate_of(self.record), self.record.active
         durable.remove(self._socket)
         self._trial = self._equipment.trials.start(
             self.folder.slot(candidate.slot),
@@ -358,9 +364,3 @@ class Machine:
         self._heard.clear()
         self._is_shadow_ready = False
         durable.remove(self._socket)
-
-
-def _candidate(record: ModelRecord) -> Candidate:
-    if record.candidate is None:
-        raise RuntimeError(f"{record.model} has no candidate")
-    return record.candidate

@@ -187,15 +187,22 @@ def advance(record: ModelRecord, *, is_ok: bool, reason: str = "", outcome: Outc
     return msgspec.structs.replace(record, step=following, candidate=candidate)
 
 
+def candidate_of(record: ModelRecord) -> Candidate:
+    """The present candidate; raises ValueError where there is none."""
+    if record.candidate is None:
+        raise ValueError(f"{record.model} has no candidate")
+    return record.candidate
+
+
 def arm(record: ModelRecord) -> ModelRecord:
     """Spend one try, before the worker runs."""
-    return _with_candidate(record, tries_left=_candidate(record).tries_left - 1)
+    return _with_candidate(record, tries_left=candidate_of(record).tries_left - 1)
 
 
 def disarm(record: ModelRecord) -> ModelRecord:
     """Give the try back: the supervisor was asked to stop, the candidate is not to blame."""
     return msgspec.structs.replace(
-        _with_candidate(record, tries_left=_candidate(record).tries_left + 1), step=Step.TRIAL
+        _with_candidate(record, tries_left=candidate_of(record).tries_left + 1), step=Step.TRIAL
     )
 
 
@@ -206,7 +213,7 @@ def boot(record: ModelRecord) -> ModelRecord:
     record = _with_candidate(record, interruptions=record.candidate.interruptions + 1)
     if record.step in (Step.TRIAL, Step.SHADOW):
         record = msgspec.structs.replace(record, step=Step.TRIAL)
-        if _candidate(record).tries_left <= 0:
+        if candidate_of(record).tries_left <= 0:
             return advance(record, is_ok=False, reason=f"{TRIES} starts did not finish its trial")
     return record
 
@@ -260,7 +267,7 @@ def report_id(deployment: str, counter: int, outcome: Outcome) -> str:
 
 def to_report(record: ModelRecord, now: float) -> InstallReport:
     """How the present candidate's install ended."""
-    candidate = _candidate(record)
+    candidate = candidate_of(record)
     install, outcome = candidate.install, candidate.outcome or Outcome.FAILED
     return InstallReport(
         id=report_id(install.deployment, install.counter, outcome),
@@ -283,14 +290,8 @@ def to_report(record: ModelRecord, now: float) -> InstallReport:
     )
 
 
-def _candidate(record: ModelRecord) -> Candidate:
-    if record.candidate is None:
-        raise ValueError(f"{record.model} has no candidate")
-    return record.candidate
-
-
 def _with_candidate(record: ModelRecord, **changes: object) -> ModelRecord:
-    return msgspec.structs.replace(record, candidate=msgspec.structs.replace(_candidate(record), **changes))
+    return msgspec.structs.replace(record, candidate=msgspec.structs.replace(candidate_of(record), **changes))
 
 
 def _with_slot(record: ModelRecord, slot: str, content: SlotRecord | None) -> ModelRecord:

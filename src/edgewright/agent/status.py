@@ -7,9 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.agent import states
-from edgewright.agent.enrol import NotEnrolled, load_identity
-from edgewright.agent.slots import ModelFolder
-from edgewright.agent.spool import Spool
+from edgewright.agent.disk import ModelFolder, NotEnrolled, Spool, load_identity
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,10 @@ It imports no runtime and no numpy, so that nothing that a model does can harm i
 
 from __future__ import annotations
 
-from edgewright.agent import logs
-from edgewright.agent.exchange import Exchange
+from edgewright.agent.disk import Sampling
+from edgewright.agent.link import Chance, Exchange, Schedule
 from edgewright.agent.machine import Equipment, Machine
-from edgewright.agent.policy import Sampling
-from edgewright.agent.schedule import Chance, Schedule
-from edgewright.agent.stop import Stop
+from edgewright.agent.system import Stop, logs
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.order import Install, Order

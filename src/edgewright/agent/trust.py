@@ -9,9 +9,7 @@ from edgewright.contract.envelope import open_sealed
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import FORMAT, MAX_ORDER_BYTES, PAYLOAD_TYPE, Install, Order
-from edgewright.contract.trusted import TrustedSet, role_of
-
-__all__ = ["TrustedSet", "read_manifest", "read_order", "role_of"]
+from edgewright.contract.trusted import TrustedSet
 
 
 def read_order(envelope: bytes, trusted: TrustedSet, *, device: str, nonce: str, now: float, skew_s: float) -> Order:

@@ -60,15 +60,9 @@ class Runtime(Protocol):
 def load_runtime(needed: Needed) -> Runtime:
     """The installed runtime that a manifest asks for. Raises NotFound or RuntimeUnfit."""
     runtime = cast(Runtime, plugins.load(GROUP, needed.name)())
-    if not _numbers(needed.minimum) <= _numbers(runtime.version) < _numbers(needed.below):
+    if not needed.takes(runtime.version):
         raise RuntimeUnfit(
             f"{needed.name} {runtime.version} is installed; the package needs {needed.minimum} up to {needed.below}",
             field="runtime",
         )
     return runtime
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: '1.23.2+cpu' is (1, 23, 2)."""
-    parts = version.split("+")[0].split(".")
-    return tuple(int(part) for part in parts if part.isdecimal())

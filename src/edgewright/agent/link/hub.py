@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edgewright.agent.link.throttle import Throttle
 from edgewright.contract import httpsig
 from edgewright.contract.errors import (
     ErrorBody,
@@ -30,31 +31,8 @@ from edgewright.contract.report import Batch, BatchReply, CheckIn, EnrolReply, E
 
 API = "/device/v1"
 MAX_REPLY_BYTES = 4 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
 
 T = TypeVar("T")
-
-
-class Throttle:
-    """A token bucket: `take` waits until so many bytes may pass. A rate of 0 lets everything pass."""
-
-    def __init__(self, rate_bytes_s: float, monotonic: Callable[[], float], wait: Callable[[float], bool]) -> None:
-        self.chunk_bytes = CHUNK_BYTES if not rate_bytes_s else int(max(1, min(CHUNK_BYTES, rate_bytes_s)))
-        self._rate_bytes_s = rate_bytes_s
-        self._monotonic = monotonic
-        self._wait = wait
-        self._free_bytes = 0.0
-        self._at = monotonic()
-
-    def take(self, size_bytes: int) -> None:
-        """Let `size_bytes` pass, after a while; at once if the wait is broken off because the agent shall stop."""
-        if not self._rate_bytes_s:
-            return
-        now = self._monotonic()
-        earned = (now - self._at) * self._rate_bytes_s
-        self._free_bytes, self._at = min(self._rate_bytes_s, self._free_bytes + earned) - size_bytes, now
-        if self._free_bytes < 0:
-            self._wait(-self._free_bytes / self._rate_bytes_s)
 
 
 class Link:

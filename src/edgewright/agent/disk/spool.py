@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from edgewright.agent.disk import durable
 from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.contract.report import InstallReport, Record
 
@@ -86,7 +87,7 @@ class Writer:
             self._close_segment()
         if self._fd < 0:
             self._fd, self._end = _create_segment(self._folder, self._name), 0
-            _sync_folder(self._folder)
+            durable.sync_folder(self._folder)
 
     def _write(self, frame: bytes) -> None:
         self._end = os.lseek(self._fd, 0, os.SEEK_END)
@@ -306,18 +307,4 @@ def _load_acknowledged(folder: Path) -> dict[str, set[int]]:
 
 
 def _save_acknowledged(folder: Path, done: dict[str, set[int]]) -> None:
-    path = folder / (ACKNOWLEDGED + ".new")
-    with path.open("wb") as file:
-        file.write(_frame(msgspec.msgpack.encode(done)))
-        file.flush()
-        os.fsync(file.fileno())
-    path.replace(folder / ACKNOWLEDGED)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    durable.replace(folder / ACKNOWLEDGED, _frame(msgspec.msgpack.encode(done)))

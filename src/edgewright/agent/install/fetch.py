@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.agent import durable
-from edgewright.agent.download import Source, download
+from edgewright.agent.disk import durable
+from edgewright.agent.install.download import Source, download
 from edgewright.agent.states import Candidate
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable

@@ -18,14 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewright.agent import policy as policies
-from edgewright.agent import slots
-from edgewright.agent.active import Installed, Stamp, read_active, read_policy, stamp
-from edgewright.agent.collector import Collector
-from edgewright.agent.package import Package, open_package
-from edgewright.agent.recorder import Outbox, Recorder, Source, read_source
-from edgewright.agent.shadow import Sender
-from edgewright.agent.spool import Writer
+from edgewright.agent.disk import Writer, slots
+from edgewright.agent.disk import policy as policies
+from edgewright.agent.serve.active import Installed, Stamp, read_active, read_policy, stamp
+from edgewright.agent.serve.collector import Collector
+from edgewright.agent.serve.copies import Sender
+from edgewright.agent.serve.package import Package, open_package
+from edgewright.agent.serve.recorder import Outbox, Recorder, Source, read_source
 from edgewright.contract.errors import EdgewrightError, InvalidInput
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.tensors import Contract, differences

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.agent.fetch import needed_bytes
+from edgewright.agent.install.fetch import needed_bytes
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.report import Capabilities
 
@@ -15,14 +15,8 @@ def misfit(manifest: Manifest, device: Capabilities) -> str:
     version = device.runtimes.get(runtime.name)
     if version is None:
         return f"the package needs the runtime {runtime.name}, which is not installed"
-    if not numbers(runtime.minimum) <= numbers(version) < numbers(runtime.below):
+    if not runtime.takes(version):
         return f"{runtime.name} {version} is installed; the package needs {runtime.minimum} up to {runtime.below}"
     if device.disk_free_bytes < needed_bytes(manifest):
         return f"the install needs {needed_bytes(manifest)} bytes of disk, {device.disk_free_bytes} are free"
     return ""
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: '1.23.2+cpu' is (1, 23, 2)."""
-    parts = version.split("+")[0].split(".")
-    return tuple(int(part) for part in parts if part.isdecimal())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewright.agent.spool import SpoolFull, Writer
+from edgewright.agent.disk import SpoolFull, Writer
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Manifest, Role
 from edgewright.contract.profile import Profile, Schema, decode_schema

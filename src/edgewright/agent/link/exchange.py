@@ -8,18 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.agent import logs, refresh, trust
-from edgewright.agent.durable import FileStore
-from edgewright.agent.enrol import Identity
-from edgewright.agent.link import Link
-from edgewright.agent.settings import Settings
-from edgewright.agent.spool import Entry, Spool
+from edgewright.agent import trust
+from edgewright.agent.disk import Entry, FileStore, Identity, Settings, Spool
+from edgewright.agent.link import refresh
+from edgewright.agent.link.hub import Link
+from edgewright.agent.system import logs
 from edgewright.contract import order as orders
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import MAX_MANIFEST_BYTES, Manifest
 from edgewright.contract.order import Install, Order
 from edgewright.contract.report import Batch, CheckIn, ModelState
-from edgewright.contract.trusted import TrustedSet
+from edgewright.contract.trusted import TrustedSet, role_of
 
 MAX_BATCHES = 8
 MAX_BATCH_RECORDS = 500
@@ -93,7 +92,7 @@ class Exchange:
         if self._trusted is None:
             raise HostileInput("no metadata is trusted yet")
         now = self._datetime()
-        role = trust.role_of(install.model)
+        role = role_of(install.model)
         self._trusted = refresh.load_role(self._tuf, self._link.tuf, self._trusted, role, now)
         length, sha256 = self._trusted.target(install.target_path)
         if sha256 != install.manifest_sha256 or length > MAX_MANIFEST_BYTES:

@@ -1,6 +1,6 @@
 """The worker: tries one candidate in a process of its own, so that a model which crashes its runtime crashes only it.
 
-Standard output is a line of JSON for each phase (see agent/trial.py); everything else goes to standard error.
+Standard output is a line of JSON for each phase (see agent/trial/lines.py); everything else goes to standard error.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.agent import golden
-from edgewright.agent.package import Package, blank_row, open_package, read_manifest
-from edgewright.agent.shadow import Receiver, compare_requests
-from edgewright.agent.trial import Line, ShadowDone, ShadowReady, TrialResult, encode_line
+from edgewright.agent.serve.package import Package, blank_row, open_package, read_manifest
+from edgewright.agent.trial import golden
+from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, encode_line
+from edgewright.agent.trial.shadow import Receiver, compare_requests
 from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.manifest import Manifest, Role
 from edgewright.contract.report import GoldenResult
@@ -149,7 +149,7 @@ def _own_stdout() -> Tell:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m edgewright.agent.worker", description="Try one candidate.")
+    parser = argparse.ArgumentParser(prog="python -m edgewright.agent.trial.worker", description="Try one candidate.")
     parser.add_argument("--slot", type=Path, required=True, help="folder of the candidate's package")
     parser.add_argument("--active", default="", help="folder of the active package, if there is one")
     parser.add_argument("--shadow-socket", type=Path, help="bind this socket and compare copies of requests")

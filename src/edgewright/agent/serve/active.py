@@ -6,11 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.agent import policy as policies
-from edgewright.agent import slots, states
-from edgewright.agent.policy import Policy
+from edgewright.agent import states
+from edgewright.agent.disk import Policy, slots
+from edgewright.agent.disk import policy as policies
 from edgewright.agent.states import ModelRecord
-from edgewright.contract.errors import HostileInput
 
 Stamp = tuple[int, int] | None
 
@@ -34,7 +33,7 @@ class Active(msgspec.Struct, frozen=True, kw_only=True):
 def read_active(model_dir: Path) -> Active | None:
     """The active package of the model in `model_dir`; None where nothing is installed, or nothing can be read."""
     for name in (slots.STATE, slots.BACKUP):
-        if (record := _read_record(model_dir / name)) is not None:
+        if (record := slots.read_record(model_dir / name)) is not None:
             return _active(model_dir, record)
     return None
 
@@ -78,10 +77,3 @@ def _installed(model_dir: Path, record: ModelRecord, slot: str) -> Installed | N
         counter=found.counter,
         manifest_sha256=found.manifest_sha256,
     )
-
-
-def _read_record(path: Path) -> ModelRecord | None:
-    try:
-        return states.decode(path.read_bytes())
-    except (OSError, HostileInput):
-        return None

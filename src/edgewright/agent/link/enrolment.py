@@ -1,48 +1,19 @@
-"""Who this device is: its key, its identity, and how it got them with a one-time claim token."""
+"""Enrolment: a device's own key, and how it gets its identity with a one-time claim token."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.agent import durable
-from edgewright.agent.durable import FileStore
-from edgewright.agent.link import Link
-from edgewright.contract.errors import InvalidInput, UsageError
+from edgewright.agent.disk import FileStore, Identity, durable, save_identity
+from edgewright.agent.link.hub import Link
+from edgewright.contract.errors import InvalidInput
 from edgewright.contract.report import Capabilities, EnrolRequest
 
-IDENTITY = "identity.json"
 KEY = "device.key"
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """This device, as its hub knows it."""
-
-    device: str
-    hub: str
-    name: str
-    labels: dict[str, str] = {}
-
-
-class NotEnrolled(UsageError):
-    """There is no identity in the folder yet, and no claim token to get one."""
-
-    code = "not_enrolled"
-    hint = "Run `edgewright-agent run --dir DIR --hub URL --claim TOKEN`; `edgewright device claim` makes a token."
-
-
-def load_identity(root: Path) -> Identity | None:
-    """The identity in `root`, or None; raises InvalidInput if the file is damaged."""
-    try:
-        return msgspec.json.decode((root / IDENTITY).read_bytes(), type=Identity)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError as error:
-        raise InvalidInput(f"{root / IDENTITY}: {error}", field=IDENTITY, hint="Enrol this device anew.") from error
 
 
 def load_key(root: Path) -> Ed25519PrivateKey:
@@ -83,8 +54,3 @@ def enrol(
     identity = Identity(device=reply.device, hub=hub, name=name, labels=reply.labels)
     save_identity(root, identity)
     return identity
-
-
-def save_identity(root: Path, identity: Identity) -> None:
-    """Keep the identity."""
-    durable.replace(root / IDENTITY, msgspec.json.encode(identity))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.agent.disk import MANIFEST
 from edgewright.agent.runtimes import ModelUnreadable, Session, load_runtime
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput, InvalidInput
@@ -97,7 +98,7 @@ def open_package(folder: Path, manifest_sha256: str = "") -> Package:
 def read_manifest(folder: Path, manifest_sha256: str = "") -> Manifest:
     """The manifest in `folder`. Raises ModelUnreadable where there is none, HostileInput where it is another."""
     try:
-        with (folder / "manifest.json").open("rb") as file:
+        with (folder / MANIFEST).open("rb") as file:
             data = file.read(manifests.MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise ModelUnreadable(f"no manifest in the slot: {error}") from error

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from edgewright.agent import durable
+from edgewright.agent.disk import durable
 from edgewright.contract.errors import HostileInput, Unreachable
 
 PART = ".part"

@@ -9,9 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from edgewright import __version__, plugins
+from edgewright.agent.runtimes import GROUP
 from edgewright.contract.report import Capabilities
-
-RUNTIMES = "edgewright.runtimes"
 
 
 def measure(folder: Path) -> Capabilities:
@@ -30,7 +29,7 @@ def measure(folder: Path) -> Capabilities:
 def _installed_runtimes() -> dict[str, str]:
     """Versions by name: a runtime's plug-in is named after the distribution that brings the runtime."""
     found: dict[str, str] = {}
-    for name in plugins.names(RUNTIMES):
+    for name in plugins.names(GROUP):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

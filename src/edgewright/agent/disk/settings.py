@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.agent import durable
+from edgewright.agent.disk import durable
 from edgewright.contract.errors import InvalidInput
 
 NAME = "agent.json"

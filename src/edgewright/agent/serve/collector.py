@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import save
 
-from edgewright.agent import sampling
-from edgewright.agent.package import Package
-from edgewright.agent.policy import Sampling
-from edgewright.agent.recorder import Outbox
+from edgewright.agent.disk import Sampling
+from edgewright.agent.serve import sampling
+from edgewright.agent.serve.package import Package
+from edgewright.agent.serve.recorder import Outbox
 from edgewright.contract.report import Sample
 
 ROWS_PER_BUDGET = 10

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.agent import durable, states
+from edgewright.agent import states
+from edgewright.agent.disk import durable
 from edgewright.agent.states import ModelRecord, SlotRecord
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput
@@ -47,7 +48,7 @@ class ModelFolder:
 
     def load(self) -> tuple[ModelRecord, Condition]:
         """The newest record that is whole, or what the slots themselves tell where both copies are damaged."""
-        copies = [_read_record(self.path / name) for name in (STATE, BACKUP)]
+        copies = [read_record(self.path / name) for name in (STATE, BACKUP)]
         whole = [record for record in copies if record is not None and record.model == self.model]
         if whole:
             is_doubled = len(whole) == len(copies) and whole[0] == whole[1]
@@ -158,7 +159,8 @@ class ModelFolder:
         )
 
 
-def _read_record(path: Path) -> ModelRecord | None:
+def read_record(path: Path) -> ModelRecord | None:
+    """One copy of the record, or None where it is missing or damaged."""
     try:
         return states.decode(path.read_bytes())
     except (OSError, HostileInput):

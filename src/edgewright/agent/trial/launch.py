@@ -1,24 +1,19 @@
-"""The worker that tries a candidate: started so that it dies with the supervisor, heard line by line, killed."""
+"""The supervisor's end of a trial: the worker is started, heard line by line, and killed. No numpy here."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edgewright.agent.trial import MAX_LINE_BYTES, Line, decode_line
+from edgewright.agent.system import start_bound
+from edgewright.agent.trial.lines import MAX_LINE_BYTES, Line, decode_line
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
-
-DELTA_TIMEOUT_S = 900
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Trial(Protocol):
@@ -48,7 +43,7 @@ class Trials(Protocol):
 class Workers:
     """Trials in processes of their own: a model that crashes its runtime takes nobody with it."""
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "edgewright.agent.worker")) -> None:
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "edgewright.agent.trial.worker")) -> None:
         self._command = command
 
     def start(self, slot: Path, active: Path | None, shadow: Shadow | None, socket: Path) -> Trial:
@@ -92,37 +87,6 @@ class Worker:
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
-
-
-def apply_delta(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
-    """Apply a delta in a process of its own, as its parser reads foreign bytes; raises HostileInput."""
-    arguments = ["apply", str(base), str(delta), str(result), str(max_bytes)]
-    process = start_bound([sys.executable, "-m", "edgewright.contract.delta", *arguments])
-    try:
-        process.communicate(timeout=DELTA_TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        process.kill()
-        process.communicate()
-        raise HostileInput(f"the delta was not applied within {DELTA_TIMEOUT_S} s") from error
-    if process.returncode != 0:
-        raise HostileInput(f"the delta does not apply (code {process.returncode})")
-
-
-def start_bound(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a process that the kernel kills when this one ends, however that happens."""
-    parent = os.getpid()
-
-    def bind() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it ended while we were being born
-            os._exit(1)
-
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        preexec_fn=bind,
-    )
 
 
 def _signal_name(number: int) -> str:

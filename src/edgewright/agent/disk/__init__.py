@@ -1,0 +1,31 @@
+"""What the agent keeps in its folder, written so that a power cut finds the old content or the new.
+
+Beside the names below, `durable`, `policy`, `settings` and `slots` are used as modules: `durable.replace(path, data)`.
+"""
+
+from edgewright.agent.disk.durable import FileStore
+from edgewright.agent.disk.identity import Identity, NotEnrolled, load_identity, save_identity
+from edgewright.agent.disk.policy import Policy, Sampling
+from edgewright.agent.disk.settings import Settings
+from edgewright.agent.disk.slots import MANIFEST, SLOTS, Condition, ModelFolder, StageFailed
+from edgewright.agent.disk.spool import Entry, Spool, SpoolFull, Writer
+
+__all__ = [
+    "Condition",
+    "Entry",
+    "FileStore",
+    "Identity",
+    "MANIFEST",
+    "ModelFolder",
+    "NotEnrolled",
+    "Policy",
+    "SLOTS",
+    "Sampling",
+    "Settings",
+    "Spool",
+    "SpoolFull",
+    "StageFailed",
+    "Writer",
+    "load_identity",
+    "save_identity",
+]

@@ -1,0 +1,12 @@
+"""What the agent needs of the operating system: signals, child processes, the log, facts about the machine.
+
+`facts` and `logs` are used as modules: `logs.say("agent started")`.
+"""
+
+from edgewright.agent.system.children import start_bound
+from edgewright.agent.system.stop import Stop
+
+__all__ = [
+    "Stop",
+    "start_bound",
+]

@@ -1,0 +1,18 @@
+"""A candidate's trial in a process of its own: the supervisor's end, and the lines in which the worker answers.
+
+The worker's end (`worker`, `golden`, `shadow`) loads a runtime and is not imported here: the supervisor carries none.
+"""
+
+from edgewright.agent.trial.launch import Trial, Trials, Workers
+from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, judge_shadow
+
+__all__ = [
+    "Line",
+    "ShadowDone",
+    "ShadowReady",
+    "Trial",
+    "TrialResult",
+    "Trials",
+    "Workers",
+    "judge_shadow",
+]
