@@ -36,6 +36,7 @@ from edgewright.contract.errors import (
     Refused,
     Told,
     Unreachable,
+    UsageError,
 )
 
 DIGEST = "ab" * 32
@@ -149,9 +150,17 @@ def test_a_dry_run_of_a_move_does_not_send_it(client, answers):
 
 
 def test_names_are_quoted_in_paths(client, answers):
-    answers.say("GET", "/api/v1/models/a%2F..%2Fb", ModelRecord(name="x", owner="", task="", latest=0, created_at=0.0))
+    answers.say("GET", "/api/v1/models/a%3Fb%20c", ModelRecord(name="x", owner="", task="", latest=0, created_at=0.0))
 
-    assert client.models.get("a/../b").name == "x"
+    assert client.models.get("a?b c").name == "x"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/../b"])
+def test_a_name_that_would_lead_elsewhere_is_never_sent(client, answers, name):
+    with pytest.raises(UsageError, match="no name"):
+        client.models.get(name)
+
+    assert answers.asked == []
 
 
 def test_a_snapshot_sends_only_the_bytes_that_the_hub_lacks(client, answers, tmp_path):

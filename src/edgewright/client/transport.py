@@ -12,7 +12,7 @@ import msgspec
 
 from edgewright import __version__
 from edgewright.contract.api import FileRef
-from edgewright.contract.errors import ErrorReply, HostileInput, InvalidInput, Told, Unreachable
+from edgewright.contract.errors import ErrorReply, HostileInput, InvalidInput, Told, Unreachable, UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -38,8 +38,8 @@ OnUpload = Callable[[Upload], None]
 class Transport:
     """One connection pool to one hub. Every method raises Unreachable, Told or HostileInput.
 
-    A request's path is given in parts, which are quoted here. `dry_run` asks the hub to check a change and to
-    return what would be, without doing it.
+    A request's path is given in parts, which are quoted here; UsageError is raised for one that can be no name.
+    `dry_run` asks the hub to check a change and to return what would be, without doing it.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -147,7 +147,13 @@ def read_chunks(path: Path) -> Iterator[bytes]:
 
 
 def _api(*parts: str | int) -> str:
-    return "/api/v1/" + "/".join(quote(str(part), safe="@") for part in parts)
+    return "/api/v1/" + "/".join(_quoted(str(part)) for part in parts)
+
+
+def _quoted(part: str) -> str:
+    if part in ("", ".", "..") or "/" in part:
+        raise UsageError(f"{part!r} is no name", field="name", hint="A name is not empty and holds no '/'.")
+    return quote(part, safe="@")
 
 
 def _words(query: dict[str, str | int | bool]) -> dict[str, str]:

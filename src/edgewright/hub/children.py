@@ -6,20 +6,29 @@ A question is a JSON argument; the answer is a line of JSON behind a mark, since
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from edgewright.contract.errors import Refused
+from edgewright.contract.errors import EdgewrightError, ErrorBody, InvalidInput, Refused, to_body
 from edgewright.hub.sandbox import GIB, PYTHON, run
 
 T = TypeVar("T")
+Q = TypeVar("Q")
 
 MARK = "edgewright-answer: "
 MEMORY_BYTES = 6 * GIB
 FILE_BYTES = 2 * GIB
 TAIL_CHARS = 2000
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """The line that the child writes: one of the two."""
+
+    answer: msgspec.Raw = msgspec.Raw(b"null")
+    refusal: ErrorBody | None = None
 
 
 class StepFailed(Refused):
@@ -30,7 +39,8 @@ class StepFailed(Refused):
 def ask(module: str, question: msgspec.Struct, answer_type: type[T], *, name: str, folder: Path, timeout_s: float) -> T:
     """Run `python -m module QUESTION` in `folder` and return its answer.
 
-    Raises StepFailed, which speaks of `name`, if the child crashes, hangs, takes too much memory or says nothing.
+    Raises InvalidInput if the child refuses what it was given, in its words, and StepFailed, which speaks of `name`,
+    if it crashes, hangs, takes too much memory or says nothing.
     """
     finished = run(
         [*PYTHON, "-m", module, msgspec.json.encode(question).decode()],
@@ -42,18 +52,26 @@ def ask(module: str, question: msgspec.Struct, answer_type: type[T], *, name: st
     )
     if not finished.is_ok:
         raise StepFailed(f"{name} {finished.explain()}: {finished.output[-TAIL_CHARS:].strip()}")
-    lines = [line for line in finished.output.splitlines() if line.startswith(MARK)]
+    reply = _reply(finished.output, name)
+    if reply.refusal is not None:
+        raise InvalidInput(reply.refusal.message, field=reply.refusal.field, hint=reply.refusal.hint)
+    return msgspec.json.decode(reply.answer, type=answer_type)
+
+
+def serve(act: Callable[[Q], msgspec.Struct], question_type: type[Q]) -> None:
+    """In the child: answer what was asked, or say why not."""
     try:
-        return msgspec.json.decode(lines[-1].removeprefix(MARK) if lines else "", type=answer_type)
-    except msgspec.MsgspecError as error:
-        raise StepFailed(f"{name} gave no answer: {finished.output[-TAIL_CHARS:].strip()}") from error
-
-
-def question(question_type: type[T]) -> T:
-    """In the child: what was asked."""
-    return msgspec.json.decode(sys.argv[1], type=question_type)
-
-
-def answer(reply: msgspec.Struct) -> None:
-    """In the child: give the answer."""
+        reply = Reply(
+            answer=msgspec.Raw(msgspec.json.encode(act(msgspec.json.decode(sys.argv[1], type=question_type))))
+        )
+    except EdgewrightError as error:
+        reply = Reply(refusal=to_body(error).error)
     sys.stdout.write(f"\n{MARK}{msgspec.json.encode(reply).decode()}\n")
+
+
+def _reply(output: str, name: str) -> Reply:
+    lines = [line for line in output.splitlines() if line.startswith(MARK)]
+    try:
+        return msgspec.json.decode(lines[-1].removeprefix(MARK) if lines else "", type=Reply)
+    except msgspec.MsgspecError as error:
+        raise StepFailed(f"{name} gave no answer: {output[-TAIL_CHARS:].strip()}") from error

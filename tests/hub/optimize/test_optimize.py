@@ -23,8 +23,8 @@ from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.jobs import Jobs, run_table
 from edgewright.hub.optimize.model import NeedsSnapshot, UnknownTarget
 from edgewright.hub.optimize.service import KIND, Optimize, Work
-from edgewright.hub.optimize.workshop import calibration_rows, check_rows
-from edgewright.hub.registry import Blobs, Registry, UnknownVersion
+from edgewright.hub.optimize.workshop import calibration_rows
+from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_rows
 from plugins.step_checks import answers
 
 

@@ -8,7 +8,7 @@ import onnxruntime as ort
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Contract, Kind
-from edgewright.hub.children import answer, question
+from edgewright.hub.children import serve
 
 
 class EvaluatorQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,4 +41,4 @@ def evaluate(asked: EvaluatorQuestion) -> EvaluatorAnswer:
 
 
 if __name__ == "__main__":
-    answer(evaluate(question(EvaluatorQuestion)))
+    serve(evaluate, EvaluatorQuestion)

@@ -58,7 +58,8 @@ def check_rows(arrays: Arrays, where: str) -> int:
     """The number of rows, which all arrays share; raises InvalidInput."""
     lengths = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
     if not lengths or len(set(lengths.values())) != 1 or -1 in lengths.values():
-        raise InvalidInput(f"the arrays of {where} differ in length: {lengths}", field=where)
+        hint = "All arrays of a file have one row to an example."
+        raise InvalidInput(f"the arrays of {where} differ in length: {lengths}", field=where, hint=hint)
     return next(iter(lengths.values()))
 
 

@@ -13,6 +13,7 @@ from edgewright.contract.errors import InvalidInput
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 MAX_UNPACKED_BYTES = 2 * 1024**3
+HINT = "Write it with numpy.savez(path, name=array, ...), of numbers or strings and not of objects."
 
 
 def read(path: Path, name: str) -> dict[str, np.ndarray]:
@@ -21,11 +22,12 @@ def read(path: Path, name: str) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > MAX_UNPACKED_BYTES:
-            raise InvalidInput(f"{name} unpacks to {unpacked} bytes; at most {MAX_UNPACKED_BYTES} are read", field=name)
+            message = f"{name} unpacks to {unpacked} bytes; at most {MAX_UNPACKED_BYTES} are read"
+            raise InvalidInput(message, field=name, hint="Split the dataset, or leave rows out.")
         with np.load(path, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise InvalidInput(f"{name} is not an .npz of plain arrays: {error}", field=name) from error
+        raise InvalidInput(f"{name} is not an .npz of plain arrays: {error}", field=name, hint=HINT) from error
 
 
 def write(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from edgewright.hub.children import answer, question
+from edgewright.hub.children import serve
 from edgewright.hub.optimize import golden
 from edgewright.hub.optimize.model import Figures, MeasureQuestion
 from edgewright.hub.optimize.parity import predicted
@@ -98,4 +98,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    answer(measure(question(MeasureQuestion)))
+    serve(measure, MeasureQuestion)

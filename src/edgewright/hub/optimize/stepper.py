@@ -9,7 +9,7 @@ import numpy
 import onnx
 import onnxruntime
 
-from edgewright.hub.children import answer, question
+from edgewright.hub.children import serve
 from edgewright.hub.optimize.model import Outcome, StepQuestion
 from edgewright.hub.optimize.steps import StepContext, step
 
@@ -42,4 +42,4 @@ def surface(path: Path) -> list[tuple[str, int, int]]:
 
 
 if __name__ == "__main__":
-    answer(take_step(question(StepQuestion)))
+    serve(take_step, StepQuestion)

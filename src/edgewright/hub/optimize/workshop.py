@@ -14,7 +14,7 @@ from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
 from edgewright.hub.optimize.measure import compare
 from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
-from edgewright.hub.registry import Blobs
+from edgewright.hub.registry import Blobs, check_rows
 from edgewright.hub.registry.inspect import SourceFacts, inspect_source
 
 MAX_CALIBRATION_ROWS = 512
@@ -97,30 +97,11 @@ class Workshop:
         return folder.resolve()
 
 
-def check_rows(arrays: Arrays, inputs: tuple[TensorSpec, ...], name: str) -> None:
-    """Raise InvalidInput where the arrays of file `name` do not fit the contract's inputs."""
-    for spec in inputs:
-        field = f"{name}.{spec.name}"
-        if spec.name not in arrays:
-            have = ", ".join(sorted(arrays)) or "none"
-            raise InvalidInput(f"{name} has no array '{spec.name}', an input of the model; it has {have}", field=field)
-        shape = arrays[spec.name].shape
-        if not _fits(shape, spec.shape):
-            raise InvalidInput(f"{field} has shape {list(shape)}, the contract says {list(spec.shape)}", field=field)
-        if not len(arrays[spec.name]):
-            raise InvalidInput(f"{field} has no rows", field=field)
-
-
 def calibration_rows(train: Arrays, inputs: tuple[TensorSpec, ...]) -> Arrays:
     """At most MAX_CALIBRATION_ROWS training rows, spread evenly, in the contract's element types."""
     rows = len(train[inputs[0].name])
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAX_CALIBRATION_ROWS)).round().astype(np.int64))
     return {spec.name: train[spec.name][chosen].astype(spec.dtype.value) for spec in inputs}
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    """The first axis counts rows, however many the model takes at once."""
-    return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape[1:], wanted[1:], strict=True))
 
 
 def _emptied(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from edgewright.hub.registry.blobs import Blobs
 from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
+from edgewright.hub.registry.rows import check_rows
 from edgewright.hub.registry.service import Registry
 
-__all__ = ["Blobs", "Registry", "UnknownModel", "UnknownVersion", "check_name"]
+__all__ = ["Blobs", "Registry", "UnknownModel", "UnknownVersion", "check_name", "check_rows"]

@@ -10,7 +10,8 @@ import onnxruntime as ort
 
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract
-from edgewright.hub.children import answer, question
+from edgewright.hub.children import serve
+from edgewright.hub.registry.rows import check_rows
 
 MAX_ROWS = 50_000
 
@@ -34,19 +35,21 @@ def build(asked: ReferenceQuestion) -> ReferenceAnswer:
     """Profile the training rows as inputs and the hold-out's predictions as outputs.
 
     A model is surer of rows it learned than of rows it meets: its own training scores would look like drift.
+    Raises InvalidInput where the rows do not fit the contract.
     """
     session = ort.InferenceSession(asked.model, providers=["CPUExecutionProvider"])
     names = [spec.name for spec in asked.contract.outputs]
-    answers = session.run(names, _inputs(Path(asked.holdout), asked.contract))
-    inputs, outputs = _inputs(Path(asked.train), asked.contract), dict(zip(names, answers, strict=True))
+    answers = session.run(names, _inputs(Path(asked.holdout), asked.contract, "holdout.npz"))
+    inputs, outputs = _inputs(Path(asked.train), asked.contract, "train.npz"), dict(zip(names, answers, strict=True))
     schema = build_schema(asked.contract, asked.name, asked.version, inputs, outputs)
     return ReferenceAnswer(schema=encode_schema(schema))
 
 
-def _inputs(path: Path, contract: Contract) -> dict[str, np.ndarray]:
+def _inputs(path: Path, contract: Contract, name: str) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as arrays:
+        check_rows(arrays, contract.inputs, name)
         return {spec.name: arrays[spec.name][:MAX_ROWS].astype(spec.dtype) for spec in contract.inputs}
 
 
 if __name__ == "__main__":
-    answer(build(question(ReferenceQuestion)))
+    serve(build, ReferenceQuestion)

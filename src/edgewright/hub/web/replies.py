@@ -9,9 +9,14 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from edgewright.contract.errors import EdgewrightError, ErrorBody, ErrorReply, to_body
+from edgewright.contract.errors import EdgewrightError, ErrorBody, ErrorReply, NotFound, to_body
 
 log = structlog.get_logger()
+
+
+class NoSuchDoor(NotFound):
+    code = "no_such_door"
+    hint = "/api/schema describes every door."
 
 
 def on_refusal(_request: Request[Any, Any, Any], error: EdgewrightError) -> Response[bytes]:
@@ -19,14 +24,16 @@ def on_refusal(_request: Request[Any, Any, Any], error: EdgewrightError) -> Resp
     return _reply(error.http_status, to_body(error))
 
 
-def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """An error of the framework: no such path, a body that does not parse."""
+    if error.status_code in (404, 405):
+        return on_refusal(request, NoSuchDoor(f"there is no {request.method} {request.url.path}", field="path"))
     field, message = "", error.detail
     extra = error.extra
     if isinstance(error, ValidationException) and isinstance(extra, list) and extra:
         field = str(extra[0].get("key", ""))
         message = str(extra[0].get("message", message))
-    code = {404: "not_found", 405: "not_found", 400: "usage"}.get(error.status_code, "http_error")
+    code = "usage" if error.status_code == 400 else "http_error"
     return _reply(error.status_code, ErrorReply(ErrorBody(code=code, message=message, field=field)))
 
 
