@@ -187,8 +187,8 @@ def test_a_damaged_new_package_leaves_the_old_one_answering(ready: ModelOnDisk, 
     with Model("digits", ready.root) as model:
         model.predict(image=good.images[:1])
         ready.pack("b", good, version=2)
-        ready.activate("b")
         (ready.slot("b") / "model.onnx").write_bytes(b"nothing")
+        ready.activate("b")
 
         until(lambda: bool(records(ready, Fault)), model, good.images[:1])
 
