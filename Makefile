@@ -15,7 +15,7 @@ demo: $(VENV)/.demo ## the whole loop on this machine, in about two minutes (ARG
 	@$(BIN)/edgewright demo $(ARGS)
 
 test: $(VENV)/.dev ## the quick tests
-	$(BIN)/python -m pytest -m "not chromium and not slow" -n 2
+	$(BIN)/python -m pytest -m "not chromium and not slow and not e2e" -n 2
 
 check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 	$(BIN)/ruff check .
