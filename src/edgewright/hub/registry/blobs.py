@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import obstore
 from obstore.store import LocalStore
@@ -56,25 +58,51 @@ class Blobs:
             digest = self.put_stream(iter(lambda: file.read(CHUNK_BYTES), b""))
         return digest, self.size(digest)
 
-    def put_stream(self, chunks: Iterable[bytes], *, expected_sha256: str = "") -> str:
-        """Store what `chunks` yields; raises InvalidInput if it is too long or not what was announced."""
-        hasher, length = hashlib.sha256(), 0
-        with tempfile.NamedTemporaryFile(dir=self._incoming) as draft:
+    def put_stream(self, chunks: Iterable[bytes]) -> str:
+        """Store what `chunks` yields and return its digest; raises InvalidInput if it is too long."""
+        with self.draft() as draft:
             for chunk in chunks:
-                length += len(chunk)
-                if length > MAX_BLOB_BYTES:
-                    raise InvalidInput(f"a blob has at most {MAX_BLOB_BYTES} bytes", field="body")
-                hasher.update(chunk)
                 draft.write(chunk)
-            draft.flush()
-            digest = hasher.hexdigest()
-            if expected_sha256 not in ("", digest):
-                raise InvalidInput(f"the body's SHA-256 is {digest}, not {expected_sha256}", field="sha256")
-            if not self.exists(digest):
-                obstore.put(self._store, f"{digest[:2]}/{digest}", Path(draft.name))
-        return digest
+            return draft.keep()
+
+    @contextlib.contextmanager
+    def draft(self) -> Iterator[BlobDraft]:
+        """A blob that grows piece by piece; unless it is kept, nothing of it stays."""
+        with tempfile.NamedTemporaryFile(dir=self._incoming) as file:
+            yield BlobDraft(file, self._keep)
+
+    def _keep(self, draft: Path, digest: str) -> None:
+        if not self.exists(digest):
+            obstore.put(self._store, f"{digest[:2]}/{digest}", draft)
 
     def _place(self, sha256: str) -> Path:
         if len(sha256) != 64 or not set(sha256) <= HEX:
             raise InvalidInput(f"'{sha256[:80]}' is no SHA-256 (64 lower-case hexadecimal digits)", field="sha256")
         return self._root / sha256[:2] / sha256
+
+
+class BlobDraft:
+    """The bytes of a blob as they arrive; they are hashed and counted on the way."""
+
+    def __init__(self, file: IO[bytes], keep: Callable[[Path, str], None]) -> None:
+        self._file = file
+        self._keep = keep
+        self._hasher = hashlib.sha256()
+        self._length = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Append `chunk`; raises InvalidInput where the blob becomes too long."""
+        self._length += len(chunk)
+        if self._length > MAX_BLOB_BYTES:
+            raise InvalidInput(f"a blob has at most {MAX_BLOB_BYTES} bytes", field="body")
+        self._hasher.update(chunk)
+        self._file.write(chunk)
+
+    def keep(self, expected_sha256: str = "") -> str:
+        """Store the whole and return its digest; raises InvalidInput if that is not the one announced."""
+        digest = self._hasher.hexdigest()
+        if expected_sha256 not in ("", digest):
+            raise InvalidInput(f"the body's SHA-256 is {digest}, not {expected_sha256}", field="sha256")
+        self._file.flush()
+        self._keep(Path(self._file.name), digest)
+        return digest

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, head, post, put
@@ -18,7 +15,6 @@ from edgewright.hub.registry.blobs import MAX_BLOB_BYTES
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
 Digest = Annotated[str, PathParameter(description="SHA-256, 64 lower-case hexadecimal digits")]
-CHUNKS_IN_FLIGHT = 16
 
 
 @head("/blobs/{sha256:str}", sync_to_thread=True)
@@ -43,19 +39,10 @@ async def upload_blob(
     require(principal, Permission.WRITE_DATA)
     if hub.blobs.exists(sha256):
         return Response({"sha256": sha256, "is_new": False}, status_code=200)
-    chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=CHUNKS_IN_FLIGHT)
-    gone = threading.Event()
-    storing = asyncio.create_task(asyncio.to_thread(hub.blobs.put_stream, _drain(chunks, gone), expected_sha256=sha256))
-    try:
+    with hub.blobs.draft() as draft:
         async for chunk in request.stream():
-            if storing.done():
-                break
-            await asyncio.to_thread(chunks.put, chunk)
-        await asyncio.to_thread(chunks.put, None)
-    except BaseException:
-        gone.set()
-        raise
-    await storing
+            await asyncio.to_thread(draft.write, chunk)  # a thread for each piece: a slow sender holds none
+        await asyncio.to_thread(draft.keep, sha256)
     return Response({"sha256": sha256, "is_new": True}, status_code=201)
 
 
@@ -100,19 +87,6 @@ def label(data: JSONBody[list[LabelDraft]], hub: TheHub, principal: Caller, dry_
     """Say what samples show."""
     require(principal, Permission.LABEL)
     return {"labelled": hub.data.label(principal, data, dry_run=dry_run)}
-
-
-def _drain(chunks: queue.Queue[bytes | None], gone: threading.Event) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = chunks.get(timeout=1.0)
-        except queue.Empty:
-            if gone.is_set():
-                raise ConnectionError("the sender has gone") from None
-            continue
-        if chunk is None:
-            return
-        yield chunk
 
 
 ROUTES = [blob_exists, blob, upload_blob, create_snapshot, snapshots, snapshot, samples, label]
