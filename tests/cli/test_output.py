@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from edgewright.cli import formats
-from edgewright.cli.output import say_done, show_facts, show_table
+from edgewright.cli.output import fit_widths, say_done, show_facts, show_table
 from edgewright.cli.verbs.model import VARIANT_COLUMNS
 from edgewright.cli.verbs.waves import show_rollout, show_watched
 from edgewright.contract.api import (
@@ -59,6 +59,21 @@ def test_a_table_fits_80_columns_and_loses_nothing(capsys):
     assert max(map(len, out.splitlines())) <= 80
     assert "[red]ada" in out
     assert out.count("b") == 90
+
+
+def test_what_is_short_stays_whole_where_room_is_scarce():
+    wanted, numbers = [25, 15, 7, 6, 30, 9], [False, False, False, True, False, False]
+
+    given = fit_widths(wanted, numbers, 72)
+
+    assert sum(given) == 72
+    assert (given[0], given[2], given[3], given[5]) == (25, 7, 6, 9)
+
+
+def test_details_are_words_with_short_digests():
+    told = formats.details({"roles": ["admin", "viewer"], "digest": "sha256:" + "ab" * 32, "labels": {}, "count": 3})
+
+    assert told == "roles=admin+viewer, digest=sha256:abababababab, labels=none, count=3"
 
 
 def test_variants_fit_80_columns(capsys):
@@ -143,7 +158,7 @@ def test_off_a_terminal_a_watched_rollout_tells_each_change_in_a_line(capsys):
     assert last.state == "done"
     assert seen.out == ""
     assert seen.err.splitlines()[-2:] == [
-        "wave 1 of 1: passed, 0 committed, 0 failed, 1 waiting",
+        "wave 1 to 1 device: passed, 0 committed, 0 failed, 1 waiting",
         "rollout rollout-1: done",
     ]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
+from typing import Any
 
+DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
@@ -46,9 +49,27 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
+def counted(count: int, noun: str) -> str:
+    """How many of something, in words that take an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def words(items: Iterable[object], none: str = "") -> str:
     """Items in a line."""
     return ", ".join(str(item) for item in items) or none
+
+
+def details(items: dict[str, Any]) -> str:
+    """Facts by name, with digests shortened: what an audit entry or a run's result tells."""
+    return words(f"{name}={_detail(value)}" for name, value in items.items())
+
+
+def _detail(value: object) -> str:
+    if isinstance(value, dict):
+        return f"({details(value)})" if value else "none"
+    if isinstance(value, list | tuple):
+        return "+".join(map(_detail, value)) or "none"
+    return DIGEST.sub(lambda found: short(found[0]), str(value))
 
 
 def pairs(items: dict[str, str]) -> str:

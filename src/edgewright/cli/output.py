@@ -18,7 +18,10 @@ T = TypeVar("T")
 Column = tuple[str, Callable[[T], str]]
 """A column's title, and what stands in it for a record. A title that ends in '>' is set to the right."""
 
-WHOLE_NAME_CHARS = 40
+WORD_CHARS, NAME_CHARS = 9, 24
+"""How far words and names are narrowed while there is something else to narrow."""
+GAP_CHARS = 2
+"""What rich leaves between two columns of this kind of table."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and change nothing.")]
@@ -118,15 +121,33 @@ def build_table(records: Sequence[T], columns: Sequence[Column[T]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    whole = min(WHOLE_NAME_CHARS, max((len(columns[0][1](record)) for record in records), default=0))
-    for title, _ in columns:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
+    titles = [title.rstrip(">") for title, _ in columns]
+    rows = [[value(record) for _, value in columns] for record in records]
+    wanted = [max(map(_width, column)) for column in zip(titles, *rows, strict=True)]
+    numbers = [title.endswith(">") for title, _ in columns]
+    given = fit_widths(wanted, numbers, console().width - GAP_CHARS * (len(columns) - 1))
+    for (title, _), width in zip(columns, given, strict=True):
         side: Literal["left", "right"] = "right" if title.endswith(">") else "left"
-        min_width = whole if title == columns[0][0] else None
-        table.add_column(title.rstrip(">"), justify=side, overflow="fold", min_width=min_width)
-    for record in records:
-        table.add_row(*(Text(value(record)) for _, value in columns))
+        table.add_column(title.rstrip(">"), justify=side, overflow="fold", width=width)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
+
+
+def fit_widths(wanted: Sequence[int], numbers: Sequence[bool], room: int) -> list[int]:
+    """How wide each column shall be. Where room is short the widest text wraps first, then names, and numbers last."""
+    widths = list(wanted)
+    texts = [column for column in range(1, len(widths)) if not numbers[column]]
+    for columns, least in ((texts, WORD_CHARS), ([0], NAME_CHARS), (range(len(widths)), 1)):
+        while sum(widths) > room and columns and max(widths[column] for column in columns) > least:
+            widths[max(columns, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _width(text: str) -> int:
+    """The longest line of a text, in characters."""
+    return max(map(len, text.split("\n")))
 
 
 def console(*, is_talk: bool = False) -> Console:

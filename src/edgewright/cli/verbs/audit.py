@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import moment, words
+from edgewright.cli.formats import details, moment
 from edgewright.cli.output import Column, Json, refuse, say, show_facts, show_table
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def list_entries(
         ("WHO", lambda one: one.actor),
         ("DID", lambda one: one.action),
         ("WITH", lambda one: one.subject),
-        ("DETAIL", lambda one: words(f"{name}={value}" for name, value in one.detail.items())),
+        ("DETAIL", lambda one: details(one.detail)),
     ]
     show_table(entries, columns, as_json=as_json, empty="No entries." if after else "Nothing has been done yet.")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import duration, moment, share, words
+from edgewright.cli.formats import ago, details, duration, moment, share
 from edgewright.cli.output import Column, DryRun, Json, refuse, say_done, show_facts, show_table
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def list_runs(
     """List the runs."""
     with connect() as client:
         runs = client.runs.list(kind, subject)
+    now = time.time()
     show_table(
         runs,
         [
@@ -34,7 +36,7 @@ def list_runs(
             ("STATE", lambda one: one.state),
             ("DONE>", lambda one: share(one.fraction)),
             ("STEP", lambda one: one.step),
-            ("STARTED", lambda one: moment(one.started_at)),
+            ("STARTED", lambda one: ago(one.started_at, now)),
         ],
         as_json=as_json,
         empty="No runs yet. Start one: edgewright train",
@@ -85,11 +87,11 @@ RUN_FACTS: list[Column[RunRecord]] = [
     ("run", lambda one: one.id),
     ("kind", lambda one: one.kind),
     ("subject", lambda one: one.subject),
-    ("state", lambda one: f"{one.state} {one.step}".rstrip()),
+    ("state", lambda one: one.state if one.state == "done" else f"{one.state} {one.step}".rstrip()),
     ("done", lambda one: share(one.fraction)),
     ("why", lambda one: one.why),
     ("error", lambda one: one.error),
-    ("result", lambda one: words(f"{name}={value}" for name, value in one.result.items())),
+    ("result", lambda one: details(one.result)),
     ("started", lambda one: moment(one.started_at)),
     ("took", lambda one: duration(one.ended_at - one.started_at) if one.ended_at else ""),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from edgewright.cli.formats import share, size
+from edgewright.cli.formats import counted, share, size
 from edgewright.cli.output import (
     Column,
     build_table,
@@ -30,6 +30,8 @@ def show_rollout(rollout: RolloutRecord, *, as_json: bool, with_devices: bool = 
     show_table(rollout.waves, WAVE_COLUMNS, as_json=False, empty="No waves yet.")
     if with_devices:
         show_table(rollout.deployments, DEPLOYMENT_COLUMNS, as_json=False, empty="No device has begun.")
+        if told := [one for one in rollout.deployments if one.reason]:
+            show_table(told, REASON_COLUMNS, as_json=False, empty="")
 
 
 def show_watched(rollouts: Iterable[RolloutRecord], *, as_json: bool) -> RolloutRecord:
@@ -62,7 +64,7 @@ def _show_lines(rollouts: Iterable[RolloutRecord], *, as_json: bool) -> RolloutR
 
 def _line(wave: WaveRecord) -> str:
     counts = f"{wave.committed} committed, {wave.failed} failed, {wave.waiting} waiting"
-    return f"wave {wave.number} of {wave.size}: {wave.state}, {counts} {wave.reason}".rstrip()
+    return f"wave {wave.number} to {counted(wave.size, 'device')}: {wave.state}, {counts}"
 
 
 ROLLOUT_FACTS: list[Column[RolloutRecord]] = [
@@ -92,6 +94,10 @@ DEPLOYMENT_COLUMNS: list[Column[DeploymentRecord]] = [
     ("AGREES>", lambda one: "" if one.agreement is None else share(one.agreement)),
     ("RECEIVED>", lambda one: size(one.received_bytes) if one.full_bytes else ""),
     ("FULL>", lambda one: size(one.full_bytes) if one.full_bytes else ""),
+]
+
+REASON_COLUMNS: list[Column[DeploymentRecord]] = [
+    ("DEVICE", lambda one: one.device),
     ("REASON", lambda one: one.reason),
 ]
 
