@@ -67,6 +67,15 @@ def test_every_command_has_help(words, capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_no_help_in_a_list_of_commands_is_cut(capsys):
+    groups = {words[:-1] for words in verbs()}
+
+    for words in groups:
+        ROOT.main([*words, "--help"], prog_name="edgewright", standalone_mode=False)
+
+    assert [line for line in capsys.readouterr().out.splitlines() if line[:1] == " " and line.endswith("...")] == []
+
+
 def test_every_command_takes_json():
     assert [words for words, command in verbs().items() if "--json" not in options(command)] == []
 

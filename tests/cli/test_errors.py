@@ -51,6 +51,7 @@ def test_without_a_login_the_code_is_4(edgewright):
         (["model", "regster"], "no such command 'regster'. Did you mean 'register'?"),
         (["release", "show"], "missing argument"),
         (["device", "claim", "--count", "none"], "--count"),
+        (["hub", "up"], "\n  --> --dir\n"),
         (["device", "claim", "--count", "0"], "--count"),
         (["device", "claim", "--expires", "soon"], "'soon' is not a time span"),
         (["device", "claim", "--label", "berlin"], "'berlin' is not of the form name=value"),

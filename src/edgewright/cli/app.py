@@ -114,6 +114,7 @@ def _usage_error(error: typer.TyperException) -> EdgewrightError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "edgewright"
     message = error.format_message() if hasattr(error, "format_message") else str(error)
-    option = getattr(error, "option_name", None) or getattr(getattr(error, "param", None), "name", None)
+    parameter = getattr(error, "param", None)
+    option = getattr(error, "option_name", None) or max(getattr(parameter, "opts", ()), key=len, default="")
     text = message[:1].lower() + message[1:].rstrip(".")
-    return UsageError(text, field=option or "", hint=f"See `{command} --help`.")
+    return UsageError(text, field=option, hint=f"See `{command} --help`.")

@@ -203,7 +203,8 @@ def _foreign_errors_told() -> Iterator[None]:
         yield
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(
-            f"the hub does not answer: {error or type(error).__name__}", hint="The agent goes on trying."
+            f"the hub does not answer: {error or type(error).__name__}",
+            hint="Is the hub up? An agent that is enrolled goes on trying.",
         ) from error
 
 

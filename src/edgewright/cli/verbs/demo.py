@@ -17,7 +17,10 @@ def demo(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take two real models through their whole life on eight devices, in about two minutes."""
+    """Take two real models through their whole life on eight devices.
+
+    It takes about two minutes.
+    """
     from edgewright.cli.demo.run import run_demo
 
     run_demo(folder, keep=keep, as_json=as_json)

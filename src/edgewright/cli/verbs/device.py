@@ -9,7 +9,7 @@ import typer
 
 from edgewright.cli.arguments import labels_of, seconds_of
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import ago, moment, pairs, size, words
+from edgewright.cli.formats import ago, counted, moment, pairs, size, words
 from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def claim(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make one-time tokens, each of which enrols one device; they are shown once."""
+    """Make one-time tokens that enrol devices.
+
+    Each enrols one device, and is shown once.
+    """
     from edgewright.contract.api import ClaimDraft
 
     draft = ClaimDraft(count=count, labels=labels_of(label or []), expires_in_s=seconds_of(expires, "expires"))
@@ -41,7 +44,7 @@ def claim(
         for token in reply.tokens:
             typer.echo(token)
     say_done(
-        f"{len(reply.tokens)} tokens, good until {moment(reply.expires_at)}",
+        f"{counted(count, 'token')}, good until {moment(reply.expires_at)}",
         f"edgewright-agent run --dir DIR --hub {hub} --claim TOKEN",
         dry_run=dry_run,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import moment, words
+from edgewright.cli.formats import words
 from edgewright.cli.output import Column, Json, say, say_next, show_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def status(
     if as_json:
         return
     for alert in (alert for one in found for alert in one.alerts if alert.state == "open"):
-        say(f"since {moment(alert.since)}, on {len(alert.devices)} devices: {alert.message}")
+        say(alert.message)
     for drifting in words({one.model for one in found if one.is_drifting}).split(", "):
         if drifting:
             say_next(f"edgewright data samples {drifting} --unlabelled")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import moment
+from edgewright.cli.formats import counted, moment
 from edgewright.cli.output import DryRun, Json, say_done, show_json, show_table
 
 app = typer.Typer(no_args_is_help=True)
@@ -35,7 +35,7 @@ def create(
     if as_json:
         show_json(group)
     say_done(
-        f"group {group.name} holds {group.count} devices",
+        f"group {group.name} holds {counted(group.count, 'device')}",
         f"edgewright rollout start MODEL/COUNTER --group {group.name}",
         dry_run=dry_run,
     )

@@ -106,7 +106,7 @@ def _check_free(host: str, port: int) -> None:
             pass
     except OSError as error:
         raise Refused(
-            f"cannot listen at {host}:{port}: {error.strerror or error}",
+            f"cannot listen at {host}:{port}: {os.strerror(error.errno) if error.errno else error}",
             field="port",
             hint="Another hub may run there; choose another port with --port.",
         ) from error

@@ -62,6 +62,12 @@ def read_password(*, from_stdin: bool, confirm: bool = False) -> str:
     """A password from the terminal, unseen, or the first line of standard input."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        from edgewright.contract.errors import UsageError
+
+        raise UsageError(
+            "there is no terminal to ask for a password", field="password", hint="Pipe it in with --password-stdin."
+        )
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
     return password
 

@@ -38,7 +38,8 @@ def optimize(
         if no_wait or dry_run:
             if as_json:
                 show_json(runs)
-            say_done(f"{len(runs)} runs are queued: {words(run.id for run in runs)}", dry_run=dry_run)
+            jobs = words(run.id or run.subject for run in runs)
+            say_done(f"queued: {jobs}", "edgewright run ls --kind optimize", dry_run=dry_run)
             return
         with RunProgress() as progress:
             ended = client.runs.wait_all([run.id for run in runs], progress)

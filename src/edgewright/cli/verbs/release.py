@@ -101,19 +101,20 @@ def sign(
     show_facts(release, RELEASE_FACTS, as_json=as_json)
     say_done(
         f"release {release.id} is signed",
-        f"edgewright release approve {release.id}    (by somebody else than {release.author})",
+        f"edgewright release approve {release.id}  # by somebody else than {release.author}",
         dry_run=dry_run,
     )
 
 
 @app.command("approve")
 def approve(reference: Reference, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Approve a release as it is now; its author's approval does not count."""
+    """Approve a release as it is now; its author may not."""
     with connect() as client:
         release = client.releases.approve(*release_of(reference), dry_run=dry_run)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
+    given = f"release {release.id} has {len(release.approvals)} of {release.approvals_needed} approvals"
     say_done(
-        f"release {release.id} has {len(release.approvals)} of {release.approvals_needed} approvals",
+        f"release {release.id} is approved by you" if dry_run else given,
         f"edgewright rollout start {release.id} --group GROUP --waves 1,3,8",
         dry_run=dry_run,
     )
@@ -159,8 +160,14 @@ RELEASE_FACTS: list[Column[ReleaseRecord]] = [
     ("state", lambda one: f"{one.state} {one.bad_reason}".rstrip()),
     ("digest", lambda one: one.digest),
     ("packages", lambda one: "\n".join(f"{package.target}  {size(package.size_bytes)}" for package in one.packages)),
-    ("signed", lambda one: f"{len(one.signatures)} of {one.signatures_needed} {words(map(short, one.signatures))}"),
+    ("signed", lambda one: _signed(one)),
     ("approved", lambda one: f"{len(one.approvals)} of {one.approvals_needed} {words(one.approvals)}"),
     ("note", lambda one: one.note),
     ("by", lambda one: f"{one.author}, {moment(one.created_at)}"),
 ]
+
+
+def _signed(release: ReleaseRecord) -> str:
+    if not release.signatures_needed:  # what must be signed is known once the release is kept
+        return "not yet"
+    return f"{len(release.signatures)} of {release.signatures_needed} {words(map(short, release.signatures))}"

@@ -57,7 +57,10 @@ def start(
 
 @app.command("watch")
 def watch(id: Id, as_json: Json = False) -> None:
-    """Follow a rollout to its end; with --json one line of JSON for every change."""
+    """Follow a rollout to its end.
+
+    With --json there is one line of JSON for every change.
+    """
     with connect() as client:
         rollout = show_watched(client.rollouts.watch(id), as_json=as_json)
     if rollout.state != "done":
@@ -102,7 +105,7 @@ def pause(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = 
     """Let no further device begin."""
     with connect() as client:
         rollout = client.rollouts.pause(id, reason, dry_run=dry_run)
-    _show_told(rollout, dry_run=dry_run, as_json=as_json)
+    _show_told(rollout, "paused", dry_run=dry_run, as_json=as_json)
     say_next(f"edgewright rollout resume {id}", f"edgewright rollout abort {id}")
 
 
@@ -111,7 +114,7 @@ def resume(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json =
     """Go on after a pause."""
     with connect() as client:
         rollout = client.rollouts.resume(id, reason, dry_run=dry_run)
-    _show_told(rollout, dry_run=dry_run, as_json=as_json)
+    _show_told(rollout, "running", dry_run=dry_run, as_json=as_json)
     say_next(f"edgewright rollout watch {id}")
 
 
@@ -120,10 +123,10 @@ def abort(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = 
     """End a rollout, and take its devices back."""
     with connect() as client:
         rollout = client.rollouts.abort(id, reason, dry_run=dry_run)
-    _show_told(rollout, dry_run=dry_run, as_json=as_json)
+    _show_told(rollout, "aborted", dry_run=dry_run, as_json=as_json)
 
 
-def _show_told(rollout: RolloutRecord, *, dry_run: bool, as_json: bool) -> None:
+def _show_told(rollout: RolloutRecord, state: str, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         show_json(rollout)
-    say_done(f"rollout {rollout.id} is {rollout.state}", dry_run=dry_run)
+    say_done(f"rollout {rollout.id} is {state if dry_run else rollout.state}", dry_run=dry_run)

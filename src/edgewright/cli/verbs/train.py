@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from edgewright.cli.output import DryRun, Json, say, say_done, say_next, show_js
 from edgewright.cli.progress import RunProgress
 from edgewright.cli.verbs.optimize import NoWait
 from edgewright.cli.verbs.run import check_done, show_run
+
+if TYPE_CHECKING:
+    from edgewright.client import Client, Project
 
 
 def train(
@@ -32,7 +35,8 @@ def train(
     with connect() as client:
         client.pipelines.put(plan, dry_run=dry_run)
         if dry_run:
-            say_done(f"{plan.model} would be trained by `{plan.train.command}`", dry_run=True)
+            _check_there(client, plan, snapshot, parent)
+            say_done(f"{plan.model} is trained by `{plan.train.command}`", dry_run=True)
             return
         run = client.train(TrainDraft(model=plan.model, snapshot=snapshot, parent=parent))
         if no_wait:
@@ -46,3 +50,17 @@ def train(
     version = f"{plan.model}@{ended.result.get('version', '')}"
     targets = " ".join(f"--target {target}" for target in plan.optimize.targets) or "--target TARGET"
     say_next(f"edgewright optimize {version} {targets}")
+
+
+def _check_there(client: Client, plan: Project, snapshot: str, parent: int) -> None:
+    """Raise what the hub would: a snapshot or a parent that is not there."""
+    from edgewright.contract.errors import NotFound
+
+    dataset = plan.data.dataset
+    if snapshot:
+        client.snapshots.get(snapshot)
+    elif not client.snapshots.list(dataset):
+        hint = f"Freeze a folder first: `edgewright data snapshot {dataset} FOLDER`."
+        raise NotFound(f"there is no snapshot '{dataset}'", field="snapshot", hint=hint)
+    if parent:
+        client.models.version(plan.model, parent)

@@ -33,7 +33,7 @@ def set_trigger(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """On drift: collect samples, await their labels, retrain, and prepare a release."""
+    """On drift: collect samples, await labels, retrain, prepare a release."""
     import msgspec
 
     given: dict[str, Any] = {
@@ -84,11 +84,17 @@ def _draft(model: str, project: Path | None) -> TriggerDraft:
     return TriggerDraft(model=model)
 
 
+def _destination(draft: TriggerDraft) -> str:
+    if not draft.rollout_group:
+        return "nobody: its release waits to be rolled out by hand"
+    return f"{draft.rollout_group} in waves of {words(draft.rollout_waves, 'all')}"
+
+
 TRIGGER_FACTS: list[Column[TriggerRecord]] = [
     ("model", lambda one: one.model),
     ("samples", lambda one: f"{one.draft.samples_per_device} on each device"),
     ("labels", lambda one: f"at least {one.draft.min_labels}"),
     ("cooldown", lambda one: duration(one.draft.cooldown_s)),
     ("at most", lambda one: f"{one.draft.max_runs} runs"),
-    ("goes to", lambda one: f"{one.draft.rollout_group} in waves of {words(one.draft.rollout_waves, 'all')}"),
+    ("goes to", lambda one: _destination(one.draft)),
 ]

@@ -96,7 +96,8 @@ class Data:
                 record = connection.scalar(query)
                 found = msgspec.convert(record, SnapshotRecord) if record else None
         if found is None:
-            raise UnknownSnapshot(f"there is no snapshot '{snapshot_id}'", field="snapshot")
+            hint = "" if number else f"Freeze a folder first: `edgewright data snapshot {dataset} FOLDER`."
+            raise UnknownSnapshot(f"there is no snapshot '{snapshot_id}'", field="snapshot", hint=hint)
         return found
 
     def file(self, snapshot_id: str, path: str) -> Path:

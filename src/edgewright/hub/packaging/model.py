@@ -14,7 +14,7 @@ from edgewright.contract.errors import Conflict, NotAllowed, NotFound, Refused
 
 class NoVariants(Refused):
     code = "no_variants"
-    hint = "Make them first: `edgewright optimize MODEL VERSION`."
+    hint = "Make them first: `edgewright optimize MODEL@VERSION --target TARGET`."
 
 
 class UnknownRelease(NotFound):

@@ -14,7 +14,7 @@ TARGET_LABEL = "target"
 
 class NoDeviceFits(Refused):
     code = "no_device_fits"
-    hint = "Optimise the version for a target of these devices: `edgewright optimize`."
+    hint = "Where no target fits, make a variant that does: `edgewright optimize MODEL@VERSION --target TARGET`."
 
 
 @dataclass(frozen=True)
