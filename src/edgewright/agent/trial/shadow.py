@@ -99,5 +99,6 @@ def compare_requests(package: Package, receiver: Receiver, min_requests: int, de
 
 
 def _score_counts(scores: np.ndarray) -> np.ndarray:
-    finite = scores[np.isfinite(scores)]
-    return np.bincount((np.clip(finite, 0.0, 1.0) * (SCORE_BINS - 1e-9)).astype(np.int64), minlength=SCORE_BINS)
+    finite = np.clip(scores[np.isfinite(scores)], 0.0, 1.0)
+    bins = np.minimum((finite * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)  # 1.0 belongs to the last bin
+    return np.bincount(bins, minlength=SCORE_BINS)
