@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edgewright.contract.errors import NotFound
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
@@ -130,7 +131,10 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
 
 
 def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes | None:
-    sha256 = registry.version(model, version).reference_sha256
+    try:
+        sha256 = registry.version(model, version).reference_sha256
+    except NotFound:
+        return None
     return blobs.path(sha256).read_bytes() if sha256 else None
 
 

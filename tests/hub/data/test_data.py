@@ -125,7 +125,7 @@ def test_a_wrong_sample_id_labels_nothing(data, db, ana):
         data.add_samples(connection, "dev", [sample(1, "uncertain")])
 
     with pytest.raises(UnknownSample):
-        data.label(ana, [LabelDraft(sample="s1", label=1), LabelDraft(sample="nope", label=1)])
+        data.label(ana, [LabelDraft(sample="dev:s1", label=1), LabelDraft(sample="nope", label=1)])
 
     assert len(data.samples("m", unlabelled=True)) == 1
 
@@ -140,7 +140,7 @@ def test_uncertain_samples_train_and_the_reservoir_grades(data, db, blobs, ana):
     ]
     with db.write() as connection:
         data.add_samples(connection, "dev", chosen)
-    data.label(ana, [LabelDraft(sample=item.id, label=1) for item in chosen])
+    data.label(ana, [LabelDraft(sample=f"dev:{item.id}", label=1) for item in chosen])
 
     grown = data.extend(ana, base.id, "m", "r1")
 

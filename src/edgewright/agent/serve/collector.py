@@ -133,9 +133,11 @@ class Collector:
 
 
 def _uncertainty(package: Package, rows: list[Row]) -> np.ndarray:
+    """How unsure the model was of each row, between 0 and 1; an answer that is no number is as unsure as can be."""
     if package.scores is None:
         return np.zeros(len(rows))
-    return sampling.uncertainty(np.concatenate([row.outputs[package.scores.name] for row in rows]))
+    doubts = sampling.uncertainty(np.concatenate([row.outputs[package.scores.name] for row in rows]))
+    return np.nan_to_num(doubts, nan=1.0, posinf=1.0, neginf=0.0)
 
 
 def _create(path: Path) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,31 @@ from edgewright.contract.api import (
     VersionDraft,
     VersionRecord,
 )
+from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Collect
+from edgewright.contract.report import Sample
 from edgewright.hub.automate import table
+from edgewright.hub.automate.collecting import fault_of, misfit
 from edgewright.hub.automate.model import UnknownPipeline, should_fire
 from edgewright.hub.automate.training import train
-from edgewright.hub.data import Data
+from edgewright.hub.data import Data, read_tensors, sample_id
 from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
-from edgewright.hub.registry import Blobs, Registry, check_name
+from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_name
 
 RUN_KEY = "edgewright_run"
+MAX_REASON_CHARS = 300
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """How many samples of a model a device may send for one request, and which ones it has sent."""
+
+    model: str
+    size: int
+    taken: set[str]
 
 
 class Automate:
@@ -202,6 +216,48 @@ class Automate:
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(table.collection.c.request))
             return tuple(Collect(request=row.request, model=row.model, budget=row.budget) for row in rows)
+
+    def wanted(self, connection: sa.Connection, device: str, samples: Sequence[Sample]) -> list[Sample]:
+        """Those of a device's samples that were asked for, fit the model's contract and lie within its budget.
+
+        The others are refused with an event and never asked for again, or they would come for ever.
+        """
+        budgets = self._budgets(connection, device, {sample.request for sample in samples})
+        fine, reasons = [], []
+        for sample in samples:
+            reason = self._refusal(sample, budgets.get(sample.request), sample_id(device, sample.id))
+            if reason:
+                reasons.append(reason)
+            else:
+                fine.append(sample)
+        if reasons:
+            facts = {"reason": reasons[0][:MAX_REASON_CHARS], "count": len(reasons)}
+            self._events.record(connection, "automate.samples_refused", device, **facts)
+        return fine
+
+    def _budgets(self, connection: sa.Connection, device: str, requests: set[str]) -> dict[str, _Budget]:
+        known = sa.select(table.collection).where(table.collection.c.request.in_(requests))
+        return {
+            row.request: _Budget(row.model, row.budget, self._data.sample_ids(connection, device, row.request))
+            for row in connection.execute(known)
+        }
+
+    def _refusal(self, sample: Sample, budget: _Budget | None, id: str) -> str:
+        """Why this sample is not wanted; '' if it is, and then it has used up its place."""
+        if budget is None or budget.model != sample.model:
+            return f"nobody asked for samples of '{sample.model[:80]}' as '{sample.request[:80]}'"
+        if reason := fault_of(sample):
+            return reason
+        if id not in budget.taken and len(budget.taken) >= budget.size:
+            return f"{budget.size} samples were asked for, and are here"
+        try:
+            contract = self._registry.version(sample.model, sample.version if sample.version < 2**31 else 0).contract
+            reason = misfit(read_tensors(sample.inputs), contract)
+        except (HostileInput, UnknownVersion) as error:
+            return error.message
+        if not reason:
+            budget.taken.add(id)
+        return reason
 
     def _on_alert(self, event: Event) -> None:
         model = event.data["model"]

@@ -63,6 +63,11 @@ def check_rows(arrays: Arrays, where: str) -> int:
     return next(iter(lengths.values()))
 
 
+def sample_id(device: str, id: str) -> str:
+    """What a sample is called here, given what its device calls it."""
+    return f"{device}:{id}"
+
+
 def split(samples: Sequence[SampleRecord]) -> tuple[list[SampleRecord], list[SampleRecord]]:
     """Which labelled samples are for training, and which for the hold-out: see Data.extend."""
     training = [item for item in samples if item.chosen_as != RESERVOIR]

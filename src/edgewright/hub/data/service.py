@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,6 +27,7 @@ from edgewright.hub.data.model import (
     check_files,
     check_rows,
     grow,
+    sample_id,
     snapshot_digest,
     split,
 )
@@ -91,7 +91,7 @@ class Data:
             else:
                 query = sa.select(table.snapshot.c.record).where(
                     table.snapshot.c.dataset == dataset,
-                    table.snapshot.c.number == (int(number) if number.isdecimal() else -1),
+                    table.snapshot.c.number == (int(number) if number.isdecimal() and len(number) < 10 else -1),
                 )
                 record = connection.scalar(query)
                 found = msgspec.convert(record, SnapshotRecord) if record else None
@@ -129,15 +129,24 @@ class Data:
             shutil.copyfile(self._blobs.path(file.sha256), place)
 
     def add_samples(self, connection: sa.Connection, device: str, samples: Sequence[report.Sample]) -> list[str]:
-        """Keep samples that a device sent; one that is known already changes nothing. Returns all their ids."""
+        """Keep samples that a device sent; one that is known already changes nothing. Returns all their ids.
+
+        A device names its samples as it likes, so here they are named after it too: none reaches another's.
+        """
         for item in samples:
-            if connection.scalar(sa.select(table.sample.c.id).where(table.sample.c.id == item.id)) is None:
-                _check_tensors(item.inputs)
+            id = sample_id(device, item.id)
+            if connection.scalar(sa.select(table.sample.c.id).where(table.sample.c.id == id)) is None:
+                read_tensors(item.inputs)
                 row = {name: getattr(item, name) for name in _COPIED}
                 sha256 = self._blobs.put_bytes(item.inputs)
-                connection.execute(sa.insert(table.sample).values(**row, device=device, sha256=sha256))
+                connection.execute(sa.insert(table.sample).values(**row, id=id, device=device, sha256=sha256))
                 self._events.record(connection, "data.sample", item.request, model=item.model)
         return [item.id for item in samples]
+
+    def sample_ids(self, connection: sa.Connection, device: str, request: str) -> set[str]:
+        """The ids of the samples that a device has sent for a request."""
+        query = sa.select(table.sample.c.id).where(table.sample.c.request == request, table.sample.c.device == device)
+        return set(connection.scalars(query))
 
     def samples(self, model: str = "", *, request: str = "", unlabelled: bool = False) -> list[SampleRecord]:
         """Captured samples, oldest first."""
@@ -219,11 +228,13 @@ class Data:
         self._events.record(connection, "data.snapshot_created", record.id)
 
 
-_COPIED = ("id", "model", "version", "request", "reference", "chosen_as", "uncertainty", "at")
+_COPIED = ("model", "version", "request", "reference", "chosen_as", "uncertainty", "at")
 
 
-def _check_tensors(data: bytes) -> dict[str, Any]:
+def read_tensors(data: bytes) -> dict[str, np.ndarray]:
+    """The tensors of a sample by name; raises HostileInput."""
     try:
-        return safetensors.numpy.load(data)
+        tensors: dict[str, np.ndarray] = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise HostileInput(f"a sample's inputs are not safetensors: {error}", field="inputs") from error
+    return tensors

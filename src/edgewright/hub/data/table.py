@@ -17,7 +17,7 @@ snapshot = sa.Table(
 sample = sa.Table(
     "sample",
     metadata,
-    sa.Column("id", sa.String(120), primary_key=True),
+    sa.Column("id", sa.String(240), primary_key=True),
     sa.Column("model", sa.String(40), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("device", sa.String(64), nullable=False),

@@ -24,6 +24,7 @@ MAX_CLAIM_TTL_S = 366 * 86400.0
 MAX_LABELS = 32
 MAX_MODELS = 64
 MAX_HELD = 64
+MAX_WORD = 200
 ALL = "all"
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
@@ -196,6 +197,8 @@ def check_enrol_request(request: EnrolRequest) -> None:
 
 def check_check_in(check_in: CheckIn) -> None:
     """Raise HostileInput unless every part of a check-in has a plausible size."""
+    if len(check_in.nonce) > MAX_WORD or len(check_in.etag) > MAX_WORD:
+        raise HostileInput(f"nonce and etag have at most {MAX_WORD} characters", field="nonce")
     if len(check_in.models) > MAX_MODELS or not 0 <= check_in.backlog < 2**31:
         raise HostileInput(f"a device reports at most {MAX_MODELS} models", field="models")
     for state in check_in.models:

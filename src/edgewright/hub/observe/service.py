@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +41,10 @@ WINDOWS_AT_ONCE = 2000
 WINDOWS_TO_NAME_DEVICES = 500
 SERIES_POINTS = 200
 POINTS_KEPT = 2000
+MAX_WINDOW_ROWS = 2**31
+MAX_AHEAD_S = 86400.0
+"""How far a device's clock may run ahead of ours before its windows are refused."""
+MAX_REASON_CHARS = 300
 SchemaOf = Callable[[str, int], bytes | None]
 """The profile schema of a model's version, or None if there is no such version."""
 
@@ -149,18 +152,21 @@ class Observe:
             raise HostileInput(f"there is no reference of {window.model} version {window.version}", field="version")
         if lens.schema.sha256 != window.schema_sha256:
             raise HostileInput(f"schema {window.schema_sha256[:12]} is not this version's", field="schema_sha256")
-        if not (math.isfinite(window.start) and math.isfinite(window.end) and window.start <= window.end):
-            raise HostileInput(f"a window from {window.start} to {window.end}", field="end")
+        if not 0 <= window.start <= window.end <= self._clock() + MAX_AHEAD_S:
+            raise HostileInput(f"a window from {window.start} to {window.end}: what is that clock?", field="end")
         if not 0 < len(window.id) <= 200:
             raise HostileInput(f"a window id has 1 to 200 characters, not {len(window.id)}", field="id")
         rows = Profile.from_bytes(lens.schema, window.payload).rows
+        if rows > MAX_WINDOW_ROWS:
+            raise HostileInput(f"a window counts at most {MAX_WINDOW_ROWS} rows, this one {rows}", field="rows")
         if rows != window.rows:
             raise HostileInput(f"the window says {window.rows} rows, its profile {rows}", field="rows")
 
     def _refuse(self, connection: sa.Connection, device: str, window: ProfileWindow, error: HostileInput) -> None:
         facts = {"model": window.model[:100], "version": window.version, "id": window.id[:200]}
-        self._events.record(connection, "observe.window_refused", device, reason=error.message, **facts)
-        log.warning("observe.window_refused", device=device, reason=error.message, **facts)
+        reason = error.message[:MAX_REASON_CHARS]
+        self._events.record(connection, "observe.window_refused", device, reason=reason, **facts)
+        log.warning("observe.window_refused", device=device, reason=reason, **facts)
 
     def _store(self, connection: sa.Connection, device: str, window: ProfileWindow) -> None:
         fields = {name: getattr(window, name) for name in ProfileWindow.__struct_fields__ if name != "counter"}

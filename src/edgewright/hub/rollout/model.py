@@ -275,7 +275,7 @@ def check_gate(gate: GateDraft) -> None:
 def parse_release(text: str) -> tuple[str, int]:
     """Model and counter of '<model>/<counter>'; raises InvalidInput."""
     model, slash, counter = text.rpartition("/")
-    if not slash or not model or not (counter.isascii() and counter.isdigit()):
+    if not slash or not model or not (counter.isascii() and counter.isdigit() and len(counter) < 10):
         raise InvalidInput(
             f"'{text}' names no release", field="release", hint="Write <model>/<counter>, as in digits/2."
         )

@@ -23,6 +23,10 @@ from edgewright.hub.rollout.packages import Packages
 log = structlog.get_logger()
 
 MAX_REASON_CHARS = 2000
+MAX_STEP_CHARS = 40
+MAX_ID_CHARS = 200
+MAX_COUNT = 2**31 - 1
+MAX_BYTES = 2**50
 Row = sa.Row[Any]
 Wake = Callable[[sa.Connection, str], None]
 """Lets the run of a rollout's wave look again once a transaction has committed."""
@@ -70,9 +74,9 @@ class Offers:
         """
         row = connection.execute(sa.select(table.deployment).where(table.deployment.c.id == report.deployment)).first()
         if row is None or (row.device, row.model, row.counter) != (device, report.model, report.counter):
-            log.warning("rollout.report_refused", device=device, deployment=report.deployment)
+            log.warning("rollout.report_refused", device=device, deployment=report.deployment[:MAX_ID_CHARS])
             return False
-        if not self._is_first(connection, device, report):
+        if not 0 < len(report.id) <= MAX_ID_CHARS or not self._is_first(connection, device, report):
             return False
         state = after_report(DeploymentState(row.state), report.outcome)
         values = _measured(report) | {"updated_at": self._clock()}
@@ -138,7 +142,7 @@ class Offers:
         if connection.scalar(known) is not None:
             return False
         row = {"device": device, "id": report.id, "deployment": report.deployment, "received_at": self._clock()}
-        connection.execute(sa.insert(reports).values(**row, body=msgspec.to_builtins(report)))
+        connection.execute(sa.insert(reports).values(**row, body=_kept(report)))
         return True
 
 
@@ -214,14 +218,26 @@ def _rollback(row: Row) -> Rollback:
     return Rollback(deployment=row.id, model=row.model, counter=row.counter, reason=row.reason)
 
 
+def _kept(report: InstallReport) -> Any:
+    """The report as JSON (numbers that are none become null), with texts of bounded length."""
+    short = {"step": report.step[:MAX_STEP_CHARS], "reason": report.reason[:MAX_REASON_CHARS]}
+    return msgspec.json.decode(msgspec.json.encode(msgspec.structs.replace(report, **short)))
+
+
 def _measured(report: InstallReport) -> dict[str, Any]:
-    values: dict[str, Any] = {"interruptions": report.interruptions}
+    """What a deployment shows of a report; a device may say what it likes, so numbers are kept in their range."""
+    values: dict[str, Any] = {"interruptions": _within(report.interruptions, MAX_COUNT)}
     if report.shadow is not None:
-        values["agreement"] = report.shadow.agreement
+        values["agreement"] = report.shadow.agreement if 0 <= report.shadow.agreement <= 1 else None
     if report.outcome is Outcome.COMMITTED or report.full_bytes:
-        values |= {"received_bytes": report.received_bytes, "full_bytes": report.full_bytes}
+        values |= {"received_bytes": _within(report.received_bytes, MAX_BYTES)}
+        values |= {"full_bytes": _within(report.full_bytes, MAX_BYTES)}
         values["used_delta"] = report.used_delta
     return values
+
+
+def _within(number: int, most: int) -> int:
+    return min(max(number, 0), most)
 
 
 def _supersede(connection: sa.Connection, row: Row, now: float) -> None:

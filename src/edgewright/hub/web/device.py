@@ -21,6 +21,7 @@ log = structlog.get_logger()
 PREFIX = "/device/v1/"
 MAX_BODY_BYTES = 16 * 1024**2
 CHUNK_BYTES = 256 * 1024
+MAX_OFFSET_DIGITS = 15
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Any]
@@ -116,7 +117,7 @@ class DeviceDoors:
         self._hub.fleet.verify_batch(device, call.headers, call.body, call.method, call.path)
         try:
             batch = msgspec.msgpack.decode(call.body, type=Batch)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise HostileInput(f"not a batch: {error}", field="body") from error
         reply = take_in(self._hub, device, batch)
         return Answer(200, msgspec.msgpack.encode(reply), "application/msgpack")
@@ -183,7 +184,8 @@ def _range_start(header: str, size: int) -> int:
         return 0
     unit, _, span = header.partition("=")
     start, dash, end = span.partition("-")
-    if unit != "bytes" or not dash or end or not start.isdecimal() or int(start) >= size:
+    is_offset = start.isdecimal() and len(start) <= MAX_OFFSET_DIGITS
+    if unit != "bytes" or not dash or end or not is_offset or int(start) >= size:
         raise UsageError(f"only 'bytes=N-' with N below {size} is served, not '{header[:60]}'", field="range")
     return int(start)
 
@@ -191,7 +193,7 @@ def _range_start(header: str, size: int) -> int:
 def _parse(body: bytes, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=type_)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HostileInput(f"not a {type_.__name__}: {error}", field="body") from error
 
 

@@ -93,7 +93,7 @@ def upgrade() -> None:
 
     op.create_table(
         "sample",
-        sa.Column("id", sa.String(length=120), nullable=False),
+        sa.Column("id", sa.String(length=240), nullable=False),
         sa.Column("model", sa.String(length=40), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("device", sa.String(length=64), nullable=False),
