@@ -15,6 +15,9 @@ import sqlalchemy as sa
 
 R = TypeVar("R", bound=msgspec.Struct)
 
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000")
+"""How every SQLite connection of the hub is set up."""
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -83,5 +86,5 @@ def after_commit(connection: sa.Connection, act: Callable[[], None]) -> None:
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

@@ -15,7 +15,7 @@ from dbos import error as dbos_error
 
 from edgewright.contract.api import RunRecord, RunState
 from edgewright.contract.errors import Conflict, EdgewrightError, NotFound
-from edgewright.hub.db import Database, metadata, to_record
+from edgewright.hub.db import PRAGMAS, Database, metadata, to_record
 from edgewright.hub.events import Events
 
 log = structlog.get_logger()
@@ -159,27 +159,32 @@ class Jobs:
         result: dict[str, Any] | None = None,
         ended: bool = False,
     ) -> None:
-        """Save how far a run is."""
+        """Save how far a run is. One that has ended stays as it ended, whatever its last step still says."""
         values: dict[str, Any] = {"step": step, "fraction": fraction, "state": state, "error": error, "result": result}
         values = {name: value for name, value in values.items() if value is not None}
         if ended:
             values["ended_at"] = self._clock()
         with self._db.write() as connection:
+            is_live = sa.and_(run_table.c.id == run_id, run_table.c.state.not_in(ENDED))
             if log:
-                old = connection.scalar(sa.select(run_table.c.log).where(run_table.c.id == run_id)) or ""
+                old = connection.scalar(sa.select(run_table.c.log).where(is_live)) or ""
                 values["log"] = (old + log)[-MAX_LOG_CHARS:]
-            connection.execute(sa.update(run_table).where(run_table.c.id == run_id).values(**values))
-            if ended:
+            changed = connection.execute(sa.update(run_table).where(is_live).values(**values)).rowcount
+            if ended and changed:
                 self._events.record(connection, "run.ended", run_id, state=str(state))
 
     def perform(self, kind: str, run_id: str) -> dict[str, Any]:
         """Do the work of a run; called by the worker alone."""
         with self._db.read() as connection:
-            args = connection.scalar(sa.select(run_table.c.args).where(run_table.c.id == run_id)) or {}
+            row = connection.execute(
+                sa.select(run_table.c.args, run_table.c.state).where(run_table.c.id == run_id)
+            ).one()
+        if row.state in ENDED:
+            return {}  # cancelled before it began, or cut off between its end and the worker's own record of it
         body, _ = self._bodies[kind]
         self.note(run_id, state=RunState.RUNNING)
         try:
-            result = body(RunContext(self, run_id, args))
+            result = body(RunContext(self, run_id, row.args))
         except dbos_error.DBOSWorkflowCancelledError:
             self.note(run_id, state=RunState.CANCELLED, ended=True)
             raise
@@ -218,7 +223,7 @@ def _launch(jobs: Jobs, path: Path) -> None:
     @sa.event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     _worker[:] = [jobs]
