@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from edgewright.contract.errors import NotFound
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
@@ -15,16 +14,14 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import Audit, Keys, People
-from edgewright.hub.jobs import Jobs, RunContext
+from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targets import target as find_target
-from edgewright.hub.packaging import Deltas, Packaging, Repository
+from edgewright.hub.packaging import Deltas, Packaging, Renewal, Repository
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.rollout import Rollouts
 from edgewright.hub.settings import Settings
-
-RENEW_EVERY_S = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ class Hub:
     registry: Registry
     optimize: Optimize
     packaging: Packaging
+    renewal: Renewal
     fleet: Fleet
     rollouts: Rollouts
     observe: Observe
@@ -53,13 +51,13 @@ class Hub:
     def start(self) -> None:
         """Begin to work; what a crash cut off goes on where it was."""
         self.packaging.renew()
+        self.renewal.start()
         self.jobs.launch(self.settings.dir / "runs.sqlite")
-        with self.db.write() as connection:
-            self.jobs.start(connection, "renew", "metadata", {}, id="renew-metadata", why="metadata is short-lived")
         self.events.start()
 
     def stop(self) -> None:
         """Stop; nothing is lost."""
+        self.renewal.stop()
         self.events.stop()
         self.jobs.shut_down()
         self.fleet.flush()
@@ -106,7 +104,6 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     for kind in NEWS:
         events.subscribe(kind, repair.on_news)
     jobs.define("optimize", optimize.body)
-    jobs.define("renew", lambda context: _keep_renewing(context, packaging), is_heavy=False)
     events.subscribe("observe.windows", lambda event: _detect(observe, event))
     return Hub(
         settings=settings,
@@ -122,6 +119,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         registry=registry,
         optimize=optimize,
         packaging=packaging,
+        renewal=Renewal(packaging.renew),
         fleet=fleet,
         rollouts=rollouts,
         observe=observe,
@@ -140,9 +138,3 @@ def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes
 
 def _detect(observe: Observe, event: Event) -> None:
     observe.detect(event.data["model"], event.data["version"])
-
-
-def _keep_renewing(context: RunContext, packaging: Packaging) -> dict[str, Any]:
-    while True:
-        context.step("renew", packaging.renew)
-        context.wait(RENEW_EVERY_S)

@@ -9,6 +9,7 @@ from edgewright.hub.packaging.model import (
     StaleSignature,
     UnknownRelease,
 )
+from edgewright.hub.packaging.renewal import Renewal
 from edgewright.hub.packaging.repository import Repository
 from edgewright.hub.packaging.service import Packaging
 
@@ -20,6 +21,7 @@ __all__ = [
     "OwnApproval",
     "Packaging",
     "ReleaseIsBad",
+    "Renewal",
     "Repository",
     "StaleSignature",
     "UnknownRelease",
