@@ -58,6 +58,15 @@ def test_what_was_said_between_a_look_at_the_pipe_and_the_end_is_not_lost(tmp_pa
     assert finished.output == "answer\n"
 
 
+def test_as_much_of_the_output_is_kept_as_was_asked_for(tmp_path):
+    code = "print('x' * 1024**2)"
+
+    cut, whole = python(code, tmp_path), python(code, tmp_path, max_output_bytes=2 * MIB)
+
+    assert len(cut.output) == sandbox.MAX_OUTPUT_BYTES
+    assert whole.output == "x" * MIB + "\n"
+
+
 def test_memory_over_the_cap_is_refused(tmp_path):
     finished = python("bytearray(1024**3)", tmp_path)
 

@@ -21,6 +21,8 @@ Q = TypeVar("Q")
 MARK = "edgewright-answer: "
 MEMORY_BYTES = 6 * GIB
 FILE_BYTES = 2 * GIB
+ANSWER_BYTES = 16 * 1024**2
+"""Room for an answer with a number for every row of a large hold-out."""
 TAIL_CHARS = 2000
 
 
@@ -49,6 +51,7 @@ def ask(module: str, question: msgspec.Struct, answer_type: type[T], *, name: st
         timeout_s=timeout_s,
         memory_bytes=MEMORY_BYTES,
         file_bytes=FILE_BYTES,
+        max_output_bytes=ANSWER_BYTES,
     )
     if not finished.is_ok:
         raise StepFailed(f"{name} {finished.explain()}: {finished.output[-TAIL_CHARS:].strip()}")

@@ -69,12 +69,14 @@ def run(
     file_bytes: int = 4 * GIB,
     has_network: bool = False,
     on_line: Callable[[str], None] | None = None,
+    max_output_bytes: int = MAX_OUTPUT_BYTES,
 ) -> Finished:
     """Run `argv` in `cwd` and wait for it.
 
     `env` is the whole environment, apart from PATH, which comes from ours where it is not given. `memory_bytes` caps
     the address space of each process, `file_bytes` the size of each file written. `on_line` hears each line of output
-    as it comes. When the command ends, by itself or by `timeout_s`, its whole process group is killed.
+    as it comes, and the last `max_output_bytes` of it are kept. When the command ends, by itself or by `timeout_s`,
+    its whole process group is killed.
 
     The network is taken away where the kernel lets us; where it refuses, the command runs with it.
     """
@@ -96,7 +98,8 @@ def run(
     )
     assert process.stdout is not None  # noqa: S101 (PIPE above)
     try:
-        output, timed_out = _listen(process, process.stdout, time.monotonic() + timeout_s, on_line)
+        deadline = time.monotonic() + timeout_s
+        output, timed_out = _listen(process, process.stdout, deadline, on_line, max_output_bytes)
     finally:
         _kill_group(process)
         process.stdout.close()
@@ -104,7 +107,11 @@ def run(
 
 
 def _listen(
-    process: subprocess.Popen[bytes], pipe: IO[bytes], deadline: float, on_line: Callable[[str], None] | None
+    process: subprocess.Popen[bytes],
+    pipe: IO[bytes],
+    deadline: float,
+    on_line: Callable[[str], None] | None,
+    max_output_bytes: int,
 ) -> tuple[bytes, bool]:
     """Collect output until the command ends or `deadline` (monotonic) passes. Returns its tail, and if it was late."""
     os.set_blocking(pipe.fileno(), False)
@@ -118,7 +125,7 @@ def _listen(
                     return tail, False
                 continue
             chunk = os.read(pipe.fileno(), 65536)
-            tail = (tail + chunk)[-MAX_OUTPUT_BYTES:]
+            tail = (tail + chunk)[-max_output_bytes:]
             *lines, line = (line + chunk).split(b"\n")
             _tell(on_line, lines)
             line = line[-MAX_OUTPUT_BYTES:]
