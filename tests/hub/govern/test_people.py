@@ -1,10 +1,11 @@
 """People log in with a password and act with a token; roles say what they may do."""
 
 import pytest
+import sqlalchemy as sa
 
 from edgewright.contract.api import Role, UserDraft
 from edgewright.contract.errors import InvalidInput, NotLoggedIn
-from edgewright.hub.govern import People, Permission, Principal, require
+from edgewright.hub.govern import People, Permission, Principal, require, table
 from edgewright.hub.govern.model import GRANTS, Forbidden, UserExists, WrongPassword
 from edgewright.hub.govern.service import TOKEN_TTL_S
 
@@ -44,6 +45,17 @@ def test_a_token_ends(people, now):
 
     with pytest.raises(NotLoggedIn):
         people.principal(token)
+
+
+def test_tokens_that_have_ended_are_swept_at_a_login(people, now, db):
+    people.create("admin", ANA)
+    people.login("ana", "correct horse")
+    now[0] += TOKEN_TTL_S
+
+    people.login("ana", "correct horse")
+
+    with db.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(table.token)) == 1
 
 
 def test_a_name_is_taken_once(people):

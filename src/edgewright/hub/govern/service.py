@@ -62,9 +62,11 @@ class People:
         if row is None:
             raise WrongPassword("user name or password is wrong", field="password")
         secret = f"ewt_{secrets.token_urlsafe(32)}"
+        now = self._clock()
         with self._db.write() as connection:
-            expires_at = self._clock() + TOKEN_TTL_S
-            connection.execute(sa.insert(table.token).values(sha256=_sha256(secret), user=name, expires_at=expires_at))
+            connection.execute(sa.delete(table.token).where(table.token.c.expires_at <= now))
+            kept = {"sha256": _sha256(secret), "user": name, "expires_at": now + TOKEN_TTL_S}
+            connection.execute(sa.insert(table.token).values(kept))
             self._audit.record(connection, name, "user.login", name)
         return LoginReply(token=secret, user=name, roles=_roles(row.roles))
 
