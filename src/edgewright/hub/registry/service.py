@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -84,15 +84,17 @@ class Registry:
         """Every model with its versions, by name."""
         with self._db.read() as connection:
             rows = connection.execute(sa.select(table.model).order_by(table.model.c.name)).mappings().all()
-        return [self._model_record(row) for row in rows]
+            versions = _versions(connection)
+        return [_model_record(row, versions[row["name"]]) for row in rows]
 
     def model(self, name: str) -> ModelRecord:
         """One model with its versions; raises UnknownModel."""
         with self._db.read() as connection:
             row = connection.execute(sa.select(table.model).where(table.model.c.name == name)).mappings().first()
+            versions = _versions(connection, name)
         if row is None:
             raise UnknownModel(f"there is no model '{name}'", field="model")
-        return self._model_record(row)
+        return _model_record(row, versions[name])
 
     def version(self, name: str, number: int) -> VersionRecord:
         """One version; raises UnknownVersion."""
@@ -176,19 +178,24 @@ class Registry:
             )
             self._events.record(connection, "registry.version_registered", subject)
 
-    def _model_record(self, row: Any) -> ModelRecord:
-        query = (
-            sa.select(table.version.c.record)
-            .where(table.version.c.model == row["name"])
-            .order_by(table.version.c.version)
-        )
-        with self._db.read() as connection:
-            versions = [msgspec.convert(item.record, VersionRecord) for item in connection.execute(query)]
-        return ModelRecord(
-            name=row["name"],
-            owner=row["owner"],
-            task=row["task"],
-            latest=versions[-1].version if versions else 0,
-            created_at=row["created_at"],
-            versions=tuple(versions),
-        )
+
+def _versions(connection: sa.Connection, name: str = "") -> dict[str, list[VersionRecord]]:
+    """The versions of one model, or of all, by model, oldest first."""
+    query = sa.select(table.version.c.model, table.version.c.record).order_by(table.version.c.version)
+    if name:
+        query = query.where(table.version.c.model == name)
+    found: dict[str, list[VersionRecord]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.model].append(msgspec.convert(row.record, VersionRecord))
+    return found
+
+
+def _model_record(row: sa.RowMapping, versions: Sequence[VersionRecord]) -> ModelRecord:
+    return ModelRecord(
+        name=row["name"],
+        owner=row["owner"],
+        task=row["task"],
+        latest=versions[-1].version if versions else 0,
+        created_at=row["created_at"],
+        versions=tuple(versions),
+    )
