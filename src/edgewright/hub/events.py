@@ -88,7 +88,7 @@ class Events:
     def deliver(self) -> int:
         """Hand out everything that waits, in this thread. Returns how many events that was."""
         delivered = 0
-        while batch := self._next_batch():
+        while not self._stopping and (batch := self._next_batch()):
             for event in batch:
                 self._tell(event)
             self._save_cursor(batch[-1].number)

@@ -1,4 +1,4 @@
-"""The hub's settings: EDGEWRIGHT_* variables over these defaults."""
+"""The hub's settings: EDGEWRIGHT_HUB_* variables over these defaults."""
 
 from __future__ import annotations
 

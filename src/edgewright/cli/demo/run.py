@@ -38,7 +38,7 @@ def run_demo(folder: Path | None, *, keep: bool, as_json: bool) -> None:
         if place.exists() and any(place.iterdir()):
             raise Conflict(f"{place} is not empty", field="dir", hint="Name a folder that does not exist yet.")
         place.mkdir(parents=True, exist_ok=True)
-        signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         site = Site.prepare(place.resolve())
         stack.callback(site.stop)
         summary, stage = _play(site)

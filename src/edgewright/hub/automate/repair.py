@@ -33,7 +33,8 @@ from edgewright.hub.packaging import Packaging
 from edgewright.hub.registry import Registry
 from edgewright.hub.rollout import Rollouts
 
-LOOK_AGAIN_S = 30.0
+LOOK_AGAIN_S = 300.0
+"""News wake a repair at once; this is for news that never came. Each look stays in the run's durable record."""
 NEWS = (
     "data.labelled",
     "run.ended",

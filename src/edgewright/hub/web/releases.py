@@ -19,7 +19,7 @@ def build(data: JSONBody[ReleaseDraft], hub: TheHub, principal: Caller, dry_run:
 
 @get("/releases", sync_to_thread=True)
 def releases(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[ReleaseRecord]:
-    """Releases, oldest first."""
+    """Releases, newest first."""
     require(principal, Permission.READ)
     return hub.packaging.releases(model)
 
