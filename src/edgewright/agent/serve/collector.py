@@ -137,7 +137,8 @@ def _uncertainty(package: Package, rows: list[Row]) -> np.ndarray:
     if package.scores is None:
         return np.zeros(len(rows))
     doubts = sampling.uncertainty(np.concatenate([row.outputs[package.scores.name] for row in rows]))
-    return np.nan_to_num(doubts, nan=1.0, posinf=1.0, neginf=0.0)
+    plain: np.ndarray = np.nan_to_num(doubts, nan=1.0, posinf=1.0, neginf=0.0)
+    return plain
 
 
 def _create(path: Path) -> bool:

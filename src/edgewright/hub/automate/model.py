@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
-from edgewright.contract.api import EvaluationRecord, TriggerRecord
-from edgewright.contract.errors import NotFound, Refused
+from edgewright.contract.api import EvaluationRecord, PipelineDraft, TriggerDraft, TriggerRecord
+from edgewright.contract.errors import InvalidInput, NotFound, Refused
+from edgewright.hub.rollout.model import check_gate, plan_waves
 
 BOOTSTRAPS = 2000
+MAX_TIMEOUT_S = 7 * 86400.0
+MAX_SAMPLES = 100_000
+MAX_LABELS = 1_000_000
+MAX_RUNS = 1_000_000
+MAX_COOLDOWN_S = 366 * 86400.0
 MAX_LOSS = 0.03
 """How much accuracy a challenger may lose, at most, on a hold-out where it need not win."""
 
@@ -35,6 +42,36 @@ class Verdict(msgspec.Struct, frozen=True):
 
     yes: bool
     reason: str
+
+
+def check_pipeline(draft: PipelineDraft) -> None:
+    """Raise InvalidInput unless the command can be started."""
+    try:
+        words = shlex.split(draft.command)
+    except ValueError as error:
+        raise InvalidInput(f"the command cannot be read: {error}", field="command", hint="Check its quotes.") from error
+    if not words or not draft.command.isprintable():
+        raise InvalidInput("the command is empty, or has characters that do not print", field="command")
+    if not 0 < draft.timeout_s <= MAX_TIMEOUT_S:
+        hint = f"Choose more than 0 and at most {MAX_TIMEOUT_S:g} seconds."
+        raise InvalidInput(f"a command cannot have {draft.timeout_s:g} s", field="timeout_s", hint=hint)
+
+
+def check_trigger(draft: TriggerDraft) -> None:
+    """Raise InvalidInput unless a repair by this trigger can end: numbers in range, waves that rise, a fine gate."""
+    numbers = (
+        ("samples_per_device", draft.samples_per_device, MAX_SAMPLES),
+        ("min_labels", draft.min_labels, MAX_LABELS),
+        ("max_runs", draft.max_runs, MAX_RUNS),
+    )
+    for name, value, most in numbers:
+        if not 0 < value <= most:
+            raise InvalidInput(f"{name} is {value}", field=name, hint=f"Choose 1 to {most}.")
+    if not 0 <= draft.cooldown_s <= MAX_COOLDOWN_S:
+        hint = f"Choose 0 to {MAX_COOLDOWN_S:g} seconds."
+        raise InvalidInput(f"cooldown_s is {draft.cooldown_s:g}", field="cooldown_s", hint=hint)
+    check_gate(draft.gate)
+    plan_waves([], draft.rollout_waves or (1,))
 
 
 def should_fire(trigger: TriggerRecord, now: float, active: Sequence[str]) -> Verdict:

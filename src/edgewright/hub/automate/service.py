@@ -26,9 +26,9 @@ from edgewright.contract.order import Collect
 from edgewright.contract.report import Sample
 from edgewright.hub.automate import table
 from edgewright.hub.automate.collecting import fault_of, misfit
-from edgewright.hub.automate.model import UnknownPipeline, should_fire
+from edgewright.hub.automate.model import UnknownPipeline, check_pipeline, check_trigger, should_fire
 from edgewright.hub.automate.training import train
-from edgewright.hub.data import Data, read_tensors, sample_id
+from edgewright.hub.data import Data, check_paths, read_tensors, sample_id
 from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
@@ -78,9 +78,11 @@ class Automate:
     # -- pipelines and training
 
     def put_pipeline(self, principal: Principal, draft: PipelineDraft, *, dry_run: bool = False) -> PipelineDraft:
-        """Store how a model is trained; raises UnknownBlob if a code file was not uploaded."""
+        """Store how a model is trained; raises InvalidInput, or UnknownBlob if a code file was not uploaded."""
         check_name(draft.model, "model")
         check_name(draft.dataset, "dataset")
+        check_pipeline(draft)
+        check_paths(draft.code, "code.path")
         for file in draft.code:
             self._blobs.path(file.sha256)
         if dry_run:
@@ -192,7 +194,8 @@ class Automate:
     # -- triggers
 
     def put_trigger(self, principal: Principal, draft: TriggerDraft, *, dry_run: bool = False) -> TriggerRecord:
-        """Set what an alert on a model starts; raises UnknownPipeline."""
+        """Set what an alert on a model starts; raises UnknownPipeline, InvalidInput."""
+        check_trigger(draft)
         self.pipeline(draft.model)
         record = TriggerRecord(model=draft.model, draft=draft, created_by=principal.name, runs=0)
         if dry_run:

@@ -16,6 +16,7 @@ HOLDOUT = "holdout.npz"
 HOLDOUT_NEW = "holdout_new.npz"
 LABEL = "label"
 RESERVOIR = "reservoir"
+MAX_PART_BYTES = 200
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -35,17 +36,31 @@ class NothingLabelled(Refused):
 
 
 def check_files(files: Sequence[FileRef]) -> None:
-    """Raise InvalidInput unless the paths are relative, plain and differ."""
+    """Raise InvalidInput unless there are files and their paths are fine."""
     if not files:
         raise InvalidInput("a snapshot has at least one file", field="files")
-    seen: set[str] = set()
+    check_paths(files, "files.path")
+
+
+def check_paths(files: Sequence[FileRef], field: str) -> None:
+    """Raise InvalidInput unless the files can lie in one folder: relative, plain paths, none within another."""
+    paths: set[str] = set()
+    folders: set[str] = set()
     for file in files:
         parts = file.path.split("/")
-        if file.path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\\" in file.path:
-            raise InvalidInput(f"'{file.path[:200]}' leaves the snapshot's folder", field="files.path")
-        if file.path in seen:
-            raise InvalidInput(f"'{file.path}' is named twice", field="files.path")
-        seen.add(file.path)
+        if any(part in ("", ".", "..") for part in parts) or "\\" in file.path:
+            raise InvalidInput(f"'{file.path[:200]}' leaves the folder", field=field, hint=_PATH_HINT)
+        if not file.path.isprintable() or any(len(part.encode()) > MAX_PART_BYTES for part in parts):
+            raise InvalidInput(f"{file.path[:200]!r} is no plain path", field=field, hint=_PATH_HINT)
+        if file.path in paths:
+            raise InvalidInput(f"'{file.path}' is named twice", field=field)
+        paths.add(file.path)
+        folders.update("/".join(parts[:end]) for end in range(1, len(parts)))
+    if both := paths & folders:
+        raise InvalidInput(f"'{min(both)}' is a file and a folder", field=field)
+
+
+_PATH_HINT = "Paths are relative, with forward slashes, printable, and without '..'."
 
 
 def snapshot_digest(files: Sequence[FileRef]) -> str:

@@ -108,13 +108,17 @@ class Packaging:
         return SigningRequest(release=record, payloads=tuple(piece.payload for piece in pieces))
 
     def add_signatures(
-        self, principal: Principal, model: str, counter: int, drafts: list[SignatureDraft]
+        self, principal: Principal, model: str, counter: int, drafts: list[SignatureDraft], *, dry_run: bool = False
     ) -> ReleaseRecord:
-        """Keep signatures that hold, and publish if that was all that was missing.
+        """Keep signatures that hold, and publish if that was all that was missing; a dry run only looks at them.
 
-        Raises InvalidInput for one that does not hold, StaleSignature for one over superseded metadata.
+        Raises InvalidInput for one that does not hold or for none, StaleSignature for one over superseded metadata.
         """
         require(principal, Permission.SIGN_RELEASES)
+        if not drafts:
+            raise InvalidInput("there is no signature", field="signatures")
+        if dry_run:
+            return self._look_at_signatures(model, counter, drafts)
         with self._db.write() as connection:
             record = records.read(connection, model, counter, self._approvals_needed)
             check_open(record.id, record.state)
@@ -275,6 +279,15 @@ class Packaging:
             raise StaleSignature(f"{draft.role} is at version {payload.version}, not {draft.version}", field="version")
         if not self._repository.holds(draft, [piece.payload for piece in pieces]):
             raise InvalidInput(f"the signature of key {draft.keyid[:12]} does not hold", field="signature")
+
+    def _look_at_signatures(self, model: str, counter: int, drafts: list[SignatureDraft]) -> ReleaseRecord:
+        with self._db.read() as connection:
+            record = records.read(connection, model, counter, self._approvals_needed)
+            check_open(record.id, record.state)
+            pieces = records.payloads(connection, model, counter)
+        for draft in drafts:
+            self._check_signature(draft, pieces)
+        return record
 
     def _settle(self, connection: sa.Connection, model: str, counter: int) -> ReleaseRecord:
         """Publish a draft that has all that it needs."""

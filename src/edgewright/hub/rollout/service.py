@@ -108,21 +108,27 @@ class Rollouts:
                 self._tell(connection, principal, "rollout.started", head["id"], release=release.id, group=draft.group)
         return records.record(head, waves, deployments)
 
-    def pause(self, principal: Principal, id: str, reason: str) -> RolloutRecord:
+    def pause(self, principal: Principal, id: str, reason: str, dry_run: bool = False) -> RolloutRecord:
         """Offer nothing new until it is resumed; devices that were offered something go on. Raises RolloutMovedOn."""
+        if dry_run:
+            return self._rehearse(id, RolloutState.PAUSED)
         with self._db.write() as connection:
             self._move(connection, principal, id, RolloutState.PAUSED, reason)
         return self.rollout(id)
 
-    def resume(self, principal: Principal, id: str, reason: str) -> RolloutRecord:
+    def resume(self, principal: Principal, id: str, reason: str, dry_run: bool = False) -> RolloutRecord:
         """Go on with the wave at which the rollout was paused; raises RolloutMovedOn."""
+        if dry_run:
+            return self._rehearse(id, RolloutState.RUNNING)
         with self._db.write() as connection:
             self._move(connection, principal, id, RolloutState.RUNNING, reason)
             self.waves.restart(connection, id)
         return self.rollout(id)
 
-    def abort(self, principal: Principal, id: str, reason: str) -> RolloutRecord:
+    def abort(self, principal: Principal, id: str, reason: str, dry_run: bool = False) -> RolloutRecord:
         """End a rollout and let its devices go back to what they ran before; raises RolloutMovedOn."""
+        if dry_run:
+            return self._rehearse(id, RolloutState.ABORTED)
         now = self._clock()
         with self._db.write() as connection:
             self._move(connection, principal, id, RolloutState.ABORTED, reason)
@@ -199,6 +205,12 @@ class Rollouts:
         if head["deltas_due_at"]:
             self.waves.start_deltas(connection, head["id"])
         self.waves.start(connection, head["id"], 1)
+
+    def _rehearse(self, id: str, wanted: RolloutState) -> RolloutRecord:
+        """The rollout as it is, if it may become `wanted`; raises RolloutMovedOn."""
+        record = self.rollout(id)
+        next_state(record.state, wanted)
+        return record
 
     def _move(
         self, connection: sa.Connection, principal: Principal, id: str, wanted: RolloutState, reason: str

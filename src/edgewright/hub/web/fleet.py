@@ -47,10 +47,10 @@ def device(device_id: FromPath[str], hub: TheHub, principal: Caller) -> DeviceRe
 
 
 @post("/devices/{device_id:str}/revoke", status_code=200, sync_to_thread=True)
-def revoke(device_id: FromPath[str], hub: TheHub, principal: Caller) -> DeviceRecord:
+def revoke(device_id: FromPath[str], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> DeviceRecord:
     """Shut a device out at once."""
     require(principal, Permission.MANAGE_FLEET)
-    return hub.fleet.revoke(principal, device_id)
+    return hub.fleet.device(device_id) if dry_run else hub.fleet.revoke(principal, device_id)
 
 
 @post("/groups", sync_to_thread=True)
@@ -89,24 +89,30 @@ def rollout(rollout_id: FromPath[str], hub: TheHub, principal: Caller) -> Rollou
 
 
 @post("/rollouts/{rollout_id:str}/pause", status_code=200, sync_to_thread=True)
-def pause(rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller) -> RolloutRecord:
+def pause(
+    rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> RolloutRecord:
     """Offer nothing new until it is resumed."""
     require(principal, Permission.ROLL_OUT)
-    return hub.rollouts.pause(principal, rollout_id, data.reason)
+    return hub.rollouts.pause(principal, rollout_id, data.reason, dry_run)
 
 
 @post("/rollouts/{rollout_id:str}/resume", status_code=200, sync_to_thread=True)
-def resume(rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller) -> RolloutRecord:
+def resume(
+    rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> RolloutRecord:
     """Go on with a paused rollout."""
     require(principal, Permission.ROLL_OUT)
-    return hub.rollouts.resume(principal, rollout_id, data.reason)
+    return hub.rollouts.resume(principal, rollout_id, data.reason, dry_run)
 
 
 @post("/rollouts/{rollout_id:str}/abort", status_code=200, sync_to_thread=True)
-def abort(rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller) -> RolloutRecord:
+def abort(
+    rollout_id: FromPath[str], data: JSONBody[Reason], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> RolloutRecord:
     """Stop a rollout; its devices go back."""
     require(principal, Permission.ROLL_OUT)
-    return hub.rollouts.abort(principal, rollout_id, data.reason)
+    return hub.rollouts.abort(principal, rollout_id, data.reason, dry_run)
 
 
 ROUTES = [claim, devices, device, revoke, create_group, groups, start, rollouts, rollout, pause, resume, abort]

@@ -40,11 +40,16 @@ def signing(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal
 
 @post("/releases/{model:str}/{counter:int}/signatures", status_code=200, sync_to_thread=True)
 def add_signatures(
-    model: FromPath[str], counter: FromPath[int], data: JSONBody[list[SignatureDraft]], hub: TheHub, principal: Caller
+    model: FromPath[str],
+    counter: FromPath[int],
+    data: JSONBody[list[SignatureDraft]],
+    hub: TheHub,
+    principal: Caller,
+    dry_run: DryRun = False,
 ) -> ReleaseRecord:
     """Hand in signatures made on the operator's machine."""
     require(principal, Permission.SIGN_RELEASES)
-    return hub.packaging.add_signatures(principal, model, counter, data)
+    return hub.packaging.add_signatures(principal, model, counter, data, dry_run=dry_run)
 
 
 @post("/releases/{model:str}/{counter:int}/approve", status_code=200, sync_to_thread=True)

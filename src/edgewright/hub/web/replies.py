@@ -9,7 +9,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from edgewright.contract.errors import EdgewrightError, ErrorBody, ErrorReply, NotFound, to_body
+from edgewright.contract.errors import EdgewrightError, ErrorBody, ErrorReply, NotFound, UsageError, to_body
 
 log = structlog.get_logger()
 
@@ -17,6 +17,18 @@ log = structlog.get_logger()
 class NoSuchDoor(NotFound):
     code = "no_such_door"
     hint = "/api/schema describes every door."
+
+
+class Unreadable(UsageError):
+    code = "unreadable"
+    hint = "/api/schema describes every door."
+
+
+_UNREADABLE: dict[type[Exception], str] = {
+    UnicodeDecodeError: "the request is not UTF-8",
+    RecursionError: "the request is nested too deep",
+    OverflowError: "a number in the request is too large",
+}
 
 
 def on_refusal(_request: Request[Any, Any, Any], error: EdgewrightError) -> Response[bytes]:
@@ -35,6 +47,11 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         message = str(extra[0].get("message", message))
     code = "usage" if error.status_code == 400 else "http_error"
     return _reply(error.status_code, ErrorReply(ErrorBody(code=code, message=message, field=field)))
+
+
+def on_unreadable(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What no parser refuses and no room can take: text that is not UTF-8, JSON nested too deep, numbers too large."""
+    return on_refusal(_request, Unreadable(_UNREADABLE[type(error)]))
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

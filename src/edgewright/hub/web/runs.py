@@ -25,9 +25,11 @@ def run(run_id: FromPath[str], hub: TheHub, principal: Caller) -> RunRecord:
 
 
 @post("/runs/{run_id:str}/cancel", status_code=200, sync_to_thread=True)
-def cancel(run_id: FromPath[str], hub: TheHub, principal: Caller) -> RunRecord:
+def cancel(run_id: FromPath[str], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> RunRecord:
     """End a run at its next step."""
     require(principal, Permission.TRAIN)
+    if dry_run:
+        return hub.jobs.get(run_id)
     record = hub.jobs.cancel(run_id)
     with hub.db.write() as connection:
         hub.audit.record(connection, principal.name, "run.cancel", run_id)

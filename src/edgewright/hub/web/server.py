@@ -23,7 +23,7 @@ from edgewright.hub.settings import Settings
 from edgewright.hub.web import files, fleet, observation, pages, people, registry, releases, runs
 from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
 from edgewright.hub.web.principals import of_bearer
-from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal
+from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unreadable
 
 BACKLOG = 2048
 MAX_JSON_BYTES = 16 * 1024**2
@@ -47,7 +47,14 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
         route_handlers=[health, api, *pages.routes()],
         dependencies=dependencies,
         state=State({"hub": hub}),
-        exception_handlers={EdgewrightError: on_refusal, HTTPException: on_http_error, Exception: on_bug},
+        exception_handlers={
+            EdgewrightError: on_refusal,
+            HTTPException: on_http_error,
+            UnicodeDecodeError: on_unreadable,
+            RecursionError: on_unreadable,
+            OverflowError: on_unreadable,
+            Exception: on_bug,
+        },
         openapi_config=OpenAPIConfig(title="Edgewright", version=__version__, path="/api/schema"),
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000),
         request_max_body_size=MAX_JSON_BYTES,
