@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from edgewright import TELEMETRY_OFF
 from edgewright.contract.api import FileRef, PipelineDraft, TrainDraft
 from edgewright.hub.automate.model import TrainingFailed
 from edgewright.hub.data import Data
@@ -61,6 +62,7 @@ def train(
         "HOME": str(folder),
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
+        **dict.fromkeys(TELEMETRY_OFF, "1"),
         "EW_INPUT_DIR": str(inputs),
         "EW_MODEL_DIR": str(models),
         "EW_PARAMS_JSON": msgspec.json.encode(params).decode(),
