@@ -71,6 +71,16 @@ def test_a_folder_becomes_a_snapshot_and_a_dry_run_does_not(desk, tmp_path):
     assert json.loads(done.out)["id"] == "rows@1"
 
 
+def test_the_same_files_again_are_no_new_snapshot_and_the_command_says_so(desk, tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    desk.run("data", "snapshot", "twice", str(tmp_path))
+
+    again = desk.run("data", "snapshot", "twice", str(tmp_path))
+
+    assert again.code == 0
+    assert "twice@1 holds exactly these files already" in again.err
+
+
 def test_a_model_is_registered_with_the_contract_that_its_file_has(desk, tmp_path):
     write_model(tmp_path / "m.onnx")
 

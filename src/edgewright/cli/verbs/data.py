@@ -9,7 +9,7 @@ import typer
 
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, size
-from edgewright.cli.output import DryRun, Json, say_done, show_facts, show_json, show_table
+from edgewright.cli.output import DryRun, Json, say, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def snapshot(
 ) -> None:
     """Freeze a folder as the dataset's next snapshot."""
     with connect() as client, UploadProgress() as progress:
+        known = {one.id for one in client.snapshots.list(dataset)}
         record = client.snapshots.create(dataset, folder, parent, progress, note=note, dry_run=dry_run)
     if as_json:
         show_json(record)
@@ -45,6 +46,9 @@ def snapshot(
         ],
         as_json=False,
     )
+    if record.id in known:
+        say(f"{record.id} holds exactly these files already; there is no new snapshot")
+        return
     say_done(
         f"{record.id} is frozen",
         "edgewright train",
