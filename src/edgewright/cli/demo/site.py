@@ -176,7 +176,9 @@ class Site:
             return subprocess.Popen(argv, stdout=file, stderr=file, env=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CONFIG_HOME": str(self.folder / "config")}
+        """Ours, without what a user has set for a hub of their own."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("EDGEWRIGHT_")}
+        return {**ours, "OMP_NUM_THREADS": "1", "XDG_CONFIG_HOME": str(self.folder / "config")}
 
 
 def examples_folder() -> Path:
