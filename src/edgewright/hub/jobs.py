@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 MAX_LOG_CHARS = 64_000
 QUEUE = "work"
-ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+ENDED = tuple(state for state in RunState if state.is_ended)
 
 run_table = sa.Table(
     "run",

@@ -17,7 +17,6 @@ from edgewright.contract.api import (
     ReleaseRecord,
     RolloutDraft,
     RolloutRecord,
-    RolloutState,
     RunRecord,
     RunState,
 )
@@ -28,7 +27,6 @@ TARGETS = ("cpu-fp32", "cpu-int8")
 DEVICES = 8
 WAVES = (1, 3, 8)
 GATE = GateDraft(shadow_requests=50, shadow_agreement=0.9, patience_s=10.0)
-UNDERWAY = (RolloutState.RUNNING, RolloutState.PAUSED)
 PATIENCE_S = 120.0
 LOOK_EVERY_S = 0.1
 

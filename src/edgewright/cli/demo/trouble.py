@@ -7,7 +7,7 @@ import numpy as np
 
 from edgewright.cli.demo.beginning import CUTTABLE, SLOW
 from edgewright.cli.demo.site import Device
-from edgewright.cli.demo.stage import DEVICES, UNDERWAY, WAVES, Stage
+from edgewright.cli.demo.stage import DEVICES, WAVES, Stage
 from edgewright.contract.api import (
     LabelDraft,
     ReleaseRecord,
@@ -144,7 +144,7 @@ def _is_out(stage: Stage, release: str) -> bool:
         return False
     waves = " ".join(f"{wave.committed}/{wave.size}" for wave in rollouts[-1].waves)
     stage.show.now(f"{release} {rollouts[-1].state}, waves {waves}")
-    return rollouts[-1].state not in UNDERWAY
+    return rollouts[-1].state.is_ended
 
 
 def _all_run(stage: Stage, counter: int) -> bool:

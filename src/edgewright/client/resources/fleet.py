@@ -14,10 +14,7 @@ from edgewright.contract.api import (
     GroupRecord,
     RolloutDraft,
     RolloutRecord,
-    RolloutState,
 )
-
-ENDED = (RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED)
 
 
 class Devices:
@@ -82,7 +79,7 @@ class Rollouts:
     def watch(self, id: str, *, timeout_s: float | None = None) -> Iterator[RolloutRecord]:
         """Yield the rollout whenever it has changed, until it has ended."""
         return changes(
-            lambda: self.get(id), lambda rollout: rollout.state in ENDED, pace=self._pace, timeout_s=timeout_s
+            lambda: self.get(id), lambda rollout: rollout.state.is_ended, pace=self._pace, timeout_s=timeout_s
         )
 
     def pause(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:

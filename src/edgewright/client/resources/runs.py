@@ -11,9 +11,8 @@ from edgewright.client.project import Project
 from edgewright.client.resources.data import Blobs
 from edgewright.client.transport import Transport, describe_file
 from edgewright.client.watching import Pace, changes
-from edgewright.contract.api import FileRef, PipelineDraft, RunRecord, RunState, TriggerDraft, TriggerRecord
+from edgewright.contract.api import FileRef, PipelineDraft, RunRecord, TriggerDraft, TriggerRecord
 
-ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 OnRuns = Callable[[tuple[RunRecord, ...]], None]
 
 
@@ -53,7 +52,7 @@ class Runs:
 
         def fetch() -> tuple[RunRecord, ...]:
             now = tuple(ended.get(id) or self.get(id) for id in ids)
-            ended.update({run.id: run for run in now if run.state in ENDED})
+            ended.update({run.id: run for run in now if run.state.is_ended})
             return now
 
         last: tuple[RunRecord, ...] = ()

@@ -14,6 +14,11 @@ class RolloutState(StrEnum):
     HALTED = "halted"  # a gate stopped it and its devices go back
     ABORTED = "aborted"  # a person stopped it and its devices go back
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether a rollout in this state never changes again."""
+        return self in (RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED)
+
 
 class GateDraft(msgspec.Struct, frozen=True, kw_only=True):
     """When a wave passes. `max_failed` devices may fail; a share of `min_reported` must have answered."""

@@ -20,6 +20,11 @@ class RunState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether a run in this state never changes again."""
+        return self in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of durable work. `fraction` is between 0 and 1."""

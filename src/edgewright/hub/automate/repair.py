@@ -26,7 +26,7 @@ from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event
 from edgewright.hub.govern import Audit, People, Principal
-from edgewright.hub.jobs import ENDED, Jobs, RunContext
+from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize, Work
 from edgewright.hub.packaging import Packaging
@@ -116,7 +116,7 @@ class Repair:
         # 5. Out to the fleet; the alert closes when it is there.
         context.report(f"rolling out {model}/{counter}", 0.9)
         rollout = context.step("rollout", self._roll_out, actor, trigger, counter)
-        self._wait_until(context, lambda: self._rollouts.rollout(rollout).state not in _UNDERWAY)
+        self._wait_until(context, lambda: self._rollouts.rollout(rollout).state.is_ended)
         context.step("close alerts", self._close_alerts, model, rollout)
         return {**result, "rollout": rollout}
 
@@ -177,7 +177,7 @@ class Repair:
             ]
 
     def _outcome(self, context: RunContext, run_id: str) -> dict[str, Any]:
-        self._wait_until(context, lambda: self._jobs.get(run_id).state in ENDED)
+        self._wait_until(context, lambda: self._jobs.get(run_id).state.is_ended)
         run = self._jobs.get(run_id)
         if run.state is not RunState.DONE:
             raise Refused(f"{run.kind} of {run.subject} {run.state}: {run.error}", field="run")
@@ -216,8 +216,5 @@ class Repair:
     def on_news(self, _event: Event) -> None:
         """Something happened that a repair may be waiting for."""
         for run in self._jobs.runs(kind="repair"):
-            if run.state not in ENDED:
+            if not run.state.is_ended:
                 self._jobs.wake(run.id)
-
-
-_UNDERWAY = (RolloutState.RUNNING, RolloutState.PAUSED)

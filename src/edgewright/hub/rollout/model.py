@@ -84,7 +84,7 @@ NEXT_DEPLOYMENT: dict[DeploymentState, tuple[DeploymentState, ...]] = {
     _D.WITHDRAWN: (),  # whatever the device still says: it was told to go back, and did not choose to
 }
 
-ACTIVE = (RolloutState.RUNNING, RolloutState.PAUSED)
+ACTIVE = tuple(state for state in RolloutState if not state.is_ended)
 STARTED = (WaveState.RUNNING, WaveState.PASSED)
 UNFINISHED = (WaveState.PENDING, WaveState.RUNNING)
 OPEN = (DeploymentState.PENDING, DeploymentState.OFFERED)

@@ -13,7 +13,6 @@ from edgewright.contract.api import (
     ReleaseRecord,
     ReleaseState,
     RolloutRecord,
-    RolloutState,
     RunRecord,
     RunState,
     VersionRecord,
@@ -225,7 +224,7 @@ def _models_tile(overview: Overview) -> Tile:
 
 
 def _rollouts_tile(overview: Overview) -> Tile:
-    live = [r for r in overview.rollouts if r.state in (RolloutState.RUNNING, RolloutState.PAUSED)]
+    live = [r for r in overview.rollouts if not r.state.is_ended]
     detail = ", ".join(record.release for record in live[:3]) or "nothing on its way"
     return Tile("Live rollouts", str(len(live)), detail, "busy" if live else "", "#rollouts")
 
