@@ -50,6 +50,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to work; what a crash cut off goes on where it was."""
+        self.blobs.sweep()
         self.packaging.renew()
         self.renewal.start()
         self.jobs.launch(self.settings.dir / "runs.sqlite")

@@ -91,3 +91,13 @@ def test_bytes_that_are_not_those_announced_are_refused_and_not_kept(hub, sender
     assert reply.status_code == 422
     assert reply.json()["error"]["field"] == "sha256"
     assert incoming(hub) == []
+
+
+def test_what_a_crash_left_of_an_upload_is_swept_away(hub):
+    (hub.settings.dir / "blobs" / "incoming" / "half").write_bytes(b"half")
+    whole = hub.blobs.put_bytes(b"whole")
+
+    hub.blobs.sweep()
+
+    assert incoming(hub) == []
+    assert hub.blobs.exists(whole)

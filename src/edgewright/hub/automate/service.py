@@ -27,6 +27,7 @@ from edgewright.contract.report import Sample
 from edgewright.hub.automate import table
 from edgewright.hub.automate.collecting import fault_of, misfit
 from edgewright.hub.automate.model import UnknownPipeline, check_pipeline, check_trigger, should_fire
+from edgewright.hub.automate.runlog import RunLog
 from edgewright.hub.automate.training import train
 from edgewright.hub.data import Data, check_paths, read_tensors, sample_id
 from edgewright.hub.db import Database, to_record
@@ -151,15 +152,19 @@ class Automate:
         parent = None
         if draft.parent:
             parent = self._blobs.path(self._registry.version(draft.model, draft.parent).source_sha256)
-        trained = train(
-            pipeline,
-            draft,
-            parent,
-            self._work_dir / context.id,
-            data=self._data,
-            blobs=self._blobs,
-            on_line=lambda line: context.report("train", log=line + "\n"),
-        )
+        log = RunLog(lambda text: context.report("train", log=text), self._clock)
+        try:
+            trained = train(
+                pipeline,
+                draft,
+                parent,
+                self._work_dir / context.id,
+                data=self._data,
+                blobs=self._blobs,
+                on_line=log.add,
+            )
+        finally:
+            log.flush()
         return {name: getattr(trained, name) for name in trained.__struct_fields__}
 
     def _register(

@@ -33,6 +33,11 @@ class Blobs:
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._store = LocalStore(prefix=root, automatic_cleanup=True)
 
+    def sweep(self) -> None:
+        """Delete what a crash left of uploads; called before there are any."""
+        for draft in self._incoming.iterdir():
+            draft.unlink(missing_ok=True)
+
     def exists(self, sha256: str) -> bool:
         """Whether these bytes are here."""
         return self._place(sha256).exists()
