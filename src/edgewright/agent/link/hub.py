@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -33,6 +34,7 @@ API = "/device/v1"
 MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 T = TypeVar("T")
+_WORD = re.compile(r"[A-Za-z0-9._:~+/=-]{1,200}")
 
 
 class Link:
@@ -140,10 +142,10 @@ class Link:
 
     def _open_session(self) -> None:
         self._token = ""
-        self._token = _parse(self._signed("/session", b"{}", keyid=self._device), SessionReply).token
+        self._token = _word(_parse(self._signed("/session", b"{}", keyid=self._device), SessionReply).token)
 
     def _signed(self, door: str, body: bytes, *, keyid: str, kind: dict[str, str] | None = None) -> bytes:
-        nonce = _parse(self._ask("POST", "/nonce", b"", {}, MAX_REPLY_BYTES)[1], NonceReply).nonce
+        nonce = _word(_parse(self._ask("POST", "/nonce", b"", {}, MAX_REPLY_BYTES)[1], NonceReply).nonce)
         created = int(self._clock())
         signature = httpsig.sign(
             "POST", self._path(door), body, key=self._key, keyid=keyid, nonce=nonce, created=created
@@ -211,7 +213,7 @@ def _foreign_errors_told() -> Iterator[None]:
 def _raise_for(status: int, reply: bytes) -> None:
     try:
         body = msgspec.json.decode(reply, type=ErrorReply).error
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         body = ErrorBody(code="unknown", message=f"the hub answers with status {status}")
     if status == http.client.UNAUTHORIZED:
         raise NotLoggedIn(body.message, field=body.field, hint=body.hint)
@@ -227,5 +229,12 @@ def _raise_for(status: int, reply: bytes) -> None:
 def _parse(data: bytes, kind: type[T], decode: Callable[..., T] = msgspec.json.decode) -> T:
     try:
         return decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HostileInput(f"the hub's answer is no {kind.__name__}: {error}") from error
+
+
+def _word(text: str) -> str:
+    """A nonce or a token that may stand in a header."""
+    if not _WORD.fullmatch(text):
+        raise HostileInput("the hub's nonce or token is no plain word")
+    return text

@@ -1,0 +1,69 @@
+"""A hub whose answers are no answers: every lie is one of the link's own errors, and none ends the agent."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.agent.link import Link, Throttle
+from edgewright.contract.errors import EdgewrightError
+from edgewright.contract.report import CheckIn
+
+NONCE = b'{"nonce": "n1", "ttl_s": 60.0}'
+SESSION = b'{"token": "t1", "expires_in_s": 60.0}'
+
+
+class Liar:
+    """Answers one door with `lie`, (status, body), and the others as a hub would."""
+
+    def __init__(self, door: str, lie: tuple[int, bytes]) -> None:
+        answers = {"nonce": (200, NONCE), "session": (200, SESSION), door: lie}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, body = answers[self.path.rsplit("/", 1)[1]]
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.mark.parametrize(
+    ("door", "status", "body"),
+    [
+        ("nonce", 200, b"<html>Please log in to this network</html>"),
+        ("nonce", 200, b'{"nonce": "\xff\xfe", "ttl_s": 60.0}'),
+        ("nonce", 200, b'{"nonce": "a\\r\\nX: y", "ttl_s": 60.0}'),
+        ("nonce", 200, b'{"nonce": "", "ttl_s": 60.0}'),
+        ("session", 200, '{"token": "a\\r\\nX: €", "expires_in_s": 60.0}'.encode()),
+        ("session", 200, b'{"token": "", "expires_in_s": 60.0}'),
+        ("session", 302, b""),
+        ("checkin", 422, b'{"error": {"code": "\xff", "message": "no"}}'),
+        ("checkin", 500, b"\xff"),
+        ("checkin", 200, b"x" * 1_000_000),
+    ],
+)
+def test_a_lie_of_the_hub_is_an_error_of_the_link(door, status, body):
+    liar = Liar(door, (status, body))
+    throttle = Throttle(0.0, lambda: 0.0, lambda _: False)
+    link = Link(
+        liar.url, Ed25519PrivateKey.generate(), device="dev-1", clock=lambda: 0.0, throttle=throttle, timeout_s=5.0
+    )
+
+    with pytest.raises(EdgewrightError):
+        link.check_in(CheckIn(nonce="n"))
+
+    link.close()
+    liar.server.shutdown()
+    liar.server.server_close()
