@@ -45,3 +45,8 @@ def test_lines_survive_the_pipe(line: TrialResult | ShadowReady | ShadowDone) ->
 def test_what_is_no_line_is_hostile(data: bytes) -> None:
     with pytest.raises(HostileInput):
         decode_line(data)
+
+
+def test_a_line_that_is_not_utf8_is_hostile() -> None:
+    with pytest.raises(HostileInput):
+        decode_line(b'{"phase": "\xff\xfe"}')

@@ -55,7 +55,7 @@ def _decode(payload: bytes) -> Order:
     _require(len(payload) <= MAX_ORDER_BYTES, "order", f"an order has at most {MAX_ORDER_BYTES} bytes")
     try:
         return msgspec.json.decode(payload, type=Order)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise HostileInput(f"not an order: {error}", field="order") from error
 
 

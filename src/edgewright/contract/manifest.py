@@ -97,7 +97,7 @@ def decode(data: bytes) -> Manifest:
         raise HostileInput(f"a manifest has at most {MAX_MANIFEST_BYTES} bytes, this one has {len(data)}")
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HostileInput(f"not a manifest: {error}", field="manifest") from error
     if manifest.format != FORMAT:
         raise HostileInput(f"manifest format {manifest.format} is not known; this agent reads {FORMAT}", field="format")

@@ -76,5 +76,5 @@ def _reply(output: str, name: str) -> Reply:
     lines = [line for line in output.splitlines() if line.startswith(MARK)]
     try:
         return msgspec.json.decode(lines[-1].removeprefix(MARK) if lines else "", type=Reply)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StepFailed(f"{name} gave no answer: {output[-TAIL_CHARS:].strip()}") from error

@@ -34,7 +34,7 @@ def load_identity(root: Path) -> Identity | None:
         return msgspec.json.decode((root / IDENTITY).read_bytes(), type=Identity)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{root / IDENTITY}: {error}", field=IDENTITY, hint="Enrol this device anew.") from error
 
 

@@ -38,7 +38,7 @@ def load(root: Path) -> Settings:
         settings = msgspec.json.decode(path.read_bytes(), type=Settings)
     except FileNotFoundError:
         return Settings()
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: {error}", field=NAME, hint="Mend the file, or remove it.") from error
     return check(settings)
 

@@ -233,7 +233,7 @@ def _parse(data: bytes, at: int) -> tuple[Record | None, int]:
         return None, 0
     try:
         return msgspec.msgpack.decode(payload, type=Record), _FRAME.size + length
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None, 0
 
 

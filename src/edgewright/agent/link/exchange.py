@@ -36,7 +36,7 @@ class SignedTime:
         self._clock = clock
         try:
             self._last = msgspec.json.decode(self._store.read("time.json") or b"", type=_Signed).last_signed
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             self._last = 0.0
 
     def now(self) -> float:

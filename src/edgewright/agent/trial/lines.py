@@ -49,7 +49,7 @@ def decode_line(data: bytes) -> Line:
         raise HostileInput(f"a line of the worker has at most {MAX_LINE_BYTES} bytes, this one has {len(data)}")
     try:
         line: Line = msgspec.json.decode(data, type=Line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HostileInput(f"not a line of the worker: {error}") from error
     return line
 

@@ -105,7 +105,7 @@ def _metrics(folder: Path) -> dict[str, float]:
         raise TrainingFailed(f"the command left no {METRICS_FILE} in EW_MODEL_DIR", field="train.command")
     try:
         metrics: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TrainingFailed(f"{METRICS_FILE} is not an object of numbers: {error}", field="metrics.json") from error
     for name, value in metrics.items():
         if not math.isfinite(value):

@@ -128,5 +128,5 @@ def _read_answer(output: str) -> Answer:
     lines = [line for line in output.splitlines() if line.startswith(ANSWER)]
     try:
         return msgspec.json.decode(lines[-1].removeprefix(ANSWER) if lines else "{}", type=Answer)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput("the inspection of the model gave no readable answer", field=FIELD) from error
