@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,6 +190,7 @@ class Device:
             is_pausing=lambda: self.is_pausing,
         )
         self.machine = Machine("digits", equipment)
+        weakref.finalize(self, equipment.reports.close)  # a power cut leaves no process whose end would
 
     def take(self, offer: tuple[Install, Manifest, bytes]) -> Device:
         self.machine.offer(*offer)

@@ -133,6 +133,8 @@ def has_ended(pid: int) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([process], [], [], 5.0)[0])
+        poll = select.poll()  # which, unlike select, takes descriptors over 1023
+        poll.register(process, select.POLLIN)
+        return bool(poll.poll(5000))
     finally:
         os.close(process)
