@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 PATIENCE_S = 600
+BAD_VERSION = ("digits", 2)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_the_authors_own_approval_is_refused(summary):
 
 
 def test_a_bad_release_reaches_one_device_and_is_remembered(summary):
-    assert summary["bad_release"]["state"] == "bad"
+    assert summary["bad_release"]["state"] == "stopped"
     assert summary["bad_release"]["devices_reached"] == 1
 
 
@@ -89,7 +90,8 @@ def test_every_variant_is_measured(summary):
 
     assert made >= {(model, target) for model in ("digits", "wine") for target in ("cpu-fp32", "cpu-int8")}
     for variant in summary["variants"]:
-        assert variant["accuracy"] > 0.8
+        is_bad = (variant["model"], variant["version"]) == BAD_VERSION
+        assert (variant["accuracy"] < 0.5) is is_bad
         assert variant["latency_p50_ms"] > 0
         assert variant["bytes"] > 0
 

@@ -63,7 +63,7 @@ def deliver(stage: Stage) -> None:
     """10. Out as a delta; one agent is killed in the middle, one device comes back from a long absence."""
     release = _release_of(stage)
     slow, away = stage.device(SLOW), stage.device(CUTTABLE)
-    stage.until(lambda: _step(slow) in INSTALLING, f"{slow.name} is in the middle of its install")
+    stage.until(lambda: _is_installing(stage, slow, release.id), f"{slow.name} is in the middle of its install")
     stage.site.kill_agent(slow)
     stage.killed_at = _step(slow)
     stage.answered_while_dead = _answers(slow)
@@ -117,6 +117,16 @@ def _release_of_or_none(stage: Stage) -> ReleaseRecord | None:
     releases = stage.ana.releases.list("digits")
     newest = max(releases, key=lambda item: item.counter)
     return newest if newest.version > 2 else None
+
+
+def _is_installing(stage: Stage, device: Device, release: str) -> bool:
+    """Raises Refused where the rollout has ended without it: there is nothing more to wait for."""
+    if _step(device) in INSTALLING:
+        return True
+    if _is_out(stage, release):
+        rollout = stage.rollout_of(release)
+        raise Refused(f"{release} is {rollout.state} before {device.name} was seen to install it: {rollout.reason}")
+    return False
 
 
 def _step(device: Device) -> str:
