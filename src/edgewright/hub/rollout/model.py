@@ -16,7 +16,8 @@ from edgewright.contract.order import Shadow
 from edgewright.contract.report import Outcome
 from edgewright.hub.packaging.model import ReleaseIsBad
 
-SHADOW_MARGIN = 0.15
+SHADOW_MARGIN = 0.10
+SHADOW_SIGMAS = 3.0
 MAX_HOLD_S = 10.0
 DELTA_PATIENCE_S = 300.0
 
@@ -246,14 +247,18 @@ def hold_s(tick: int) -> float:
 def shadow_policy(gate: GateDraft, expected_agreement: float | None) -> Shadow | None:
     """How far a candidate must agree with the running model on the device.
 
-    A challenger that labelled data show to be better may disagree with its champion on purpose: where their
-    agreement there is known, the bar lies `SHADOW_MARGIN` below it, if that is lower than the gate's.
+    A challenger that labelled data show to be better may disagree with its champion on purpose. Where their
+    agreement there is known, the bar lies below it, if that is lower than the gate's: by `SHADOW_MARGIN`, since the
+    field is not the hold-out, and by `SHADOW_SIGMAS` standard errors of a share of so few requests (binomial), since
+    each of many devices must pass.
     """
     if gate.shadow_requests == 0:
         return None
     agreement = gate.shadow_agreement
     if expected_agreement is not None:
-        agreement = min(agreement, max(0.0, expected_agreement - SHADOW_MARGIN))
+        expected = min(expected_agreement, 1.0)
+        error = math.sqrt(expected * (1.0 - expected) / gate.shadow_requests)
+        agreement = min(agreement, max(0.0, expected - SHADOW_MARGIN - SHADOW_SIGMAS * error))
     return Shadow(min_requests=gate.shadow_requests, min_agreement=agreement, max_wait_s=gate.shadow_wait_s)
 
 
