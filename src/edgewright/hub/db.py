@@ -33,34 +33,47 @@ class Database:
     """Transactions on SQLite (WAL) or PostgreSQL.
 
     `write()` takes the writer's place at once and commits at the end of the block, or rolls everything back if
-    the block raises. `read()` sees one consistent state. Neither is nested.
+    the block raises. `read()` sees one consistent state. A `write()` inside a `write()` of the same thread would
+    wait for itself: it is a mistake of ours, and raises RuntimeError.
     """
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url, pool_size=20, max_overflow=20)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         self._writer = threading.Lock()
+        self._writing = threading.local()
         if self._is_sqlite:
             sa.event.listen(self.engine, "connect", _set_pragmas)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A writing transaction."""
-        with self._writer if self._is_sqlite else contextlib.nullcontext(), self.engine.connect() as connection:
-            if self._is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            todo: list[Callable[[], None]] = []
-            connection.info["after_commit"] = todo
-            with connection.get_transaction() or connection.begin():
+        if getattr(self._writing, "is_on", False):
+            raise RuntimeError("a write() inside a write(): hand its connection on instead")
+        todo: list[Callable[[], None]] = []
+        self._writing.is_on = True
+        try:
+            with self._writer if self._is_sqlite else contextlib.nullcontext(), self._begin("IMMEDIATE") as connection:
+                connection.info["after_commit"] = todo
                 yield connection
+        finally:
+            self._writing.is_on = False
         for act in todo:
             act()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A reading transaction."""
-        with self.engine.connect() as connection, connection.begin():
+        with self._begin("DEFERRED") as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def _begin(self, sqlite_mode: str) -> Iterator[sa.Connection]:
+        with self.engine.connect() as connection:
+            if self._is_sqlite:  # whose driver would begin nothing before the first change
+                connection.exec_driver_sql(f"BEGIN {sqlite_mode}")
+            with connection.get_transaction() or connection.begin():
+                yield connection
 
     def migrate(self) -> None:
         """Bring the tables to this release's form (alembic upgrade head)."""

@@ -81,6 +81,7 @@ class Jobs:
         self._clock = clock
         self._bodies: dict[str, tuple[Body, bool]] = {}
         self._is_launched = False
+        self._engine: sa.Engine | None = None
 
     def define(self, kind: str, body: Body, *, is_heavy: bool = True) -> None:
         """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once."""
@@ -89,7 +90,7 @@ class Jobs:
     def launch(self, path: Path) -> None:
         """Start the worker on the durable store at `path`; runs that a crash cut off go on."""
         self._is_launched = True
-        _launch(self, path)
+        self._engine = _launch(self, path)
         self._events.subscribe("run.queued", lambda event: self._begin(event.data["run_kind"], event.subject))
         with self._db.read() as connection:
             query = sa.select(run_table.c.kind, run_table.c.id).where(run_table.c.state == RunState.QUEUED)
@@ -101,6 +102,8 @@ class Jobs:
         """Stop the worker. What is unfinished goes on at the next launch."""
         self._is_launched = False
         DBOS.destroy(workflow_completion_timeout_sec=0)
+        if self._engine is not None:
+            self._engine.dispose()
 
     def start(
         self, connection: sa.Connection, kind: str, subject: str, args: dict[str, Any], *, id: str = "", why: str = ""
@@ -217,7 +220,7 @@ def _workflow(kind: str, run_id: str) -> dict[str, Any]:
     return _worker[0].perform(kind, run_id)
 
 
-def _launch(jobs: Jobs, path: Path) -> None:
+def _launch(jobs: Jobs, path: Path) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", pool_size=20, max_overflow=20)
 
     @sa.event.listens_for(engine, "connect")
@@ -243,3 +246,4 @@ def _launch(jobs: Jobs, path: Path) -> None:
     )
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.1, on_conflict="always_update")
+    return engine

@@ -1,0 +1,184 @@
+"""Runs with the real worker under them: woken, cancelled, failed, and carried over a SIGKILL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from edgewright.contract.api import RunState
+from edgewright.contract.errors import Conflict, NotFound, Refused
+from edgewright.hub.jobs import Jobs
+from scenes import durable
+from scenes.desk import until
+
+PATIENCE_S = 20.0
+
+
+class Bodies:
+    """What the runs of these tests do, and what they have done."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.is_waiting = threading.Event()
+        self.may_go_on = threading.Event()
+        self.has_ended = threading.Event()
+
+    def waits(self, context):
+        self.is_waiting.set()
+        return {"woken": context.wait(PATIENCE_S)}
+
+    def waits_in_vain(self, context):
+        return {"woken": context.wait(0.01)}
+
+    def is_cancelled(self, context):
+        try:
+            context.step("first", self._hold)
+            context.step("second", self.steps.append, "second")
+        finally:
+            self.has_ended.set()
+        return {}
+
+    def refuses(self, context):
+        raise Refused("the rows do not fit", field="rows")
+
+    def breaks(self, context):
+        return {"never": 1 // 0}
+
+    def counts(self, context):
+        self.steps.append(context.id)
+        return {"args": context.args}
+
+    def _hold(self):
+        self.is_waiting.set()
+        self.may_go_on.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def bodies():
+    return Bodies()
+
+
+@pytest.fixture
+def jobs(db, events, clock, tmp_path, bodies):
+    jobs = Jobs(db, events, clock)
+    for name in ("waits", "waits_in_vain", "is_cancelled", "refuses", "breaks", "counts"):
+        jobs.define(name, getattr(bodies, name), is_heavy=name == "counts")
+    jobs.launch(tmp_path / "runs.sqlite")
+    events.start()
+    yield jobs
+    events.stop()
+    jobs.shut_down()
+
+
+def start(db, jobs, kind, args=None, id=""):
+    with db.write() as connection:
+        return jobs.start(connection, kind, "digits", args or {}, id=id)
+
+
+def end_of(jobs, run):
+    until(lambda: jobs.get(run).state.is_ended, f"{run} has ended", PATIENCE_S)
+    return jobs.get(run)
+
+
+def test_a_run_that_waits_goes_on_when_it_is_woken(db, jobs, bodies):
+    run = start(db, jobs, "waits")
+    assert bodies.is_waiting.wait(PATIENCE_S)
+
+    jobs.wake(run)
+
+    assert end_of(jobs, run).result == {"woken": True}
+
+
+def test_a_run_that_nobody_wakes_goes_on_when_its_time_is_up(db, jobs):
+    assert end_of(jobs, start(db, jobs, "waits_in_vain")).result == {"woken": False}
+
+
+def test_waking_what_is_not_there_or_has_ended_does_nothing(db, jobs):
+    run = start(db, jobs, "waits_in_vain")
+    ended = end_of(jobs, run)
+
+    jobs.wake("nobody")
+    jobs.wake(run)
+
+    assert jobs.get(run) == ended
+
+
+def test_a_cancelled_run_ends_at_its_next_step(db, jobs, bodies):
+    run = start(db, jobs, "is_cancelled")
+    assert bodies.is_waiting.wait(PATIENCE_S)
+
+    record = jobs.cancel(run)
+    bodies.may_go_on.set()
+
+    assert record.state is RunState.CANCELLED
+    assert bodies.has_ended.wait(PATIENCE_S)
+    assert bodies.steps == []
+    assert jobs.get(run).state is RunState.CANCELLED
+    with pytest.raises(Conflict, match="already ended"):
+        jobs.cancel(run)
+
+
+def test_a_refusal_in_a_body_is_the_runs_error(db, jobs):
+    record = end_of(jobs, start(db, jobs, "refuses"))
+
+    assert (record.state, record.error, record.result) == (
+        RunState.FAILED,
+        "the rows do not fit",
+        {"code": "refused"},
+    )
+
+
+def test_a_mistake_in_a_body_fails_its_run_and_no_other(db, jobs):
+    broken = start(db, jobs, "breaks")
+    other = start(db, jobs, "counts", {"seed": 7})
+
+    assert end_of(jobs, broken).state is RunState.FAILED
+    assert "ZeroDivisionError" in jobs.get(broken).error
+    assert end_of(jobs, other).result == {"args": {"seed": 7}}
+
+
+def test_a_run_of_the_same_id_is_started_once(db, jobs, bodies):
+    ids = [start(db, jobs, "counts", {"seed": seed}, id="the-one") for seed in (1, 2)]
+
+    record = end_of(jobs, "the-one")
+
+    assert ids == ["the-one", "the-one"]
+    assert record.result == {"args": {"seed": 1}}
+    assert bodies.steps == ["the-one"]
+
+
+def test_a_run_whose_transaction_is_rolled_back_never_begins(db, jobs):
+    with pytest.raises(ZeroDivisionError):
+        _start_and_fail(db, jobs)
+
+    with pytest.raises(NotFound):
+        jobs.get("never")
+    end_of(jobs, start(db, jobs, "counts"))
+    assert [run.kind for run in jobs.runs()] == ["counts"]
+
+
+def test_a_run_goes_on_after_a_kill_without_doing_a_step_again_that_was_done(tmp_path, db, clock):
+    process = subprocess.Popen([sys.executable, durable.__file__, str(tmp_path)])
+    done = tmp_path / "done"
+    until(lambda: done.exists() and done.read_text() == "first\nsecond\n", "the run is in its second step", PATIENCE_S)
+    process.kill()
+    process.wait()
+    (tmp_path / "gate").touch()
+
+    jobs = durable.work(tmp_path)
+
+    try:
+        record = end_of(jobs, durable.RUN)
+    finally:
+        jobs.shut_down()
+    assert (record.state, record.result) == (RunState.DONE, {"first": 1, "second": 3})
+    assert done.read_text() == "first\nsecond\nsecond\n"
+
+
+def _start_and_fail(db, jobs):
+    with db.write() as connection:
+        jobs.start(connection, "counts", "digits", {"seed": 1 // 1}, id="never")
+        raise ZeroDivisionError
