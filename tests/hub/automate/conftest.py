@@ -1,0 +1,71 @@
+"""Automation on real rooms, without a worker: runs are queued, and performed by the tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from edgewright.contract.api import FileRef, PipelineDraft, SnapshotDraft
+from edgewright.hub.automate import Automate
+from edgewright.hub.data import Data, npz
+from edgewright.hub.jobs import Jobs, run_table
+from edgewright.hub.registry import Registry
+
+
+class Queue(Jobs):
+    """Runs that wait: a test does the work itself."""
+
+    def __init__(self, db, events, clock) -> None:
+        super().__init__(db, events, clock)
+        self.bodies = {}
+
+    def define(self, kind, body, *, is_heavy=True):
+        self.bodies[kind] = body
+
+    def arguments(self, run):
+        """What a queued run was given."""
+        with self._db.read() as connection:
+            return connection.scalar(sa.select(run_table.c.args).where(run_table.c.id == run))
+
+
+@pytest.fixture
+def data(db, events, audit, clock, blobs):
+    return Data(db, events, audit, clock, blobs)
+
+
+@pytest.fixture
+def registry(db, events, audit, clock, blobs, data):
+    return Registry(db, events, audit, clock, blobs, data.rows)
+
+
+@pytest.fixture
+def jobs(db, events, clock):
+    return Queue(db, events, clock)
+
+
+@pytest.fixture
+def automate(db, events, audit, clock, jobs, registry, data, blobs, tmp_path):
+    return Automate(db, events, audit, clock, jobs, registry, data, blobs, tmp_path / "work")
+
+
+@pytest.fixture
+def snapshot(data, blobs, ana) -> str:
+    """Nine rows of four numbers, as training rows and as hold-out."""
+    rows = npz.write({"x": np.ones((9, 4), np.float32), "label": np.zeros(9, np.int64)})
+    sha256 = blobs.put_bytes(rows)
+    names = ("train.npz", "holdout.npz")
+    files = tuple(FileRef(path=name, sha256=sha256, size_bytes=len(rows)) for name in names)
+    return data.create(ana, SnapshotDraft(dataset="lines", files=files)).id
+
+
+@pytest.fixture
+def pipeline(blobs):
+    """Makes a pipeline whose training code is the given text."""
+
+    def make(code: str, **changes) -> PipelineDraft:
+        file = FileRef(path="train.py", sha256=blobs.put_bytes(code.encode()), size_bytes=len(code))
+        facts = {"model": "lines", "dataset": "lines", "command": "python train.py", "code": (file,), "seed": 7}
+        return PipelineDraft(**(facts | changes))
+
+    return make
