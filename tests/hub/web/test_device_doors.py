@@ -6,12 +6,14 @@ import asyncio
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.contract.errors import ErrorReply
 from edgewright.contract.report import CheckIn
-from edgewright.hub.fleet import table as fleet
+from edgewright.hub.fleet import table
+from edgewright.hub.fleet.model import token_sha256
 from edgewright.hub.web.device import CHUNK_BYTES, MAX_BODY_BYTES, DeviceDoors
 from scenes.dashboard import NOW, add_device, empty_hub
 
@@ -42,11 +44,8 @@ def hub(tmp_path_factory):
     hub = empty_hub(tmp_path_factory.mktemp("doors"))
     with hub.db.write() as connection:
         device = add_device(connection, "lane")
-        connection.execute(
-            fleet.session.insert().values(
-                token_sha256=fleet_token_sha256(TOKEN), device=device, created_at=NOW, expires_at=NOW + 3600
-            )
-        )
+        row = {"token_sha256": token_sha256(TOKEN), "device": device, "expires_at": NOW + 3600}
+        connection.execute(sa.insert(table.session).values(**row))
     yield hub
     hub.db.close()
 
@@ -80,11 +79,13 @@ async def _exchange(doors, method, path, headers, messages):
 
 @pytest.mark.parametrize("door", ["POST checkin", "POST batch", "GET blobs/" + "0" * 64])
 @pytest.mark.parametrize(
-    "headers",
-    [{}, {"authorization": ""}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}, {"authorization": "Bearer x"}],
+    "authorization",
+    [None, "", "Basic abc", "Bearer ", "Bearer x"],
     ids=["none", "empty", "another scheme", "no token", "an unknown token"],
 )
-def test_without_a_session_nobody_gets_past_the_door(ask, door, headers):
+def test_without_a_session_nobody_gets_past_the_door(ask, door, authorization):
+    headers = {} if authorization is None else {"authorization": authorization}
+
     reply = ask(*door.split(), b"{}", headers=headers)
 
     assert reply.status == 401
@@ -150,7 +151,9 @@ def test_a_whole_blob_comes_in_pieces_and_an_empty_one_as_well(hub, ask):
     assert [reply.pieces for reply in replies] == [3, 0]
 
 
-@pytest.mark.parametrize("range_", ["bytes=5-", "bytes=99999-", "bytes=-2", "bytes=0-1", "bytes=x-", "pages=1-", "bytes"])
+@pytest.mark.parametrize(
+    "range_", ["bytes=5-", "bytes=99999-", "bytes=-2", "bytes=0-1", "bytes=x-", "pages=1-", "bytes"]
+)
 def test_a_range_that_is_not_served_names_the_field(hub, ask, range_):
     sha256 = hub.blobs.put_bytes(b"five!")
 
