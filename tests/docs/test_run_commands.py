@@ -87,8 +87,9 @@ def test_another_terminal_goes_on_until_it_is_interrupted(runner, page):
     server = "\n".join(
         [
             "import time",
-            "print('up', flush=True)",
-            "try: time.sleep(60)",
+            "try:",
+            "    print('up', flush=True)",
+            "    time.sleep(60)",
             "except KeyboardInterrupt: print('down')",
         ]
     )
