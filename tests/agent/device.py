@@ -18,7 +18,7 @@ from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialRes
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput, NotFound, Unreachable
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
-from edgewright.contract.order import Fetch, FetchKind, Install, Shadow
+from edgewright.contract.order import Fetch, Install, Shadow
 from edgewright.contract.report import Capabilities, InstallReport, ShadowResult
 from edgewright.contract.tensors import Contract
 
@@ -142,8 +142,8 @@ class Releases:
         before, after = self.files(counter - 1)["model.onnx"], self.files(counter)["model.onnx"]
         delta = after[len(before) :] if delta is None else delta
         fetch = Fetch(
-            kind=FetchKind.DELTA,
             result_sha256=sha256(after),
+            result_bytes=len(after),
             sha256=self.shelf.add(delta),
             size_bytes=len(delta),
             base_sha256=sha256(before),

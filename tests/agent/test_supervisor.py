@@ -24,7 +24,7 @@ from edgewright.agent.status import read_status
 from edgewright.agent.supervisor import Supervisor
 from edgewright.agent.system.stop import Stop
 from edgewright.contract.errors import NotAllowed, Unreachable
-from edgewright.contract.order import Collect, Rollback
+from edgewright.contract.order import FORMAT, Collect, Rollback
 from edgewright.contract.report import Capabilities, Fault, InstallReport, Outcome
 
 
@@ -119,7 +119,7 @@ def test_an_order_is_carried_out_and_reported(agent, hub):
     assert outcomes(hub) == [Outcome.COMMITTED]
     assert Spool(agent.root / "spool").backlog() == 0
     assert hub.check_ins[-1].models[0].counter == 1
-    assert len(hub.check_ins[-1].models[0].held_sha256) == 3
+    assert hub.check_ins[-1].models[0].held_manifests == (hub.installs[0].manifest_sha256,)
 
 
 def test_nothing_new_costs_one_short_answer(agent, hub):
@@ -174,7 +174,7 @@ def test_collect_orders_reach_the_apps(agent, hub):
         {"nonce": "another"},
         {"issued_at": NOW - 10_000.0},
         {"issued_at": NOW + 10_000.0},
-        {"format": 2},
+        {"format": FORMAT + 1},
     ],
 )
 def test_an_order_that_is_not_for_this_device_now_is_not_carried_out(agent, hub, lie):

@@ -72,6 +72,7 @@ def add_device(connection: sa.Connection, name: str, seen_s_ago: float = 1.0, la
             enrolled_at=NOW - 86_400,
             last_seen_at=NOW - seen_s_ago,
             backlog=12 if seen_s_ago > 60 else 0,
+            pace={},
         )
     )
     for model, counter in (("defects", 3 if number < 4 else 1), ("wine", 1)):
@@ -79,7 +80,7 @@ def add_device(connection: sa.Connection, name: str, seen_s_ago: float = 1.0, la
         step = "trial" if (model, number) == ("defects", 4) else "idle"
         connection.execute(
             sa.insert(fleet.device_model).values(
-                **row, step=step, candidate_counter=0, held_sha256=[], reported_at=NOW - 5
+                **row, step=step, candidate_counter=0, held_manifests=[], reported_at=NOW - 5
             )
         )
     return id

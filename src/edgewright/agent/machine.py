@@ -150,7 +150,7 @@ class Machine:
             manifest_sha256=active.manifest_sha256 if active else "",
             step=self.record.step,
             candidate_counter=candidate.install.counter if candidate else 0,
-            held_sha256=tuple(sorted(self.folder.held(self.record))),
+            held_manifests=states.held_manifests(self.record),
         )
 
     def _boot(self) -> ModelRecord:

@@ -15,7 +15,7 @@ from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Install, Rollback
 from edgewright.contract.report import GoldenResult, InstallReport, Outcome, ShadowResult
 
-FORMAT = 1
+FORMAT = 2
 TRIES = 3
 MAX_REJECTED = 64
 MAX_ENDED = 16
@@ -127,6 +127,11 @@ def other(slot: str) -> str:
 def active_slot(record: ModelRecord) -> SlotRecord | None:
     """What runs now."""
     return record.slots.get(record.active)
+
+
+def held_manifests(record: ModelRecord) -> tuple[str, ...]:
+    """The digests of the manifests in both slots: what deltas may be based on."""
+    return tuple(sorted({kept.manifest_sha256 for kept in record.slots.values() if kept}))
 
 
 def is_wanted(record: ModelRecord, install: Install) -> bool:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 PAYLOAD_TYPE = "application/vnd.edgewright.order+json"
 MAX_ORDER_BYTES = 64 * 1024
 
 
-class FetchKind(StrEnum):
-    """How the bytes of one file come."""
-
-    FULL = "full"
-    DELTA = "delta"
-
-
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to the file whose digest is `result_sha256`: the blob `sha256`, applied to `base_sha256` if a delta."""
+    """A delta to fetch: the blob `sha256`, applied to the file `base_sha256`, makes the file `result_sha256`.
 
-    kind: FetchKind
+    `size_bytes` is the delta's length and `result_bytes` that of what it makes. The base is a file that the device
+    holds, or the result of another fetch of the same install: a chain, whose last result the manifest names. A file
+    of the manifest that no fetch leads to is fetched whole, by its own digest.
+    """
+
+    base_sha256: str
     result_sha256: str
+    result_bytes: int
     sha256: str
     size_bytes: int
-    base_sha256: str = ""
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):

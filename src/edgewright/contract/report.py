@@ -60,7 +60,16 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
     step: str
     candidate_counter: int = 0
-    held_sha256: tuple[str, ...] = ()  # blobs in the slots: bases for deltas
+    held_manifests: tuple[str, ...] = ()  # digests of the manifests in both slots: their files are bases for deltas
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """What bytes cost this device, as it measured; 0 where nothing has been measured yet."""
+
+    download_bytes_s: float = 0.0
+    request_s: float = 0.0  # from asking for a blob to its first byte
+    apply_bytes_s: float = 0.0  # bytes of result for each second of applying deltas
+    is_metered: bool = False  # each byte costs money: fewest bytes come before least time
 
 
 class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +80,7 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
     etag: str = ""
     order_age_s: float = 0.0
     backlog: int = 0  # records that wait in the spool
+    pace: Pace = Pace()
 
 
 class Outcome(StrEnum):

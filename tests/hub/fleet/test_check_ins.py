@@ -15,7 +15,7 @@ from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.fleet.model import GroupExists
 
 RUNNING = ModelState(
-    model="digits", version=3, counter=2, manifest_sha256="ab" * 32, step="idle", held_sha256=("cd" * 32,)
+    model="digits", version=3, counter=2, manifest_sha256="ab" * 32, step="idle", held_manifests=("cd" * 32,)
 )
 
 

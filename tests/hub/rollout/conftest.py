@@ -26,7 +26,7 @@ from edgewright.contract.api import (
 from edgewright.contract.api import Role as UserRole
 from edgewright.contract.errors import NotFound
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
-from edgewright.contract.order import Fetch, FetchKind, Install, Rollback
+from edgewright.contract.order import Fetch, Install, Rollback
 from edgewright.contract.report import Capabilities, CheckIn, EnrolRequest, InstallReport, ModelState, Outcome
 from edgewright.contract.tensors import Contract
 from edgewright.hub.db import Database, metadata
@@ -69,6 +69,10 @@ def make_manifest(model: str, counter: int, target: str, **changes) -> Manifest:
     return msgspec.structs.replace(made, **changes)
 
 
+def digest_of(content: Manifest) -> str:
+    return manifest.digest(manifest.encode(content))
+
+
 class Shelf:
     """A packaging room in memory: releases that a test puts there."""
 
@@ -81,7 +85,7 @@ class Shelf:
         made = targets or {"cpu": make_manifest(model, counter, "cpu")}
         packages = []
         for name, content in made.items():
-            digest = manifest.digest(manifest.encode(content))
+            digest = digest_of(content)
             self.manifests[digest] = content
             path, size_bytes = f"{model}/{counter}/{name}", sum(file.size_bytes for file in content.files)
             packages.append(
@@ -115,11 +119,12 @@ class Shelf:
         return self.manifests[sha256]
 
     def plan(self, connection: sa.Connection, manifest: Manifest, held: set[str]) -> tuple[Fetch, ...]:
-        lacking = [file for file in manifest.files if file.sha256 not in held]
-        return tuple(
-            Fetch(kind=FetchKind.FULL, result_sha256=file.sha256, sha256=file.sha256, size_bytes=file.size_bytes)
-            for file in lacking
-        )
+        return (self.delta_to(digest_of(manifest)),)
+
+    def delta_to(self, manifest_sha256: str) -> Fetch:
+        (file,) = self.manifests[manifest_sha256].files
+        result = {"result_sha256": file.sha256, "result_bytes": file.size_bytes}
+        return Fetch(base_sha256="ab" * 32, sha256="cd" * 32, size_bytes=4, **result)
 
     def ensure_deltas(self, bases: set[str], manifest: Manifest) -> object:
         self.deltas.append((bases, manifest.counter))
@@ -194,9 +199,9 @@ class World:
 
     def run(self, device: str, model: str, counter: int) -> None:
         """Let the device run a release."""
-        held = (manifest.digest(f"{model}{counter}".encode()),)
+        held = (manifest.digest(f"package {model} {counter}".encode()),)
         state = ModelState(
-            model=model, version=counter, counter=counter, manifest_sha256="", step="idle", held_sha256=held
+            model=model, version=counter, counter=counter, manifest_sha256="", step="idle", held_manifests=held
         )
         self.states.setdefault(device, {})[model] = state
 

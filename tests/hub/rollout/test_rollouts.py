@@ -72,7 +72,7 @@ def test_an_offer_names_what_to_install_and_stays_the_same(world, lanes):
     assert rollbacks == ()
     assert (install.model, install.version, install.counter) == ("digits", 1, 1)
     assert install.target_path == "digits/1/cpu"
-    assert install.fetches[0].size_bytes == 9
+    assert install.fetches == (world.shelf.delta_to(install.manifest_sha256),)
     assert install.shadow.min_agreement == 0.9
     assert world.check_in(device) == ((install,), ())
 
@@ -332,7 +332,7 @@ def test_the_first_wave_waits_for_deltas_from_what_the_devices_hold(world, veter
     world.rollouts.waves.make_deltas(id)
     world.rollouts.waves.end_deltas(id)
 
-    held = world.states[veterans[0]]["digits"].held_sha256
+    held = world.states[veterans[0]]["digits"].held_manifests
     assert world.shelf.deltas == [(set(held), 2)]
     world.tick(id, 1)
     assert world.rollouts.rollout(id).waves[0].state == "running"

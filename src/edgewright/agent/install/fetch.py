@@ -15,7 +15,7 @@ from edgewright.agent.states import Candidate
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import File, Manifest
-from edgewright.contract.order import Fetch, FetchKind
+from edgewright.contract.order import Fetch
 
 Patch = Callable[[Path, Path, Path, int], None]
 """Applies a delta to a base and writes the result, of at most so many bytes; raises HostileInput."""
@@ -119,8 +119,7 @@ def usable_delta(candidate: Candidate, file: File, held: Mapping[str, Path]) -> 
     fitting = [
         fetch
         for fetch in candidate.install.fetches
-        if fetch.kind is FetchKind.DELTA
-        and fetch.result_sha256 == file.sha256
+        if fetch.result_sha256 == file.sha256
         and fetch.base_sha256 in held
         and fetch.sha256 not in candidate.spoiled
         and fetch.size_bytes < file.size_bytes

@@ -23,8 +23,9 @@ MAX_CLAIMS = 1000
 MAX_CLAIM_TTL_S = 366 * 86400.0
 MAX_LABELS = 32
 MAX_MODELS = 64
-MAX_HELD = 64
+MAX_HELD = 8
 MAX_WORD = 200
+MAX_PACE = 1e12
 ALL = "all"
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
@@ -201,9 +202,12 @@ def check_check_in(check_in: CheckIn) -> None:
         raise HostileInput(f"nonce and etag have at most {MAX_WORD} characters", field="nonce")
     if len(check_in.models) > MAX_MODELS or not 0 <= check_in.backlog < 2**31:
         raise HostileInput(f"a device reports at most {MAX_MODELS} models", field="models")
+    pace = check_in.pace
+    if not all(0 <= number < MAX_PACE for number in (pace.download_bytes_s, pace.request_s, pace.apply_bytes_s)):
+        raise HostileInput(f"a pace is not negative and below {MAX_PACE:g}", field="pace")
     for state in check_in.models:
-        texts = (state.model, state.manifest_sha256, state.step, *state.held_sha256)
+        texts = (state.model, state.manifest_sha256, state.step, *state.held_manifests)
         numbers = (state.version, state.counter, state.candidate_counter)
         is_plausible = all(map(_PLAIN.fullmatch, texts)) and all(0 <= number < 2**31 for number in numbers)
-        if not is_plausible or len(state.held_sha256) > MAX_HELD:
+        if not is_plausible or len(state.held_manifests) > MAX_HELD:
             raise HostileInput(f"the state of model '{state.model[:100]}' is not plausible", field="models")

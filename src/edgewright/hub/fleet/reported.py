@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.report import CheckIn, ModelState
+from edgewright.contract.report import CheckIn, ModelState, Pace
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import Seen
@@ -18,31 +18,31 @@ CHUNK = 500
 
 
 class Reported:
-    """Model states and heartbeats of devices. A crash of the hub loses at most `FLUSH_EVERY_S` of heartbeats."""
+    """Model states, paces and heartbeats of devices. A crash of the hub loses at most `FLUSH_EVERY_S` of heartbeats."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._lock = threading.Lock()
-        self._states: dict[str, tuple[ModelState, ...]] = {}
+        self._told: dict[str, tuple[tuple[ModelState, ...], Pace]] = {}
         self._seen: dict[str, Seen] = {}
         self._unsaved: set[str] = set()
         self._flushed_at = float("-inf")
 
     def note(self, device: str, check_in: CheckIn, now: float) -> None:
-        """Take in one check-in: states are saved at once where they changed, the heartbeat a little later."""
+        """Take in one check-in: states and pace are saved at once where they changed, the heartbeat a little later."""
         with self._lock:
             self._seen[device] = Seen(at=now, backlog=check_in.backlog)
             self._unsaved.add(device)
-            is_changed = self._states.get(device) != check_in.models
+            is_changed = self._told.get(device) != (check_in.models, check_in.pace)
             is_due = now - self._flushed_at >= FLUSH_EVERY_S
         if not is_changed and not is_due:
             return
         with self._db.write() as connection:
             if is_changed:
-                _save_states(connection, device, check_in.models, now)
+                _save_told(connection, device, check_in, now)
             self._save_seen(connection)
         with self._lock:
-            self._states[device] = check_in.models
+            self._told[device] = (check_in.models, check_in.pace)
             self._flushed_at = now
 
     def flush(self) -> None:
@@ -74,6 +74,15 @@ class Reported:
                     found[row["device"]].append(_state(row))
         return {device: tuple(states) for device, states in found.items()}
 
+    def paces(self, devices: Collection[str]) -> dict[str, Pace]:
+        """What bytes cost each of `devices`, as it last reported."""
+        columns, found = (table.device.c.id, table.device.c.pace), {}
+        with self._db.read() as connection:
+            for part in chunks(devices):
+                for row in connection.execute(sa.select(*columns).where(table.device.c.id.in_(part))):
+                    found[row.id] = msgspec.convert(row.pace, Pace)
+        return found
+
     def _save_seen(self, connection: sa.Connection) -> None:
         with self._lock:
             rows = [
@@ -91,9 +100,11 @@ def chunks(names: Iterable[str]) -> Iterator[list[str]]:
     return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
 
 
-def _save_states(connection: sa.Connection, device: str, states: tuple[ModelState, ...], now: float) -> None:
+def _save_told(connection: sa.Connection, device: str, told: CheckIn, now: float) -> None:
+    pace = sa.update(table.device).where(table.device.c.id == device).values(pace=msgspec.to_builtins(told.pace))
+    connection.execute(pace)
     connection.execute(sa.delete(table.device_model).where(table.device_model.c.device == device))
-    rows = {state.model: {**msgspec.to_builtins(state), "device": device, "reported_at": now} for state in states}
+    rows = {state.model: {**msgspec.to_builtins(state), "device": device, "reported_at": now} for state in told.models}
     if rows:
         connection.execute(sa.insert(table.device_model), list(rows.values()))
 

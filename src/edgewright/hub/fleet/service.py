@@ -18,7 +18,7 @@ from edgewright.contract.api import (
     GroupRecord,
 )
 from edgewright.contract.errors import InvalidInput, NotAllowed, NotFound
-from edgewright.contract.report import CheckIn, EnrolReply, EnrolRequest, ModelState, NonceReply, SessionReply
+from edgewright.contract.report import CheckIn, EnrolReply, EnrolRequest, ModelState, NonceReply, Pace, SessionReply
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import table
@@ -207,8 +207,12 @@ class Fleet:
         return self._reported.seen(devices)
 
     def states(self, devices: list[str]) -> dict[str, tuple[ModelState, ...]]:
-        """What each of `devices` last reported of its models, with the blobs that it holds."""
+        """What each of `devices` last reported of its models, with the manifests that it holds."""
         return self._reported.states(devices)
+
+    def paces(self, devices: list[str]) -> dict[str, Pace]:
+        """What bytes cost each of `devices`, as it last reported."""
+        return self._reported.paces(devices)
 
     def _enrol(self, connection: sa.Connection, request: EnrolRequest, now: float) -> Mapping[str, str]:
         # 1. The claim must be one that we made.
@@ -315,6 +319,7 @@ def _device_row(request: EnrolRequest, claim: Any, now: float) -> dict[str, Any]
         "last_seen_at": None,
         "backlog": 0,
         "is_revoked": False,
+        "pace": {},
     }
 
 

@@ -25,6 +25,7 @@ device = sa.Table(
     sa.Column("last_seen_at", sa.Float),
     sa.Column("backlog", sa.Integer, nullable=False, default=0),
     sa.Column("is_revoked", sa.Boolean, nullable=False, default=False),
+    sa.Column("pace", sa.JSON, nullable=False, default=dict),
 )
 
 device_model = sa.Table(
@@ -37,7 +38,7 @@ device_model = sa.Table(
     sa.Column("manifest_sha256", sa.String(64), nullable=False),
     sa.Column("step", sa.String(40), nullable=False),
     sa.Column("candidate_counter", sa.Integer, nullable=False),
-    sa.Column("held_sha256", sa.JSON, nullable=False),
+    sa.Column("held_manifests", sa.JSON, nullable=False),
     sa.Column("reported_at", sa.Float, nullable=False),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from edgewright.contract.manifest import File, Manifest
+from edgewright.contract.order import Fetch
 from edgewright.hub.db import Database
 from edgewright.hub.packaging import table
 from edgewright.hub.registry import Blobs
@@ -53,13 +54,36 @@ class Deltas:
         row = connection.execute(query).first()
         return _row(row) if row else None
 
-    def ensure(self, bases: Iterable[str], manifest: Manifest) -> list[DeltaRow]:
-        """Make what is missing between `bases` and the files of `manifest`; return all pairs that are now known.
+    def plan(self, connection: sa.Connection, manifest: Manifest, held: Collection[str]) -> tuple[Fetch, ...]:
+        """The smallest delta to each file of `manifest` from a file of the packages `held` (digests of manifests)."""
+        files = self._files(connection, held)
+        lacking = [file for file in manifest.files if file.sha256 not in files]
+        known = [(file, self.best(connection, files, file.sha256)) for file in lacking]
+        return tuple(
+            Fetch(
+                base_sha256=row.base_sha256,
+                result_sha256=file.sha256,
+                result_bytes=file.size_bytes,
+                sha256=row.sha256,
+                size_bytes=row.size_bytes,
+            )
+            for file, row in known
+            if row is not None
+        )
+
+    def ensure(self, bases: Collection[str], manifest: Manifest) -> list[DeltaRow]:
+        """Make what is missing between the packages `bases` and this one; return all pairs that are now known.
 
         Only files of one model and one role are paired: a golden file is no base for a model. Safe to repeat.
         """
-        pairs = [(base, file) for file in manifest.files for base in self._like(bases, manifest.model, file)]
+        with self._db.read() as connection:
+            held = self._files(connection, bases)
+        pairs = [(base, file) for file in manifest.files for base in self._like(held, manifest.model, file)]
         return [self._known(base, file.sha256) or self._make(base, file) for base, file in pairs]
+
+    def _files(self, connection: sa.Connection, packages: Collection[str]) -> set[str]:
+        of = table.package_file.c
+        return set(connection.scalars(sa.select(of.sha256).where(of.manifest_sha256.in_(sorted(packages)))))
 
     def _like(self, bases: Iterable[str], model: str, file: File) -> list[str]:
         of = table.package_file.c

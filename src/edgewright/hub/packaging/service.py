@@ -22,7 +22,7 @@ from edgewright.contract.api import (
 from edgewright.contract.envelope import seal
 from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.contract.manifest import Manifest
-from edgewright.contract.order import PAYLOAD_TYPE, Fetch, FetchKind, Order
+from edgewright.contract.order import PAYLOAD_TYPE, Fetch, Order
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Permission, Principal, require
@@ -196,11 +196,11 @@ class Packaging:
         return verify_release(record, pieces, self._blobs, self._repository, self._now())
 
     def plan(self, connection: sa.Connection, manifest: Manifest, held: set[str]) -> tuple[Fetch, ...]:
-        """How a device that holds the blobs `held` gets every file that it lacks, in the fewest bytes known."""
-        return tuple(self._fetch(connection, file, held) for file in manifest.files if file.sha256 not in held)
+        """The deltas that serve a device which holds the packages `held` (digests of manifests)."""
+        return self._deltas.plan(connection, manifest, held)
 
     def ensure_deltas(self, bases: set[str], manifest: Manifest) -> list[DeltaRow]:
-        """Make the deltas from any of `bases` to the manifest's files that are not made yet; long work, for a job."""
+        """Make the deltas from the packages `bases` to this one that are not made yet; long work, for a job."""
         return self._deltas.ensure(bases, manifest)
 
     def sign_order(self, order: Order) -> bytes:
@@ -302,18 +302,6 @@ class Packaging:
             facts = {"model": model, "counter": counter, "version": record.version}
             self._events.record(connection, "packaging.release_ready", record.id, **facts)
         return records.read(connection, model, counter, self._approvals_needed)
-
-    def _fetch(self, connection: sa.Connection, file: manifests.File, held: set[str]) -> Fetch:
-        best = self._deltas.best(connection, held, file.sha256)
-        if best is None:
-            return Fetch(kind=FetchKind.FULL, result_sha256=file.sha256, sha256=file.sha256, size_bytes=file.size_bytes)
-        return Fetch(
-            kind=FetchKind.DELTA,
-            result_sha256=file.sha256,
-            sha256=best.sha256,
-            size_bytes=best.size_bytes,
-            base_sha256=best.base_sha256,
-        )
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -114,7 +114,7 @@ class Offers:
             return
         manifest = self._packages.manifest(row.manifest_sha256)
         with self._db.read() as connection:
-            fetches = self._packages.plan(connection, manifest, set(state.held_sha256 if state else ()))
+            fetches = self._packages.plan(connection, manifest, set(state.held_manifests if state else ()))
         yield Install(
             deployment=row.id,
             model=row.model,

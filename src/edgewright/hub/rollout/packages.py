@@ -21,10 +21,10 @@ class Packages(Protocol):
         """The manifest of that digest; raises NotFound."""
 
     def plan(self, connection: sa.Connection, manifest: Manifest, held: set[str]) -> tuple[Fetch, ...]:
-        """The cheapest way to each file of the package that a device with the blobs `held` lacks."""
+        """The deltas that pay for a device with the packages `held` (digests of manifests); the rest comes in full."""
 
     def ensure_deltas(self, bases: set[str], manifest: Manifest) -> object:
-        """Make the deltas from blobs that devices hold to this package's files; safe to repeat."""
+        """Make the deltas from packages that devices hold (digests of manifests) to this one; safe to repeat."""
 
     def mark_bad(self, connection: sa.Connection, model: str, counter: int, reason: str) -> None:
         """Never offer this release again; safe to repeat."""

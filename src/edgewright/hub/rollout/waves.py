@@ -115,11 +115,11 @@ class Waves:
             manifest_of = {row.device: row.manifest_sha256 for row in connection.execute(query)}
         bases: dict[str, set[str]] = defaultdict(set)
         for device, states in self._fleet.states(list(manifest_of)).items():
-            held = (state.held_sha256 for state in states if state.model == model)
-            bases[manifest_of[device]].update(sha256 for blobs in held for sha256 in blobs)
-        for manifest_sha256, held_sha256 in sorted(bases.items()):
-            if held_sha256:
-                self._packages.ensure_deltas(held_sha256, self._packages.manifest(manifest_sha256))
+            held = (state.held_manifests for state in states if state.model == model)
+            bases[manifest_of[device]].update(sha256 for slots in held for sha256 in slots)
+        for manifest_sha256, packages in sorted(bases.items()):
+            if packages:
+                self._packages.ensure_deltas(packages, self._packages.manifest(manifest_sha256))
         return len(bases)
 
     def end_deltas(self, rollout: str) -> None:
