@@ -1,44 +1,68 @@
-"""The package manifest: what a device installs, in canonical bytes that release keys sign."""
+"""The package manifest: what a device installs, in canonical bytes that release keys sign.
+
+docs/reference/manifest.md tells every field and rule, for those who read or write manifests without this module.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+from collections import Counter
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.tensors import Contract
 
-FORMAT = 1
-MAX_MANIFEST_BYTES = 256 * 1024
+FORMAT = 2
+MAX_MANIFEST_BYTES = 8 * 1024**2
+MAX_FILES = 20_000
+MAX_FILE_BYTES = 8 * 1024**3
+MAX_PACKAGE_BYTES = 16 * 1024**3
+MAX_DEPENDENCIES = 32
+MAX_ROW_ELEMENTS = 2**28
+RESERVED_NAMES = frozenset({"manifest.json", "committed"})
+"""What a slot holds beside the files of its package."""
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}\Z")]
+Word = Annotated[str, Meta(max_length=100)]
+Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Amount = Annotated[float, Meta(ge=0)]
 
 
 class Role(StrEnum):
-    """What a file of a package is for."""
+    """What a file of a package is for. A package has at most one of each, but any number of assets."""
 
     MODEL = "model"
+    LABELS = "labels"  # UTF-8 text: the name of class i in line i
+    PREPROCESSING = "preprocessing"  # what an app does to its data first, in the app's own format
     GOLDEN = "golden"  # safetensors: 'in:<name>' and 'out:<name>' arrays
     REFERENCE = "reference"  # the profile schema: bin edges and counts of the training data
+    ASSET = "asset"  # anything else that the app or the runtime needs: a tokenizer, a vocabulary
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One content-addressed file. `name` is a plain file name, never a path."""
 
-    name: str
+    name: Word
     role: Role
-    sha256: str
-    size_bytes: int
+    sha256: Sha256
+    size_bytes: Annotated[int, Meta(ge=0, le=MAX_FILE_BYTES)]
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The inference runtime that a package needs: versions from `minimum` up to, not including, `below`."""
 
-    name: str
-    minimum: str
-    below: str
-    provider: str = "CPUExecutionProvider"
+    name: Word
+    minimum: Word
+    below: Word
+    provider: Word = "CPUExecutionProvider"
 
     def takes(self, version: str) -> bool:
         """Whether an installed version will do; an empty `below` sets no upper bound."""
@@ -49,64 +73,135 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far a device's own runtime may stray from the golden outputs."""
 
-    rtol: float
-    atol: float
-    min_argmax_agreement: float
+    rtol: Amount
+    atol: Amount
+    min_argmax_agreement: Share
 
 
 class Budgets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a device may spend on this model."""
 
-    latency_p95_ms: float
-    memory_bytes: int
+    latency_p95_ms: Amount
+    memory_bytes: Number
+
+
+class Scheme(StrEnum):
+    """When the scales of activations are found: beforehand on calibration rows, or row by row on the device."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+class Integer(StrEnum):
+    """Eight-bit element types by their signedness."""
+
+    S8 = "s8"
+    U8 = "u8"
+
+
+class Calibrator(StrEnum):
+    """How static scales were found."""
+
+    MIN_MAX = "min-max"
+    ENTROPY = "entropy"
+    PERCENTILE = "percentile"
+
+
+class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the recipe did to the numbers. A dynamic scheme has no calibrator, and no rows that it looked at."""
+
+    scheme: Scheme
+    weights: Integer
+    activations: Integer
+    is_per_channel: bool
+    calibrator: Calibrator | None = None
+    calibration_rows: Number = 0
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another model that must serve on the device, from the release `minimum_counter` on."""
+
+    model: Name
+    minimum_counter: Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A package. `counter` rises with every release of a model and never falls on a device."""
+    """A package. `counter` rises with every release of a model and never falls on a device.
+
+    `hardware` lists machine architectures as `uname -m` prints them. Where `hardware_ids` is not empty, the device
+    must have one of them (devicetree `compatible` strings, as 'brcm,bcm2712') beside the architecture.
+    """
 
     format: int = FORMAT
-    model: str
-    version: int
-    counter: int
-    target: str
-    hardware: tuple[str, ...]  # machine architectures, as `uname -m` prints them
+    model: Name
+    version: Number
+    counter: Number
+    target: Word
+    hardware: tuple[Word, ...]
+    hardware_class: Word = ""
+    hardware_ids: tuple[Word, ...] = ()
     runtime: Runtime
-    files: tuple[File, ...]
+    files: Annotated[tuple[File, ...], Meta(max_length=MAX_FILES)]
     contract: Contract
     budgets: Budgets
     tolerance: Tolerance
+    quantisation: Quantisation | None = None
     recipe: tuple[str, ...]
-    lineage_sha256: str
+    lineage_sha256: Sha256
+    dependencies: Annotated[tuple[Dependency, ...], Meta(max_length=MAX_DEPENDENCIES)] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    def find(self, role: Role) -> File | None:
+        """The file of that role (the first asset), or None."""
+        return next((file for file in self.files if file.role is role), None)
 
     def file(self, role: Role) -> File:
         """The file of that role; raises HostileInput where the package has none."""
-        for file in self.files:
-            if file.role is role:
-                return file
-        raise HostileInput(f"the package has no {role} file", field="files")
+        found = self.find(role)
+        if found is None:
+            raise HostileInput(f"the package has no {role} file", field="files")
+        return found
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Canonical bytes: JSON with sorted keys and no white space. Equal manifests give equal bytes."""
-    return msgspec.json.encode(manifest, order="deterministic")
+    """Canonical bytes: UTF-8 JSON, keys sorted at every depth, no white space. Equal manifests give equal bytes."""
+    return msgspec.json.encode(manifest, order="sorted")
 
 
 def decode(data: bytes) -> Manifest:
-    """Parse a manifest from the wire. Raises HostileInput on anything but the canonical bytes of format 1."""
-    if len(data) > MAX_MANIFEST_BYTES:
-        raise HostileInput(f"a manifest has at most {MAX_MANIFEST_BYTES} bytes, this one has {len(data)}")
+    """Parse a manifest from the wire. Raises HostileInput on anything but the canonical bytes of a sound manifest."""
+    _require(len(data) <= MAX_MANIFEST_BYTES, "manifest", f"a manifest has at most {MAX_MANIFEST_BYTES} bytes")
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HostileInput(f"not a manifest: {error}", field="manifest") from error
-    if manifest.format != FORMAT:
-        raise HostileInput(f"manifest format {manifest.format} is not known; this agent reads {FORMAT}", field="format")
-    if encode(manifest) != data:
-        raise HostileInput("the manifest is not in canonical form", field="manifest")
-    names = [file.name for file in manifest.files]
-    if len(set(names)) != len(names) or not all(map(is_plain_name, names)):
-        raise HostileInput("file names must be plain and differ", field="files.name")
+    known = f"manifest format {manifest.format} is not known; this agent reads {FORMAT}"
+    _require(manifest.format == FORMAT, "format", known)
+    _require(encode(manifest) == data, "manifest", "the manifest is not in canonical form")
+    _require(is_plain_name(manifest.target), "target", "the target is no plain name")
+    check_files(manifest.files)
+    _check_dependencies(manifest)
+    _check_contract(manifest.contract)
     return manifest
+
+
+def check_files(files: tuple[File, ...]) -> None:
+    """Raise HostileInput unless these files can lie in one folder and serve: plain names that differ, bounded sizes.
+
+    Names must differ even where a file system takes 'A' for 'a'.
+    """
+    names = {file.name.lower() for file in files}
+    _require(len(names) == len(files) and all(is_plain_name(file.name) for file in files), "files.name", _NAMES)
+    _require(names.isdisjoint(RESERVED_NAMES), "files.name", f"no file may be called {sorted(RESERVED_NAMES)}")
+    total_bytes = sum(file.size_bytes for file in files)
+    _require(total_bytes <= MAX_PACKAGE_BYTES, "files.size_bytes", f"a package has at most {MAX_PACKAGE_BYTES} bytes")
+    roles = Counter(file.role for file in files if file.role is not Role.ASSET)
+    double = next((role for role, count in roles.items() if count > 1), "")
+    _require(not double, "files.role", f"a package has one {double} file at most")
 
 
 def digest(data: bytes) -> str:
@@ -127,3 +222,26 @@ def _release(version: str) -> tuple[int, ...]:
     while numbers and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+_NAMES = "file names must be plain and differ"
+
+
+def _check_dependencies(manifest: Manifest) -> None:
+    models = [dependency.model for dependency in manifest.dependencies]
+    are_others = len(set(models)) == len(models) and manifest.model not in models
+    _require(are_others, "dependencies", "a package depends on each other model once at most, and not on its own")
+
+
+def _check_contract(contract: Contract) -> None:
+    """A row must fit into memory, as agents make one of zeros to warm a model up."""
+    for spec in (*contract.inputs, *contract.outputs):
+        axes = [axis for axis in spec.shape if axis is not None]
+        is_bounded = len(spec.shape) <= 32 and all(0 <= axis <= MAX_ROW_ELEMENTS for axis in axes)
+        fits = is_bounded and math.prod(axes) <= MAX_ROW_ELEMENTS
+        _require(fits, "contract", f"a row of '{spec.name[:80]}' has more than {MAX_ROW_ELEMENTS} elements")
+
+
+def _require(holds: bool, field: str, why: str) -> None:
+    if not holds:
+        raise HostileInput(why, field=field)
