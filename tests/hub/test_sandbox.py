@@ -105,6 +105,51 @@ def test_there_is_no_network_where_the_kernel_lets_us_leave_it(tmp_path):
         pytest.skip("this kernel lets us make no namespaces")
 
 
+def test_hidden_folders_are_empty_but_for_what_is_shown_of_them(tmp_path):
+    hub, work = tmp_path / "hub", tmp_path / "hub" / "work" / "run"
+    work.mkdir(parents=True)
+    (hub / "key.pem").write_text("secret")
+    (hub / "parent.onnx").write_text("model")
+    (hub / "other.onnx").write_text("model")
+    token = tmp_path / "token"
+    token.write_text("secret")
+    code = (
+        "import os, pathlib\n"
+        f"print(sorted(os.listdir({str(hub)!r})))\n"
+        f"print(pathlib.Path({str(hub / 'parent.onnx')!r}).read_text())\n"
+        f"print(repr(pathlib.Path({str(token)!r}).read_text()))\n"
+        "pathlib.Path('left').write_text('behind')"
+    )
+
+    finished = python(code, work, hidden=[hub, token], shown=[hub / "parent.onnx"])
+
+    assert (work / "left").read_text() == "behind"
+    if "note: this kernel" in finished.output:
+        pytest.skip("this kernel lets us mount nothing")
+    assert finished.output.splitlines() == ["['parent.onnx', 'work']", "model", "''"]
+    assert sorted(item.name for item in hub.iterdir()) == ["key.pem", "other.onnx", "parent.onnx", "work"]
+
+
+def test_what_is_hidden_cannot_be_uncovered_nor_read_through_the_hub_s_own_process(tmp_path):
+    hub, work = tmp_path / "hub", tmp_path / "work"
+    work.mkdir()
+    hub.mkdir()
+    (hub / "key.pem").write_text("secret")
+    code = (
+        "import ctypes, os\n"
+        f"print(ctypes.CDLL(None).umount2({str(hub)!r}.encode(), 0))\n"
+        f"try: print(open('/proc/{os.getpid()}/root' + {str(hub / 'key.pem')!r}).read())\n"
+        "except OSError as error: print(type(error).__name__)\n"
+        f"print(os.listdir({str(hub)!r}))"
+    )
+
+    finished = python(code, work, hidden=[hub])
+
+    if "note: this kernel" in finished.output:
+        pytest.skip("this kernel lets us mount nothing")
+    assert finished.output.splitlines() == ["-1", "PermissionError", "[]"]
+
+
 def test_a_command_that_does_not_exist_says_so(tmp_path):
     finished = sandbox.run(
         ["/no/such/command"], cwd=tmp_path, env={}, timeout_s=5, memory_bytes=512 * MIB, file_bytes=0

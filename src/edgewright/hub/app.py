@@ -96,7 +96,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     evaluations = Evaluations(db, clock, registry, data, blobs)
     rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
-    automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, work_dir)
+    automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, work_dir, settings.hidden)
     people = People(db, audit, clock)
     repair = Repair(
         db, audit, clock, people, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe

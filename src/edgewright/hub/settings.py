@@ -19,6 +19,12 @@ class Settings(BaseSettings):
     approvals_needed: int = 1
     order_ttl_s: float = 86_400.0
     poll_s: float = 30.0
+    secrets: tuple[Path, ...] = ()  # people's keys and logins, where they lie on this machine
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """What no training command shall see."""
+        return (self.dir, *(path.resolve() for path in self.secrets))
 
     @property
     def url(self) -> str:

@@ -43,9 +43,22 @@ def run(data, blobs, snapshot, tmp_path):
 
     def run(pipeline, parent=None, on_line=lambda line: None, **draft):
         wanted = TrainDraft(model="lines", snapshot=snapshot, **draft)
-        return train(pipeline, wanted, parent, tmp_path / "work" / "r1", data=data, blobs=blobs, on_line=on_line)
+        folder = tmp_path / "work" / "r1"
+        return train(pipeline, wanted, parent, folder, data=data, blobs=blobs, hidden=[tmp_path], on_line=on_line)
 
     return run
+
+
+def test_the_command_sees_neither_the_hub_s_keys_nor_its_database(run, pipeline, tmp_path):
+    (tmp_path / "keys" / "director.pem").write_text("secret")
+    code = LEAVE_BOTH + "print('sees', sorted(os.listdir(models.parents[2])))"
+    heard: list[str] = []
+
+    run(pipeline(code), on_line=heard.append)
+
+    if any(line.startswith("note: this kernel") for line in heard):
+        pytest.skip("this kernel lets us mount nothing")
+    assert heard == ["sees ['work']"]
 
 
 def test_the_command_gets_its_data_its_parameters_and_its_parent(run, pipeline, blobs, tmp_path):

@@ -65,16 +65,17 @@ def up(
             facts |= {"user": login.user} | ({} if admin_password else {"password": password})
         show_json_line(facts) if as_json else _welcome(facts)
 
-    _serve(folder, host, port, ready)
+    _serve(folder, host, port, ready, keys)
 
 
-def _serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> NoReturn:
+def _serve(folder: Path, host: str, port: int, ready: Callable[[str], None], keys: Path) -> NoReturn:
     """Serve until SIGINT or SIGTERM, then end the process at once: a run that waits would hold its thread for hours."""
+    from edgewright.client.credentials import credentials_path
     from edgewright.hub.web import serve
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        serve(folder, host=host, port=port, ready=ready)
+        serve(folder, host=host, port=port, ready=ready, secrets=(keys, credentials_path()))
     except KeyboardInterrupt:
         pass
     except SystemExit as ending:

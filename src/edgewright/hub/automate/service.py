@@ -63,6 +63,7 @@ class Automate:
         data: Data,
         blobs: Blobs,
         work_dir: Path,
+        hidden: Sequence[Path] = (),
     ) -> None:
         self._db = db
         self._events = events
@@ -73,6 +74,7 @@ class Automate:
         self._data = data
         self._blobs = blobs
         self._work_dir = work_dir
+        self._hidden = hidden
         jobs.define("train", self._train)
         events.subscribe("observe.alert", self._on_alert)
 
@@ -161,6 +163,7 @@ class Automate:
                 self._work_dir / context.id,
                 data=self._data,
                 blobs=self._blobs,
+                hidden=self._hidden,
                 on_line=log.add,
             )
         finally:

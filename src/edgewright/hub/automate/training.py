@@ -6,7 +6,7 @@ import math
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,14 @@ def train(
     *,
     data: Data,
     blobs: Blobs,
+    hidden: Sequence[Path] = (),
     on_line: Callable[[str], None],
 ) -> Trained:
     """Run the pipeline's command once in `folder`, which is emptied first, and keep its model.
 
     EW_INPUT_DIR holds the snapshot's files, EW_MODEL_DIR takes `model.onnx` and `metrics.json`, EW_PARAMS_JSON the
-    parameters (with "seed"), EW_PARENT_MODEL the parent's model file or nothing. Raises TrainingFailed if the
+    parameters (with "seed"), EW_PARENT_MODEL the parent's model file or nothing. Of the folders `hidden` the command
+    sees its own `folder` and its parent alone. Raises TrainingFailed if the
     command fails, hangs, or leaves no model.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -75,6 +77,8 @@ def train(
         timeout_s=pipeline.timeout_s,
         memory_bytes=MEMORY_BYTES,
         file_bytes=FILE_BYTES,
+        hidden=hidden,
+        shown=[folder.resolve(), *([parent.resolve()] if parent else [])],
         on_line=on_line,
     )
     if not finished.is_ok:

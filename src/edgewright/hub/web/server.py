@@ -68,14 +68,15 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
     return app
 
 
-def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None], secrets: tuple[Path, ...] = ()) -> None:
     """Run the hub in `folder` until SIGTERM or SIGINT; `ready` is told the address once it answers.
 
-    `port` 0 takes a free one. Work that a crash cut off goes on. Raises HubRunning.
+    `port` 0 takes a free one. Work that a crash cut off goes on. Training commands see neither
+    `folder` nor `secrets`. Raises HubRunning.
     """
     logs.set_up()
     with hold(folder):
-        hub = build_hub(Settings(dir=folder))
+        hub = build_hub(Settings(dir=folder, secrets=secrets))
         config = uvicorn.Config(
             build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False
         )

@@ -1,18 +1,10 @@
-"""Runs one command under limits: its own process group, capped time, memory and files, and no network.
-
-The hub has many threads, so nothing may run between fork and exec. Instead this very file is started as a small
-script, which limits itself and then becomes the command:
-
-    python sandbox.py '{"memory_bytes": ..., ...}' COMMAND ARGUMENT...
-"""
+"""Starts one command under limits, listens to it, and leaves none of its process group behind."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import resource
 import selectors
 import signal
 import subprocess
@@ -26,15 +18,10 @@ from typing import IO
 
 GIB = 1024**3
 MAX_OUTPUT_BYTES = 256 * 1024
-MAX_OPEN_FILES = 512
 PYTHON = (sys.executable, "-B", "-P", "-s")
 """How to start Python code in a sandbox: no byte code written, nothing imported from the working folder."""
 
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
-_CANNOT_START = 127
+_CONFINE = str(Path(__file__).with_name("confine.py"))
 
 
 @dataclass(frozen=True)
@@ -68,6 +55,8 @@ def run(
     memory_bytes: int = 4 * GIB,
     file_bytes: int = 4 * GIB,
     has_network: bool = False,
+    hidden: Sequence[Path] = (),
+    shown: Sequence[Path] = (),
     on_line: Callable[[str], None] | None = None,
     max_output_bytes: int = MAX_OUTPUT_BYTES,
 ) -> Finished:
@@ -78,15 +67,19 @@ def run(
     as it comes, and the last `max_output_bytes` of it are kept. When the command ends, by itself or by `timeout_s`,
     its whole process group is killed.
 
-    The network is taken away where the kernel lets us; where it refuses, the command runs with it.
+    The network is taken away, and the files and folders `hidden` are empty but for what is `shown` of them
+    (absolute paths), `cwd` and this Python, where the kernel lets us make namespaces; where it refuses, the command
+    has both.
     """
     limits = {
         "memory_bytes": memory_bytes,
         "file_bytes": file_bytes,
         "cpu_s": int(timeout_s * (os.cpu_count() or 1)) + 1,
         "has_network": has_network,
+        "hidden": [str(path) for path in hidden if path.exists()],
+        "shown": [str(path) for path in (cwd.resolve(), Path(sys.prefix), *shown)],
     }
-    launcher = [sys.executable, "-I", "-S", "-B", __file__, json.dumps(limits), *argv]
+    launcher = [sys.executable, "-I", "-S", "-B", _CONFINE, json.dumps(limits), *argv]
     process = subprocess.Popen(
         launcher,
         cwd=cwd,
@@ -153,44 +146,3 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _become(limits: dict[str, int], argv: list[str]) -> None:
-    """Take on `limits` and replace this process by `argv`. Runs in the child."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not limits["has_network"]:
-        _leave_network(libc)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
-    _limit(resource.RLIMIT_CPU, limits["cpu_s"])
-    _limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
-    _limit(resource.RLIMIT_AS, limits["memory_bytes"])
-    try:
-        os.execvp(argv[0], argv)  # noqa: S606 (no shell is wanted)
-    except OSError as error:
-        sys.stderr.write(f"cannot start {argv[0]}: {error.strerror}\n")
-        sys.exit(_CANNOT_START)
-
-
-def _limit(what: int, value: int) -> None:
-    _, hard = resource.getrlimit(what)
-    capped = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(what, (capped, capped))
-
-
-def _leave_network(libc: ctypes.CDLL) -> None:
-    """Move to an empty network namespace, through a user namespace where we are not root."""
-    if libc.unshare(_CLONE_NEWNET) == 0:
-        return
-    uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
-        return
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with contextlib.suppress(OSError):
-            Path("/proc/self", name).write_text(text)
-
-
-if __name__ == "__main__":
-    _become(json.loads(sys.argv[1]), sys.argv[2:])
