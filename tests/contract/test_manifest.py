@@ -12,6 +12,7 @@ from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Budgets, Dependency, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
+from edgewright.contract.wire import MAX_BLOB_BYTES
 
 
 @pytest.mark.parametrize(
@@ -60,21 +61,21 @@ def test_ten_thousand_small_files_fit() -> None:
     ("changes", "field"),
     [
         ({"format": 1}, "format"),
-        ({"model": "Défauts"}, "manifest"),
-        ({"model": "../defects"}, "manifest"),
-        ({"version": -1}, "manifest"),
-        ({"counter": 2**60}, "manifest"),
+        ({"model": "Défauts"}, "model"),
+        ({"model": "../defects"}, "model"),
+        ({"version": 0}, "version"),
+        ({"counter": 2**60}, "counter"),
         ({"target": "cpu/fp32"}, "target"),
         ({"target": ".."}, "target"),
-        ({"lineage_sha256": "0" * 63}, "manifest"),
-        ({"lineage_sha256": "0" * 64 + "\n"}, "manifest"),
-        ({"runtime": Runtime(name="onnxruntime", minimum="9" * 5000, below="2")}, "manifest"),
-        ({"tolerance": Tolerance(rtol=-0.1, atol=0.0, min_argmax_agreement=1.0)}, "manifest"),
-        ({"tolerance": Tolerance(rtol=0.1, atol=0.0, min_argmax_agreement=1.5)}, "manifest"),
-        ({"budgets": Budgets(latency_p95_ms=float("nan"), memory_bytes=1)}, "manifest"),
+        ({"lineage_sha256": "0" * 63}, "lineage_sha256"),
+        ({"lineage_sha256": "0" * 64 + "\n"}, "lineage_sha256"),
+        ({"runtime": Runtime(name="onnxruntime", minimum="9" * 5000, below="2")}, "runtime.minimum"),
+        ({"tolerance": Tolerance(rtol=-0.1, atol=0.0, min_argmax_agreement=1.0)}, "tolerance.rtol"),
+        ({"tolerance": Tolerance(rtol=0.1, atol=0.0, min_argmax_agreement=1.5)}, "tolerance.min_argmax_agreement"),
+        ({"budgets": Budgets(latency_p95_ms=float("nan"), memory_bytes=1)}, "budgets.latency_p95_ms"),
         ({"dependencies": (Dependency(model="defects", minimum_counter=1),)}, "dependencies"),
         ({"dependencies": (Dependency(model="other", minimum_counter=1),) * 2}, "dependencies"),
-        ({"dependencies": (Dependency(model="other", minimum_counter=0),)}, "manifest"),
+        ({"dependencies": (Dependency(model="other", minimum_counter=0),)}, "dependencies[...].minimum_counter"),
     ],
 )
 def test_a_manifest_that_breaks_a_rule_is_hostile_and_the_error_names_the_field(
@@ -91,10 +92,10 @@ def test_a_manifest_that_breaks_a_rule_is_hostile_and_the_error_names_the_field(
 @pytest.mark.parametrize(
     ("files", "field"),
     [
-        (("a/b",), "files.name"),
-        (("..",), "files.name"),
-        ((".hidden",), "files.name"),
-        (("",), "files.name"),
+        (("a/b",), "files[...].name"),
+        (("..",), "files[...].name"),
+        ((".hidden",), "files[...].name"),
+        (("",), "files[...].name"),
         (("model.onnx", "model.onnx"), "files.name"),
         (("model.onnx", "Model.onnx"), "files.name"),
         (("manifest.json",), "files.name"),
@@ -111,7 +112,7 @@ def test_files_must_lie_beside_each_other_in_one_folder_on_any_file_system(files
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("size_bytes", [-1, manifests.MAX_FILE_BYTES + 1])
+@pytest.mark.parametrize("size_bytes", [-1, MAX_BLOB_BYTES + 1])
 def test_the_size_of_a_file_is_bounded(size_bytes: int) -> None:
     data = manifests.encode(a_manifest(files=(a_file("model.onnx", size_bytes=size_bytes),)))
 
@@ -120,7 +121,7 @@ def test_the_size_of_a_file_is_bounded(size_bytes: int) -> None:
 
 
 def test_the_size_of_a_package_is_bounded() -> None:
-    files = tuple(a_file(f"{n}.bin", role=Role.ASSET, size_bytes=manifests.MAX_FILE_BYTES) for n in range(3))
+    files = tuple(a_file(f"{n}.bin", role=Role.ASSET, size_bytes=MAX_BLOB_BYTES) for n in range(3))
 
     with pytest.raises(HostileInput) as caught:
         manifests.decode(manifests.encode(a_manifest(files=files)))

@@ -17,23 +17,16 @@ from msgspec import Meta
 
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.tensors import Contract
+from edgewright.contract.wire import Amount, Count, Name, Ordinal, Sha256, Share, SizeBytes, Word, read_json
 
 FORMAT = 2
 MAX_MANIFEST_BYTES = 8 * 1024**2
 MAX_FILES = 20_000
-MAX_FILE_BYTES = 8 * 1024**3
 MAX_PACKAGE_BYTES = 16 * 1024**3
 MAX_DEPENDENCIES = 32
 MAX_ROW_ELEMENTS = 2**28
 RESERVED_NAMES = frozenset({"manifest.json", "committed"})
 """What a slot holds beside the files of its package."""
-
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}\Z")]
-Word = Annotated[str, Meta(max_length=100)]
-Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Amount = Annotated[float, Meta(ge=0)]
 
 
 class Role(StrEnum):
@@ -50,10 +43,10 @@ class Role(StrEnum):
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One content-addressed file. `name` is a plain file name, never a path."""
 
-    name: Word
+    name: Name
     role: Role
     sha256: Sha256
-    size_bytes: Annotated[int, Meta(ge=0, le=MAX_FILE_BYTES)]
+    size_bytes: SizeBytes
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +75,7 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a device may spend on this model."""
 
     latency_p95_ms: Amount
-    memory_bytes: Number
+    memory_bytes: Count
 
 
 class Scheme(StrEnum):
@@ -115,14 +108,14 @@ class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     activations: Integer
     is_per_channel: bool
     calibrator: Calibrator | None = None
-    calibration_rows: Number = 0
+    calibration_rows: Count = 0
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another model that must serve on the device, from the release `minimum_counter` on."""
 
     model: Name
-    minimum_counter: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    minimum_counter: Ordinal
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,9 +127,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     format: int = FORMAT
     model: Name
-    version: Number
-    counter: Number
-    target: Word
+    version: Ordinal
+    counter: Ordinal
+    target: Name
     hardware: tuple[Word, ...]
     hardware_class: Word = ""
     hardware_ids: tuple[Word, ...] = ()
@@ -175,14 +168,10 @@ def encode(manifest: Manifest) -> bytes:
 def decode(data: bytes) -> Manifest:
     """Parse a manifest from the wire. Raises HostileInput on anything but the canonical bytes of a sound manifest."""
     _require(len(data) <= MAX_MANIFEST_BYTES, "manifest", f"a manifest has at most {MAX_MANIFEST_BYTES} bytes")
-    try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise HostileInput(f"not a manifest: {error}", field="manifest") from error
+    manifest = read_json(data, Manifest, "a manifest")
     known = f"manifest format {manifest.format} is not known; this agent reads {FORMAT}"
     _require(manifest.format == FORMAT, "format", known)
     _require(encode(manifest) == data, "manifest", "the manifest is not in canonical form")
-    _require(is_plain_name(manifest.target), "target", "the target is no plain name")
     check_files(manifest.files)
     _check_dependencies(manifest)
     _check_contract(manifest.contract)
