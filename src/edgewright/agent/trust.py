@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from edgewright.contract import manifest as manifests
 from edgewright.contract.envelope import open_sealed
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import FORMAT, MAX_ORDER_BYTES, PAYLOAD_TYPE, Install, Order
 from edgewright.contract.trusted import TrustedSet
+from edgewright.contract.wire import read_json
 
 
 def read_order(envelope: bytes, trusted: TrustedSet, *, device: str, nonce: str, now: float, skew_s: float) -> Order:
@@ -19,11 +18,14 @@ def read_order(envelope: bytes, trusted: TrustedSet, *, device: str, nonce: str,
     epoch; `skew_s` is how far this device's clock may be off: infinite where there is no clock to believe.
     """
     payload = open_sealed(envelope, PAYLOAD_TYPE, trusted.director_keys())
-    order = _decode(payload)
+    _require(len(payload) <= MAX_ORDER_BYTES, "order", f"an order has at most {MAX_ORDER_BYTES} bytes")
+    order = read_json(payload, Order, "an order")
     _require(order.format == FORMAT, "format", f"order format {order.format} is not known; this agent reads {FORMAT}")
     _require(order.device == device, "device", f"the order is for the device '{order.device}', not for this one")
     _require(order.nonce == nonce, "nonce", "the order answers another question: its nonce is not ours")
     _require(order.issued_at <= now + skew_s, "issued_at", "the order is from the future")
+    is_within_root = order.issued_at <= trusted.root.expires.timestamp()
+    _require(is_within_root, "issued_at", "the order is from after the end of the root that vouches for its signer")
     _require(order.issued_at + order.ttl_s >= now - skew_s, "issued_at", "the order's time to live is over")
     for install in order.installs:
         expected = f"{install.model}/{install.counter}/"
@@ -49,14 +51,6 @@ def read_manifest(data: bytes, install: Install, trusted: TrustedSet) -> Manifes
     path = f"{manifest.model}/{manifest.counter}/{manifest.target}.json"
     _require(path == install.target_path, "target_path", f"the manifest belongs at '{path}'")
     return manifest
-
-
-def _decode(payload: bytes) -> Order:
-    _require(len(payload) <= MAX_ORDER_BYTES, "order", f"an order has at most {MAX_ORDER_BYTES} bytes")
-    try:
-        return msgspec.json.decode(payload, type=Order)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise HostileInput(f"not an order: {error}", field="order") from error
 
 
 def _require(holds: bool, field: str, why: str) -> None:

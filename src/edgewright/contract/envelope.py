@@ -10,6 +10,7 @@ from securesystemslib.exceptions import Error as SignatureError
 from securesystemslib.signer import Key, Signature, Signer
 
 from edgewright.contract.errors import HostileInput
+from edgewright.contract.wire import read_json
 
 MAX_ENVELOPE_BYTES = 128 * 1024
 MAX_SIGNATURES = 8
@@ -56,7 +57,4 @@ def open_sealed(data: bytes, payload_type: str, keys: Mapping[str, Key]) -> byte
 def _parse(data: bytes) -> _Wire:
     if len(data) > MAX_ENVELOPE_BYTES:
         raise HostileInput(f"an envelope has at most {MAX_ENVELOPE_BYTES} bytes, this one has {len(data)}")
-    try:
-        return msgspec.json.decode(data, type=_Wire)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise HostileInput(f"not an envelope: {error}", field="envelope") from error
+    return read_json(data, _Wire, "an envelope")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from edgewright.contract.wire import Count, ModelName, Moment, Sha256, Share, SizeBytes, Text, Word
 
 FORMAT = 2
 PAYLOAD_TYPE = "application/vnd.edgewright.order+json"
 MAX_ORDER_BYTES = 64 * 1024
+MAX_MODELS = 64
+MAX_TTL_S = MAX_WAIT_S = 31 * 86_400.0
+MIN_POLL_S, MAX_POLL_S = 1.0, 86_400.0
+MAX_REQUESTS = 1_000_000
+MAX_BUDGET = 100_000
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,11 +26,11 @@ class Fetch(msgspec.Struct, frozen=True, kw_only=True):
     of the manifest that no fetch leads to is fetched whole, by its own digest.
     """
 
-    base_sha256: str
-    result_sha256: str
-    result_bytes: int
-    sha256: str
-    size_bytes: int
+    base_sha256: Sha256
+    result_sha256: Sha256
+    result_bytes: SizeBytes
+    sha256: Sha256
+    size_bytes: SizeBytes
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,20 +41,20 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     report says so.
     """
 
-    min_requests: int
-    min_agreement: float
-    max_wait_s: float
+    min_requests: Annotated[int, msgspec.Meta(ge=0, le=MAX_REQUESTS)]
+    min_agreement: Share
+    max_wait_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT_S)]
 
 
 class Install(msgspec.Struct, frozen=True, kw_only=True):
     """Install one package: `target_path` is its path in the model's TUF role, which vouches for its digest."""
 
-    deployment: str
-    model: str
-    version: int
-    counter: int
-    target_path: str
-    manifest_sha256: str
+    deployment: Word
+    model: ModelName
+    version: Count
+    counter: Count
+    target_path: Word
+    manifest_sha256: Sha256
     fetches: tuple[Fetch, ...]
     shadow: Shadow | None = None
     is_reoffer: bool = False  # somebody offers bytes again that this device has rejected
@@ -54,32 +63,35 @@ class Install(msgspec.Struct, frozen=True, kw_only=True):
 class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     """Give up the release of this counter: drop the candidate, or go back to the spare slot if it is active."""
 
-    deployment: str
-    model: str
-    counter: int
-    reason: str
+    deployment: Word
+    model: ModelName
+    counter: Count
+    reason: Text
 
 
 class Collect(msgspec.Struct, frozen=True, kw_only=True):
     """Choose `budget` samples of what the model sees now and send them for labelling."""
 
-    request: str
-    model: str
-    budget: int
+    request: Word
+    model: ModelName
+    budget: Annotated[int, msgspec.Meta(ge=0, le=MAX_BUDGET)]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a device shall do. `issued_at` is seconds since the epoch; `nonce` is the device's own."""
+    """Everything that a device shall do. `issued_at` is seconds since the epoch; `nonce` is the device's own.
+
+    Every field is bounded: who holds the director's key may not send a device to sleep for years, or out of its folder.
+    """
 
     format: int = FORMAT
-    device: str
-    nonce: str
-    issued_at: float
-    ttl_s: float
-    installs: tuple[Install, ...] = ()
-    rollbacks: tuple[Rollback, ...] = ()
-    collects: tuple[Collect, ...] = ()
-    poll_s: float | None = None
+    device: Word
+    nonce: Word
+    issued_at: Moment
+    ttl_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_TTL_S)]
+    installs: Annotated[tuple[Install, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
+    rollbacks: Annotated[tuple[Rollback, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
+    collects: Annotated[tuple[Collect, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
+    poll_s: Annotated[float, msgspec.Meta(ge=MIN_POLL_S, le=MAX_POLL_S)] | None = None
 
 
 def etag(order: Order) -> str:

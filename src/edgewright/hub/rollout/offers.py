@@ -215,7 +215,7 @@ def _is_halted(row: Row) -> bool:
 
 
 def _rollback(row: Row) -> Rollback:
-    return Rollback(deployment=row.id, model=row.model, counter=row.counter, reason=row.reason)
+    return Rollback(deployment=row.id, model=row.model, counter=row.counter, reason=row.reason[:MAX_REASON_CHARS])
 
 
 def _kept(report: InstallReport) -> Any:

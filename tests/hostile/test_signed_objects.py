@@ -1,0 +1,38 @@
+"""Whatever is done to a signed object: it says what its signers said, or it is refused, and refused in one way."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from hostile.campaign import SEED, campaign, scaled
+from hostile.signed import Signed, signed_objects
+
+OBJECTS = signed_objects()
+QUICK, LONG = 250, 20_000
+
+every_object = pytest.mark.parametrize("signed", OBJECTS.values(), ids=OBJECTS)
+
+
+@every_object
+def test_no_mutant_is_accepted_and_none_raises_anything_else(signed):
+    held(signed, SEED, scaled(QUICK))
+
+
+@pytest.mark.slow
+@every_object
+def test_no_mutant_of_a_long_campaign_is_accepted(signed, capsys):
+    tally = held(signed, SEED + 1, scaled(LONG))
+
+    with capsys.disabled():
+        sys.stdout.write(f"\n  {tally}")
+
+
+def held(signed: Signed, seed: int, count: int):
+    tally = campaign(signed, seed, count)
+
+    assert tally.accepted[:1] == [], str(tally)
+    assert tally.crashes[:1] == [], str(tally)
+    assert sum(tally.counts.values()) == count
+    return tally
