@@ -5,6 +5,7 @@ Beside the names below, `durable`, `policy`, `settings` and `slots` are used as 
 
 from edgewright.agent.disk.durable import FileStore
 from edgewright.agent.disk.identity import Identity, NotEnrolled, load_identity, save_identity
+from edgewright.agent.disk.pace import PaceMeter
 from edgewright.agent.disk.policy import Policy, Sampling
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.slots import MANIFEST, SLOTS, Condition, ModelFolder, StageFailed
@@ -18,6 +19,7 @@ __all__ = [
     "MANIFEST",
     "ModelFolder",
     "NotEnrolled",
+    "PaceMeter",
     "Policy",
     "SLOTS",
     "Sampling",

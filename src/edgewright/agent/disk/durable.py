@@ -9,11 +9,14 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 CHUNK_BYTES = 256 * 1024
 ASIDE = ".new"
+SYNC_THREADS = 16
+MIN_FILES_SIDE_BY_SIDE = 32
 
 
 def make_folder(path: Path) -> None:
@@ -64,12 +67,21 @@ def put(source: Path, path: Path) -> None:
         put(source, path)
     except OSError:
         copy(source, path)
+        sync_file(path)
 
 
-def copy(source: Path, path: Path) -> None:
-    """Copy a file and sync the copy's content."""
-    with source.open("rb") as file:
-        write(path, iter(lambda: file.read(CHUNK_BYTES), b""))
+def copy(source: Path, path: Path) -> str:
+    """Copy a file and return the SHA-256 of what was copied (not synced: see `sync_files`)."""
+    sha256 = hashlib.sha256()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        with source.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                write_all(fd, chunk)
+                sha256.update(chunk)
+    finally:
+        os.close(fd)
+    return sha256.hexdigest()
 
 
 def remove(path: Path) -> None:
@@ -85,6 +97,17 @@ def sync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sync_files(paths: Sequence[Path]) -> None:
+    """Make the content of many files durable: side by side, so that they share the disk's commits."""
+    if len(paths) < MIN_FILES_SIDE_BY_SIDE:
+        for path in paths:
+            sync_file(path)
+        return
+    with ThreadPoolExecutor(SYNC_THREADS) as threads:
+        for _ in threads.map(sync_file, paths):
+            pass
 
 
 def sync_folder(path: Path) -> None:

@@ -13,13 +13,19 @@ NAME = "agent.json"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the agent behaves. `bandwidth_bytes_s` 0 means no limit; `skew_s` is how far the clock may be off."""
+    """How the agent behaves. `bandwidth_bytes_s` 0 means no limit; `skew_s` is how far the clock may be off.
+
+    The hub may be silent for `timeout_s`, must send `min_bytes_s` a second on average, and a check-in with all that
+    it needs ends within `talk_s`.
+    """
 
     poll_s: float = 30.0
     window_s: float = 60.0
     bandwidth_bytes_s: float = 0.0
     max_back_off_s: float = 600.0  # and never above twenty polls
     timeout_s: float = 15.0
+    min_bytes_s: float = 100.0
+    talk_s: float = 120.0
     trial_timeout_s: float = 300.0
     skew_s: float = 300.0
     spool_max_bytes: int = 64 * 1024 * 1024
@@ -50,7 +56,7 @@ def save(root: Path, settings: Settings) -> None:
 
 def check(settings: Settings) -> Settings:
     """The settings, if they make sense; raises InvalidInput."""
-    for name in ("poll_s", "window_s", "timeout_s", "trial_timeout_s", "max_back_off_s"):
+    for name in ("poll_s", "window_s", "timeout_s", "min_bytes_s", "talk_s", "trial_timeout_s", "max_back_off_s"):
         if not getattr(settings, name) > 0:
             raise InvalidInput(f"{name} is {getattr(settings, name)}; it must be above 0", field=name)
     if settings.bandwidth_bytes_s < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -97,8 +97,8 @@ class ModelFolder:
                 files |= {file.sha256: self.slot(slot) / file.name for file in manifest.files}
         return files
 
-    def stage(self, slot: str, manifest_bytes: bytes, sources: Mapping[str, Path]) -> None:
-        """Fill a slot from verified files by digest, then read everything back; raises StageFailed.
+    def stage(self, slot: str, manifest_bytes: bytes, source: Callable[[str], Path]) -> None:
+        """Fill a slot from the verified and synced files at `source(sha256)`, then read all back; raises StageFailed.
 
         The manifest goes first when a slot is emptied and comes last when it is filled: a slot that has one is whole.
         """
@@ -106,7 +106,7 @@ class ModelFolder:
         folder = self.slot(slot)
         durable.make_folder(folder)
         for file in manifests.decode(manifest_bytes).files:
-            durable.put(sources[file.sha256], folder / file.name)
+            durable.put(source(file.sha256), folder / file.name)
         durable.sync_folder(folder)
         durable.replace(folder / MANIFEST, manifest_bytes)
         if not self.verifies(slot, manifests.digest(manifest_bytes)):
