@@ -96,3 +96,32 @@ def test_a_request_without_one_of_the_headers_is_not_allowed(name):
 def test_another_form_of_signature_input_is_hostile(value):
     with pytest.raises(HostileInput):
         httpsig.parse({"signature-input": value})
+
+
+def test_a_method_in_other_letters_is_another_request():
+    with pytest.raises(NotAllowed):
+        httpsig.verify("post", "/device/v1/session", b"{}", signed(), KEY.public_key())
+
+
+def test_parameters_are_verified_as_they_were_written():
+    headers = signed()
+    headers["signature-input"] = headers["signature-input"].replace("created=", "created=0")
+
+    with pytest.raises(NotAllowed):
+        httpsig.verify("POST", "/device/v1/session", b"{}", headers, KEY.public_key())
+
+
+def test_a_signature_has_one_form_only():
+    headers = signed()
+    last = headers["signature"][-4]  # of the 86 digits of 64 bytes, four bits of the last mean nothing
+    other = chr(ord(last) + 1) if last not in "Zz9/" else "B"
+    headers["signature"] = headers["signature"][:-4] + other + headers["signature"][-3:]
+
+    with pytest.raises((HostileInput, NotAllowed)):
+        httpsig.verify("POST", "/device/v1/session", b"{}", headers, KEY.public_key())
+
+
+@pytest.mark.parametrize("path", ["/device/v1/\ud800", "/device/v1/session\n", "/device/v1/\x00"])
+def test_a_path_that_no_request_can_have_is_hostile(path):
+    with pytest.raises(HostileInput, match="path"):
+        httpsig.verify("POST", path, b"{}", signed(), KEY.public_key())

@@ -66,14 +66,18 @@ def verify(
 ) -> SignatureParams:
     """Check that `public_key` has signed this request; the caller checks nonce, time and key id.
 
-    Raises NotAllowed if the request is unsigned or the signature does not hold, HostileInput if a header is
+    Method, path and parameters count as they are written: no other spelling of them is the same request. Raises
+    NotAllowed if the request is unsigned or the signature does not hold, HostileInput if a header or the path is
     malformed or the body is not the one that was signed.
     """
     params = parse(headers)
+    if not path.isprintable():
+        raise HostileInput("the path of a request has characters that none can have", field="path")
     digest = content_digest(body)
     if not hmac.compare_digest(_header(headers, "content-digest").encode(), digest.encode()):
         raise HostileInput("the body does not have the digest that its header names", field="content-digest")
-    base = signature_base(_covered(method, path, digest), _params(params))
+    written = _header(headers, "signature-input").removeprefix(f"{LABEL}=")
+    base = signature_base(_covered(method, path, digest), written)
     try:
         public_key.verify(_signature(headers), base)
     except InvalidSignature as error:
@@ -93,7 +97,7 @@ def signature_base(covered: Sequence[tuple[str, str]], params: str) -> bytes:
 
 
 def _covered(method: str, path: str, digest: str) -> list[tuple[str, str]]:
-    return list(zip(COMPONENTS, (method.upper(), path, digest), strict=True))
+    return list(zip(COMPONENTS, (method, path, digest), strict=True))
 
 
 def _params(params: SignatureParams) -> str:
@@ -115,6 +119,9 @@ def _signature(headers: Mapping[str, str]) -> bytes:
     if match is None:
         raise HostileInput(f"Signature must hold '{LABEL}'", field="signature")
     try:
-        return base64.b64decode(match["sig"], validate=True)
+        signature = base64.b64decode(match["sig"], validate=True)
     except binascii.Error as error:
         raise HostileInput("Signature is not base64", field="signature") from error
+    if base64.b64encode(signature).decode() != match["sig"]:
+        raise HostileInput("Signature has bits that mean nothing", field="signature")
+    return signature
