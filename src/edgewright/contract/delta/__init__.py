@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgewright.contract.delta.applier import apply
     from edgewright.contract.delta.format import WrongBase
-    from edgewright.contract.delta.maker import DeltaStats, make
+    from edgewright.contract.delta.maker import DeltaStats, Operation, TensorStats, make, stats
 
-__all__ = ["DeltaStats", "WrongBase", "apply", "make"]
+__all__ = ["DeltaStats", "Operation", "TensorStats", "WrongBase", "apply", "make", "stats"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
         from edgewright.contract.delta.format import WrongBase
 
         return WrongBase
-    if name in ("make", "DeltaStats"):
+    if name in __all__:  # all the rest is the maker's
         from edgewright.contract.delta import maker
 
         return getattr(maker, name)

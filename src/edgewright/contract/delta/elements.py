@@ -15,6 +15,7 @@ Array = npt.NDArray[Any]
 class Element:
     """How one value is laid out; `mantissa_bits` and `exponent_bits` are 0 for integers."""
 
+    name: str
     code: int
     size_bytes: int
     mantissa_bits: int = 0
@@ -38,14 +39,14 @@ class Element:
         return 2 * ((1 << (self.exponent_bits - 1)) + 27) if self.is_float else 0
 
 
-INT8 = Element(0, 1)
-INT16 = Element(1, 2)
-INT32 = Element(2, 4)
-INT64 = Element(3, 8)
-FLOAT16 = Element(4, 2, 10, 5)
-BFLOAT16 = Element(5, 2, 7, 8)
-FLOAT32 = Element(6, 4, 23, 8)
-FLOAT64 = Element(7, 8, 52, 11)
+INT8 = Element("int8", 0, 1)
+INT16 = Element("int16", 1, 2)
+INT32 = Element("int32", 2, 4)
+INT64 = Element("int64", 3, 8)
+FLOAT16 = Element("float16", 4, 2, 10, 5)
+BFLOAT16 = Element("bfloat16", 5, 2, 7, 8)
+FLOAT32 = Element("float32", 6, 4, 23, 8)
+FLOAT64 = Element("float64", 7, 8, 52, 11)
 
 BY_CODE = (INT8, INT16, INT32, INT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64)
 

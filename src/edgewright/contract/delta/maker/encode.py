@@ -48,9 +48,10 @@ class Encoder:
         attempts = [self._assembled(chosen, script, literals, payload) for chosen in ([], ranges)]
         return min(attempts, key=len)
 
-    def operation(self, step: Change) -> Op:
-        """How a changed tensor is told: DELTA, or RAW if nothing of the base helps."""
-        return self._change_payload(step)[0]
+    def operation(self, step: Change) -> tuple[Op, int]:
+        """How a changed tensor is told (DELTA, or RAW if nothing of the base helps), and in how many bytes."""
+        op, body = self._change_payload(step)
+        return op, len(body)
 
     def _assembled(self, ranges: list[tuple[int, int]], script: Writer, literals: bytes, payload: Writer) -> bytes:
         told = Writer()

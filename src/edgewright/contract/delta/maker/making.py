@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.contract.delta.applier import apply_bytes
-from edgewright.contract.delta.format import Op
+from edgewright.contract.delta.format import Op, Reader
+from edgewright.contract.delta.maker.containers import Tensor
 from edgewright.contract.delta.maker.encode import Encoder
 from edgewright.contract.delta.maker.plan import Change, Literal, Member, Planner, Raw, Step
+from edgewright.contract.delta.maker.stats import DeltaStats, Operation, TensorStats
 from edgewright.contract.errors import EdgewrightError, HostileInput
 
 _SMALL_FILE_BYTES = 4 << 20  # up to here every way of planning is tried
@@ -26,18 +29,6 @@ class DeltaUnproven(EdgewrightError):
     hint = "Serve the whole file, and report this pair of files as a bug."
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaStats:
-    """What a delta costs, and what became of the new file's tensors."""
-
-    result_bytes: int
-    delta_bytes: int
-    tensors_copied: int
-    tensors_changed: int
-    tensors_grouped: int
-    tensors_raw: int
-
-
 def make(base: Path, new: Path, out: Path) -> DeltaStats:
     """Write to `out` the delta that turns `base` into `new`.
 
@@ -50,8 +41,18 @@ def make(base: Path, new: Path, out: Path) -> DeltaStats:
     return stats
 
 
+def stats(base: Path, new: Path) -> DeltaStats:
+    """Where the bytes of the delta between two files go, tensor by tensor; nothing is left behind.
+
+    As `make`, with the residuals' entropy measured.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgewright-delta-") as folder:
+        return make(base, new, Path(folder, "delta"))
+
+
 def make_bytes(base: bytes, new: bytes) -> tuple[bytes, DeltaStats]:
     """As `make`, on bytes."""
+    started_s = time.process_time()
     planner, encoder = Planner(base, new), Encoder(base, new)
     plans = {plan: encoder.encode(plan) for plan in _plans(planner, len(new))}
     plan = min(plans, key=lambda one: len(plans[one]))
@@ -60,7 +61,7 @@ def make_bytes(base: bytes, new: bytes) -> tuple[bytes, DeltaStats]:
         whole: tuple[Step, ...] = (Literal(0, len(new)),)
         plan, data = min((plan, data), (whole, encoder.encode(whole)), key=lambda one: len(one[1]))
     _prove(base, data, len(new))
-    return data, _stats(planner, encoder, plan, len(new), len(data))
+    return data, _stats(planner, encoder, plan, len(new), data, time.process_time() - started_s)
 
 
 def _plans(planner: Planner, size_bytes: int) -> Iterator[tuple[Step, ...]]:
@@ -91,14 +92,40 @@ def _prove(base: bytes, data: bytes, result_bytes: int) -> None:
 
 
 def _stats(
-    planner: Planner, encoder: Encoder, plan: tuple[Step, ...], result_bytes: int, delta_bytes: int
+    planner: Planner, encoder: Encoder, plan: tuple[Step, ...], result_bytes: int, delta: bytes, cpu_s: float
 ) -> DeltaStats:
-    changes = [encoder.operation(step) for step in plan if isinstance(step, Change)]
+    header = Reader(memoryview(delta)).header()
+    by_start = {} if len(plan) == 1 and isinstance(plan[0], Literal) else {step.start: step for step in plan}
+    tensors = tuple(_tensor_stats(encoder, tensor, by_start.get(tensor.offset)) for tensor in planner.tensors)
     return DeltaStats(
+        base_bytes=header.base_bytes,
         result_bytes=result_bytes,
-        delta_bytes=delta_bytes,
-        tensors_copied=0 if len(plan) == 1 and isinstance(plan[0], Literal) else planner.tensors_copied,
-        tensors_changed=changes.count(Op.DELTA),
-        tensors_grouped=sum(isinstance(step, Member) for step in plan),
-        tensors_raw=changes.count(Op.RAW) + sum(isinstance(step, Raw) for step in plan),
+        delta_bytes=len(delta),
+        script_bytes=header.script_bytes,
+        literal_bytes=header.literal_bytes,
+        payload_bytes=sum(tensor.delta_bytes for tensor in tensors),
+        cpu_s=cpu_s,
+        is_cheapened=False,
+        tensors=tensors,
+    )
+
+
+def _tensor_stats(encoder: Encoder, tensor: Tensor, step: Step | None) -> TensorStats:
+    if isinstance(step, Change):
+        op, size = encoder.operation(step)
+        kind = Operation.DELTA if op is Op.DELTA else Operation.RAW
+    elif isinstance(step, Member):
+        kind, size = Operation.GROUP, 0
+    elif isinstance(step, Raw):
+        kind, size = Operation.RAW, 0
+    else:
+        kind, size = Operation.COPY, 0
+    return TensorStats(
+        name=tensor.name,
+        element=tensor.element.name,
+        operation=kind,
+        prediction="",
+        result_bytes=tensor.size_bytes,
+        delta_bytes=size,
+        entropy_bytes=0,
     )

@@ -82,9 +82,9 @@ class Planner:
         return tuple(_joined(self._steps(member_bytes, is_gap_literal)))
 
     @property
-    def tensors_copied(self) -> int:
-        """How many tensors are the same in both files."""
-        return sum(self._is_same(tensor) for tensor in self._pairs)
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The new file's, in the order of their offsets."""
+        return self._tensors
 
     def _steps(self, member_bytes: int, is_gap_literal: bool) -> Iterator[Step]:
         paired = (tensor for tensor in self._tensors if tensor in self._pairs)
