@@ -6,87 +6,20 @@ import subprocess
 import sys
 
 import pytest
-from device import GOOD, NOW, Verdicts, patch, serving_counter
-from scripted_hub import CLAIM, TTL_S, ScriptedHub
+from device import NOW, serving_counter
+from scripted_hub import TTL_S, ScriptedHub
 from securesystemslib.signer import CryptoSigner
+from wired import Agent
 
 from edgewright.agent.disk import policy
 from edgewright.agent.disk.identity import load_identity
-from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.spool import Spool, Writer
-from edgewright.agent.link.enrolment import enrol, load_key
-from edgewright.agent.link.exchange import Exchange, SignedTime
-from edgewright.agent.link.hub import Link, Throttle
-from edgewright.agent.link.schedule import Chance, Schedule
-from edgewright.agent.machine import Equipment
+from edgewright.agent.link.exchange import SignedTime
 from edgewright.agent.states import Step
 from edgewright.agent.status import read_status
-from edgewright.agent.supervisor import Supervisor
-from edgewright.agent.system.stop import Stop
 from edgewright.contract.errors import NotAllowed, Unreachable
 from edgewright.contract.order import FORMAT, Collect, Rollback
-from edgewright.contract.report import Capabilities, Fault, InstallReport, Outcome
-
-
-class Agent:
-    """The agent as cli.py wires it, with a clock that the test moves and workers that say what they are told to."""
-
-    def __init__(self, root, hub: ScriptedHub, url: str = "") -> None:
-        self.root, self.hub = root, hub
-        self.ticks = 0.0
-        stop = Stop()
-        key = load_key(root)
-        throttle = Throttle(0, lambda: self.ticks, stop.wait)
-        known = {"clock": lambda: hub.now, "throttle": throttle, "timeout_s": 5.0}
-        identity = load_identity(root)
-        if identity is None:
-            link = Link(url or hub.url, key, device="", **known)
-            identity = enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
-        self.link = Link(identity.hub, key, device=identity.device, **known)
-        settings = Settings(poll_s=30.0)
-        chance = Chance(uniform=lambda low, high: high)
-        time = SignedTime(root, lambda: hub.now)
-        self.check_ins = Schedule(lambda: self.ticks, chance, 600.0)
-        self.trials = Verdicts(*GOOD)
-        equipment = Equipment(
-            root=root,
-            settings=settings,
-            source=self.link,
-            patch=patch,
-            trials=self.trials,
-            reports=Writer(root / "spool", "agent"),
-            measure=measure,
-            clock=time.now,
-            monotonic=lambda: self.ticks,
-            is_pausing=self.check_ins.is_due,
-        )
-        exchange = Exchange(root, identity, self.link, settings, time)
-        stop.wait = self._wait
-        self.supervisor = Supervisor(exchange, equipment, self.check_ins, chance=chance, stop=stop)
-
-    def _wait(self, timeout_s: float) -> bool:
-        self.ticks += timeout_s
-        return False
-
-    def work(self, for_s: float = 20.0) -> Agent:
-        """Turn the loop until so much time has passed."""
-        until = self.ticks + for_s
-        for _ in range(400):
-            if self.ticks >= until:
-                return self
-            self.supervisor.turn()
-        raise AssertionError("the loop never waits")
-
-
-def measure() -> Capabilities:
-    return Capabilities(
-        arch="x86_64",
-        cores=1,
-        ram_bytes=1,
-        disk_free_bytes=10**9,
-        runtimes={"onnxruntime": "1.23.2"},
-        agent_version="0",
-    )
+from edgewright.contract.report import Fault, InstallReport, Outcome
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,7 @@ def _identify(
 ) -> tuple[Identity, Link]:
     """Who this device is, and its way to the hub: from the folder, or by enrolling with the claim."""
     from edgewright.agent.disk import NotEnrolled, load_identity, save_identity
-    from edgewright.agent.link import Link, enrol, load_key
+    from edgewright.agent.link import Link, Patience, enrol, load_key
     from edgewright.agent.system import facts
 
     identity = load_identity(root)
@@ -128,7 +128,8 @@ def _identify(
         raise NotEnrolled(f"{root} holds no identity, and {'--claim' if hub else '--hub'} is missing", field="dir")
     key = load_key(root)
     device = identity.device if identity else ""
-    link = Link(hub, key, device=device, clock=clock, throttle=throttle, timeout_s=settings.timeout_s)
+    patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
+    link = Link(hub, key, device=device, clock=clock, throttle=throttle, patience=patience, talk_s=settings.talk_s)
     if identity is None:
         name = chosen.name or platform.node()
         identity = enrol(

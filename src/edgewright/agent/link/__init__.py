@@ -1,5 +1,6 @@
 """The way to the hub and back: requests and when to make them, what is believed of the answers, enrolment."""
 
+from edgewright.agent.link.deadline import Deadline, Patience, TimedConnection, TooSlow
 from edgewright.agent.link.enrolment import enrol, load_key
 from edgewright.agent.link.exchange import Exchange, SignedTime
 from edgewright.agent.link.hub import Link
@@ -8,11 +9,15 @@ from edgewright.agent.link.throttle import Throttle
 
 __all__ = [
     "Chance",
+    "Deadline",
     "Exchange",
     "Link",
+    "Patience",
     "Schedule",
     "SignedTime",
     "Throttle",
+    "TimedConnection",
+    "TooSlow",
     "enrol",
     "load_key",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import math
 import re
-import ssl
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edgewright.agent.link.deadline import Deadline, Patience, TimedConnection, TooSlow
 from edgewright.agent.link.throttle import Throttle
 from edgewright.contract import httpsig
 from edgewright.contract.errors import (
@@ -40,6 +41,9 @@ _WORD = re.compile(r"[A-Za-z0-9._:~+/=-]{1,200}")
 class Link:
     """One device's requests to its hub. `device` is '' until it is enrolled.
 
+    A talk must end within `talk_s` seconds, and nothing in it may come slower than `patience` allows; a blob's
+    bytes, of which there may be many, only need to come fast enough.
+
     Raises Unreachable where the hub does not answer or is overloaded, NotAllowed where it will not have this
     device, HostileInput where its answer is none, and Told or NotFound for what else it says.
     """
@@ -52,7 +56,8 @@ class Link:
         device: str,
         clock: Callable[[], float],
         throttle: Throttle,
-        timeout_s: float,
+        patience: Patience,
+        talk_s: float,
     ) -> None:
         self._url = urlsplit(hub)
         if self._url.scheme not in ("http", "https") or not self._url.hostname:
@@ -61,9 +66,20 @@ class Link:
         self._device = device
         self._clock = clock
         self._throttle = throttle
-        self._timeout_s = timeout_s
-        self._connection: http.client.HTTPConnection | None = None
+        self._patience = patience
+        self._talk_s = talk_s
+        self._ends_at = math.inf
+        self._connection: TimedConnection | None = None
         self._token = ""
+
+    @contextlib.contextmanager
+    def talk(self) -> Iterator[None]:
+        """All that is asked in here is one talk; without, every request is one."""
+        self._ends_at = self._patience.monotonic() + self._talk_s
+        try:
+            yield
+        finally:
+            self._ends_at = math.inf
 
     def enrol(self, request: EnrolRequest) -> EnrolReply:
         """Make this device known with a claim token."""
@@ -97,7 +113,7 @@ class Link:
     @contextlib.contextmanager
     def body(self, sha256: str, offset: int) -> Iterator[Iterator[bytes]]:
         """A blob's bytes from `offset` on, at the allowed rate."""
-        with contextlib.closing(self._connect()) as connection:
+        with contextlib.closing(TimedConnection(self._url, self._patience)) as connection:
             response = self._in_session(lambda: self._open_blob(connection, sha256, offset))
             skipped = offset if response.status == http.client.OK else 0  # the hub does not know ranges
             yield self._chunks(response, skipped)
@@ -108,8 +124,9 @@ class Link:
             self._connection.close()
         self._connection = None
 
-    def _open_blob(self, connection: http.client.HTTPConnection, sha256: str, offset: int) -> http.client.HTTPResponse:
+    def _open_blob(self, connection: TimedConnection, sha256: str, offset: int) -> http.client.HTTPResponse:
         connection.close()
+        connection.deadline = self._begin()
         ranged = {"Range": f"bytes={offset}-"} if offset else {}
         with _foreign_errors_told():
             connection.request("GET", self._path(f"/blobs/{sha256}"), headers={**self._bearer(), **ranged})
@@ -117,6 +134,9 @@ class Link:
         if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
             with _foreign_errors_told():
                 _raise_for(response.status, response.read(MAX_REPLY_BYTES))
+        if response.length is None:  # chunked, so without an end that we could hold it to
+            raise HostileInput("the hub does not say how long the blob is", field="content-length")
+        connection.deadline.lift_end()
         return response
 
     def _chunks(self, response: http.client.HTTPResponse, skipped: int) -> Iterator[bytes]:
@@ -157,9 +177,9 @@ class Link:
         was_open = self._connection is not None
         try:
             status, reply = self._exchange(method, door, body, headers, max_bytes)
-        except Unreachable:
+        except Unreachable as error:
             self.close()
-            if not was_open:
+            if not was_open or isinstance(error, TooSlow):
                 raise
             status, reply = self._exchange(method, door, body, headers, max_bytes)
         if status >= 300 and status != http.client.NOT_MODIFIED:
@@ -169,7 +189,8 @@ class Link:
     def _exchange(
         self, method: str, door: str, body: bytes, headers: dict[str, str], max_bytes: int
     ) -> tuple[int, bytes]:
-        self._connection = self._connection or self._connect()
+        self._connection = self._connection or TimedConnection(self._url, self._patience)
+        self._connection.deadline = self._begin()
         with _foreign_errors_told():
             self._connection.request(method, self._path(door), body or None, {**self._bearer(), **headers})
             response = self._connection.getresponse()
@@ -181,12 +202,8 @@ class Link:
             self.close()
         return response.status, data
 
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._url.hostname or "", self._url.port
-        if self._url.scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
-        return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+    def _begin(self) -> Deadline:
+        return self._patience.begin(min(self._ends_at, self._patience.monotonic() + self._talk_s))
 
     def _path(self, door: str) -> str:
         return self._url.path.rstrip("/") + API + door
