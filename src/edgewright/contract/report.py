@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from edgewright.contract.wire import Amount, Span
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent measured of its machine."""
@@ -66,9 +68,9 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """What bytes cost this device, as it measured; 0 where nothing has been measured yet."""
 
-    download_bytes_s: float = 0.0
-    request_s: float = 0.0  # from asking for a blob to its first byte
-    apply_bytes_s: float = 0.0  # bytes of result for each second of applying deltas
+    download_bytes_s: Amount = 0.0
+    request_s: Span = 0.0  # from asking for a blob to its first byte
+    apply_bytes_s: Amount = 0.0  # bytes of result for each second of applying deltas
     is_metered: bool = False  # each byte costs money: fewest bytes come before least time
 
 

@@ -144,6 +144,22 @@ def test_text_that_is_not_utf8_is_a_mistake_of_the_sender(liar):
     assert liar.check_in(b'{"nonce": "\xff"}').status_code == 400
 
 
+def test_a_body_nested_beyond_measure_is_a_mistake_of_the_sender(liar, web):
+    deep = b'{"nonce": "n", "later": ' + b"[" * 100_000
+
+    assert liar.check_in(deep).status_code == 400
+    assert web.post("/device/v1/enrol", content=deep).status_code == 400
+    assert liar.send_raw(b"\x82\xa7records\x90\xa5later" + b"\x91" * 100_000).status_code == 400
+
+
+@pytest.mark.parametrize("pace", [{"download_bytes_s": -1.0}, {"request_s": 1e30}, {"apply_bytes_s": 1e300}])
+def test_a_pace_that_cannot_be_is_refused_by_its_name(liar, pace):
+    reply = liar.check_in(msgspec.json.encode({"nonce": "n", "pace": pace}))
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]["field"] == f"pace.{next(iter(pace))}"
+
+
 def test_a_batch_of_too_many_records_is_refused(liar):
     faults = [Fault(id=str(number), at=NOW, code="c", message="") for number in range(5001)]
 

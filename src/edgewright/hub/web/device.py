@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotFound, NotLoggedIn, UsageError, to_body
 from edgewright.contract.order import Order, etag
 from edgewright.contract.report import Batch, CheckIn, EnrolRequest
+from edgewright.contract.wire import read_json, read_msgpack
 from edgewright.hub.app import Hub
 from edgewright.hub.web.intake import take_in
 
@@ -26,7 +27,6 @@ MAX_OFFSET_DIGITS = 15
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Any]
 Receive = Callable[[], Any]
-T = TypeVar("T")
 
 
 class Call(NamedTuple):
@@ -87,7 +87,7 @@ class DeviceDoors:
         return _json(self._hub.fleet.nonce())
 
     def _enrol(self, call: Call) -> Answer:
-        request = _parse(call.body, EnrolRequest)
+        request = read_json(call.body, EnrolRequest, "an enrolment")
         return _json(self._hub.fleet.enrol(request, call.headers, call.body, call.method, call.path))
 
     def _session(self, call: Call) -> Answer:
@@ -95,7 +95,7 @@ class DeviceDoors:
 
     def _check_in(self, call: Call) -> Answer:
         hub, device = self._hub, self._device(call)
-        check_in = _parse(call.body, CheckIn)
+        check_in = read_json(call.body, CheckIn, "a check-in")
         hub.fleet.check_in(device, check_in)
         installs, rollbacks = hub.rollouts.orders_for(device, check_in.models)
         running = [state.model for state in check_in.models if state.counter]
@@ -115,11 +115,7 @@ class DeviceDoors:
     def _batch(self, call: Call) -> Answer:
         device = self._device(call)
         self._hub.fleet.verify_batch(device, call.headers, call.body, call.method, call.path)
-        try:
-            batch = msgspec.msgpack.decode(call.body, type=Batch)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise HostileInput(f"not a batch: {error}", field="body") from error
-        reply = take_in(self._hub, device, batch)
+        reply = take_in(self._hub, device, read_msgpack(call.body, Batch, "a batch"))
         return Answer(200, msgspec.msgpack.encode(reply), "application/msgpack")
 
     def _blob(self, call: Call) -> Answer:
@@ -188,13 +184,6 @@ def _range_start(header: str, size: int) -> int:
     if unit != "bytes" or not dash or end or not is_offset or int(start) >= size:
         raise UsageError(f"only 'bytes=N-' with N below {size} is served, not '{header[:60]}'", field="range")
     return int(start)
-
-
-def _parse(body: bytes, type_: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise HostileInput(f"not a {type_.__name__}: {error}", field="body") from error
 
 
 def _json(reply: msgspec.Struct) -> Answer:
