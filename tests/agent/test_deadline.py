@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from trickle import ENDLESS_BODY, ENDLESS_CONTINUES, ENDLESS_HEADERS, HEAD, Trickle
 
-from edgewright.agent.link import Deadline, Link, Patience, Throttle, TimedConnection, TooSlow
+from edgewright.agent.link import Deadline, Link, Patience, TimedConnection, TooSlow
 from edgewright.contract.errors import Unreachable
 from edgewright.contract.report import CheckIn
 
@@ -108,9 +108,8 @@ def test_bytes_that_nobody_takes_are_not_offered_for_ever():
 )
 def test_a_check_in_is_not_held_open(parts):
     hub = Trickle(parts)
-    throttle = Throttle(0.0, time.monotonic, lambda _: False)
     key = Ed25519PrivateKey.generate()
-    link = Link(hub.url, key, device="d", clock=time.time, throttle=throttle, patience=HASTE, talk_s=0.5)
+    link = Link(hub.url, key, device="d", clock=time.time, patience=HASTE, talk_s=0.5)
     began = time.monotonic()
 
     with pytest.raises(Unreachable), link.talk():

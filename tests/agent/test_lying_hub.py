@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.agent.link import Link, Patience, Throttle
+from edgewright.agent.link import Link, Patience
 from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.report import CheckIn
 
@@ -57,10 +57,9 @@ class Liar:
 )
 def test_a_lie_of_the_hub_is_an_error_of_the_link(door, status, body):
     liar = Liar(door, (status, body))
-    throttle = Throttle(0.0, lambda: 0.0, lambda _: False)
     patience = Patience(silence_s=5.0, min_bytes_s=100.0, monotonic=time.monotonic)
     key = Ed25519PrivateKey.generate()
-    link = Link(liar.url, key, device="dev-1", clock=lambda: 0.0, throttle=throttle, patience=patience, talk_s=60.0)
+    link = Link(liar.url, key, device="dev-1", clock=lambda: 0.0, patience=patience, talk_s=60.0)
 
     with pytest.raises(EdgewrightError):
         link.check_in(CheckIn(nonce="n"))

@@ -9,9 +9,10 @@ from device import GOOD, Verdicts, patch
 from scripted_hub import CLAIM, ScriptedHub
 
 from edgewright.agent.disk.identity import load_identity
+from edgewright.agent.disk.pace import PaceMeter
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.spool import Writer
-from edgewright.agent.link import Link, Patience, Throttle
+from edgewright.agent.link import BlobLine, Link, Patience, Throttle
 from edgewright.agent.link.enrolment import enrol, load_key
 from edgewright.agent.link.exchange import Exchange, SignedTime
 from edgewright.agent.link.schedule import Chance, Schedule
@@ -31,8 +32,8 @@ class Agent:
         self.ticks = 0.0
         stop = Stop()
         key = load_key(root)
-        throttle = Throttle(0, lambda: self.ticks, stop.wait)
-        known = {"clock": lambda: hub.now, "throttle": throttle, "patience": PATIENCE, "talk_s": 60.0}
+        throttle, pace = Throttle(0, lambda: self.ticks, stop.wait), PaceMeter(root)
+        known = {"clock": lambda: hub.now, "patience": PATIENCE, "talk_s": 60.0}
         identity = load_identity(root)
         if identity is None:
             link = Link(url or hub.url, key, device="", **known)
@@ -46,7 +47,7 @@ class Agent:
         equipment = Equipment(
             root=root,
             settings=settings,
-            source=self.link,
+            source=BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=pace.downloaded),
             patch=patch,
             trials=self.trials,
             reports=Writer(root / "spool", "agent"),

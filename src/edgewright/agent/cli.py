@@ -19,7 +19,7 @@ from edgewright.contract.errors import Conflict, EdgewrightError, UsageError
 
 if TYPE_CHECKING:
     from edgewright.agent.disk import Identity, Settings
-    from edgewright.agent.link import Link, Throttle
+    from edgewright.agent.link import Link
     from edgewright.agent.supervisor import Supervisor
     from edgewright.agent.system import Stop
 
@@ -85,9 +85,9 @@ def version(_chosen: argparse.Namespace) -> int:
 
 def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
     """Wire the agent, by hand; enrols it first where that is still to be done."""
-    from edgewright.agent.disk import Writer
-    from edgewright.agent.install import apply_delta
-    from edgewright.agent.link import Chance, Exchange, Schedule, SignedTime, Throttle
+    from edgewright.agent.disk import PaceMeter, Writer
+    from edgewright.agent.install import apply_delta, timed
+    from edgewright.agent.link import BlobLine, Chance, Exchange, Patience, Schedule, SignedTime, Throttle
     from edgewright.agent.machine import Equipment
     from edgewright.agent.supervisor import Supervisor
     from edgewright.agent.system import facts
@@ -95,14 +95,16 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
 
     settings = _settings(root, chosen)
     signed_time, chance = SignedTime(root, time.time), Chance()
+    identity, link = _identify(root, chosen, settings, signed_time.now)
     throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
-    identity, link = _identify(root, chosen, settings, signed_time.now, throttle)
+    patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
+    pace = PaceMeter(root)
     check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s)
     equipment = Equipment(
         root=root,
         settings=settings,
-        source=link,
-        patch=apply_delta,
+        source=BlobLine(link, throttle=throttle, patience=patience, measured=pace.downloaded),
+        patch=timed(apply_delta, pace.applied, time.monotonic),
         trials=Workers(),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root),
@@ -115,7 +117,7 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
 
 
 def _identify(
-    root: Path, chosen: argparse.Namespace, settings: Settings, clock: Callable[[], float], throttle: Throttle
+    root: Path, chosen: argparse.Namespace, settings: Settings, clock: Callable[[], float]
 ) -> tuple[Identity, Link]:
     """Who this device is, and its way to the hub: from the folder, or by enrolling with the claim."""
     from edgewright.agent.disk import NotEnrolled, load_identity, save_identity
@@ -129,14 +131,14 @@ def _identify(
     key = load_key(root)
     device = identity.device if identity else ""
     patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
-    link = Link(hub, key, device=device, clock=clock, throttle=throttle, patience=patience, talk_s=settings.talk_s)
+    link = Link(hub, key, device=device, clock=clock, patience=patience, talk_s=settings.talk_s)
     if identity is None:
         name = chosen.name or platform.node()
         identity = enrol(
             root, hub=hub, claim=chosen.claim, name=name, key=key, link=link, measure=lambda: facts.measure(root)
         )
         link.close()
-        return _identify(root, chosen, settings, clock, throttle)
+        return _identify(root, chosen, settings, clock)
     if hub != identity.hub:
         save_identity(root, msgspec.structs.replace(identity, hub=hub))
     return identity, link

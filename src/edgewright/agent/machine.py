@@ -26,11 +26,10 @@ from edgewright.agent.disk import (
     durable,
     policy,
 )
-from edgewright.agent.install import Fetcher, Patch, Progress, Source, misfit
+from edgewright.agent.install import Fetcher, Patch, Source, misfit
 from edgewright.agent.states import ModelRecord, Step, candidate_of
 from edgewright.agent.system import logs
 from edgewright.agent.trial import Line, ShadowDone, ShadowReady, Trial, TrialResult, Trials, judge_shadow
-from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Install, Rollback, Shadow
@@ -94,11 +93,14 @@ class Machine:
         if not self.wants(install):
             return
         self._fetcher.keep_manifest(data)
-        record = states.begin(self.record, install, len(data), misfit(manifest, self._equipment.measure()))
+        record = states.begin(
+            self.record, install, len(data), misfit(manifest, self._equipment.measure(), install.fetches)
+        )
         candidate = candidate_of(record)
         full_bytes = len(data) + sum(file.size_bytes for file in manifest.files)
-        received = {install.manifest_sha256: len(data)}
-        candidate = msgspec.structs.replace(candidate, full_bytes=full_bytes, received=received, target=manifest.target)
+        candidate = msgspec.structs.replace(
+            candidate, full_bytes=full_bytes, received_bytes=len(data), target=manifest.target
+        )
         self._save(msgspec.structs.replace(record, candidate=candidate))
 
     def refuse(self, install: Install, reason: str) -> None:
@@ -183,36 +185,38 @@ class Machine:
 
     def _report_recovery(self, record: ModelRecord) -> None:
         logs.warn("both state records were damaged; recovered from the slots", model=self.model, floor=record.floor)
-        now = self._equipment.clock()
-        message = f"{self.model}: both records were damaged; recovered release {record.floor} from the slots"
-        self._equipment.reports.append(
-            Fault(id=f"state_recovered:{self.model}:{now}", at=now, code="state_recovered", message=message)
+        self._report_fault(
+            "state_recovered", f"both records were damaged; recovered release {record.floor} from the slots"
         )
 
+    def _report_rot(self, sha256: str) -> None:
+        logs.warn("a file in a slot has other bytes by now; the install goes on without it", sha256=sha256)
+        self._report_fault("base_rotted", f"the file {sha256[:12]} in a slot has other bytes by now")
+
+    def _report_fault(self, code: str, what: str) -> None:
+        now = self._equipment.clock()
+        fault = Fault(id=f"{code}:{self.model}:{now}", at=now, code=code, message=f"{self.model}: {what}")
+        self._equipment.reports.append(fault)
+
     def _fetch(self) -> bool:
-        candidate = candidate_of(self.record)
+        before = candidate_of(self.record)
         try:
-            data = self._fetcher.manifest(candidate)
-            if data is None:
-                return True
-            manifest = manifests.decode(data)
-            candidate, progress = self._fetcher.advance(candidate, manifest, self.folder.held(self.record))
+            candidate, is_done = self._fetcher.advance(before, self.folder.held(self.record))
         except (Unreachable, NotAllowed):
             raise
         except (EdgewrightError, OSError) as error:
             return self._advance(is_ok=False, reason=str(error))
-        if progress is Progress.DONE:
-            return self._advance(is_ok=True)
-        if candidate is not self.record.candidate:
+        for sha256 in candidate.rotted[len(before.rotted) :]:
+            self._report_rot(sha256)
+        if candidate is not before:
             self._save(msgspec.structs.replace(self.record, candidate=candidate))
-        return True
+        return self._advance(is_ok=True) if is_done else True
 
     def _stage(self) -> bool:
         candidate = candidate_of(self.record)
         try:
             data = self._fetcher.path(candidate.install.manifest_sha256).read_bytes()
-            sources = self._fetcher.sources(manifests.decode(data))
-            self.folder.stage(candidate.slot, data, sources)
+            self.folder.stage(candidate.slot, data, self._fetcher.path)
         except (StageFailed, HostileInput, OSError) as error:
             return self._advance(is_ok=False, reason=str(error))
         return self._advance(is_ok=True)

@@ -62,8 +62,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     manifest_bytes: int
     tries_left: int = TRIES
     interruptions: int = 0
-    received: dict[str, int] = {}  # blob digest: bytes that crossed the link for it
+    received_bytes: int = 0  # what has crossed the link for it
     spoiled: tuple[str, ...] = ()  # delta blobs that did not give what was promised
+    rotted: tuple[str, ...] = ()  # files in slots that were to be built upon and have other bytes by now
     used_delta: bool = False
     full_bytes: int = 0
     target: str = ""
@@ -288,7 +289,7 @@ def to_report(record: ModelRecord, now: float) -> InstallReport:
         latency_p50_ms=candidate.latency_p50_ms,
         latency_p95_ms=candidate.latency_p95_ms,
         memory_bytes=candidate.memory_bytes,
-        received_bytes=sum(candidate.received.values()),
+        received_bytes=candidate.received_bytes,
         full_bytes=candidate.full_bytes,
         used_delta=candidate.used_delta,
         interruptions=candidate.interruptions,

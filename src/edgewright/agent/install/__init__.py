@@ -1,15 +1,15 @@
 """An install's way to the disk: what fits is fetched, whole or as a delta, and hashed before it is believed."""
 
 from edgewright.agent.install.download import Source
-from edgewright.agent.install.fetch import Fetcher, Patch, Progress
+from edgewright.agent.install.fetch import Fetcher
 from edgewright.agent.install.fit import misfit
-from edgewright.agent.install.patch import apply_delta
+from edgewright.agent.install.patch import Patch, apply_delta, timed
 
 __all__ = [
     "Fetcher",
     "Patch",
-    "Progress",
     "Source",
     "apply_delta",
     "misfit",
+    "timed",
 ]

@@ -1,4 +1,4 @@
-"""One blob from the hub to the disk: resumed where it broke off, hashed while it streams, named when it is whole."""
+"""Blobs to the disk: each resumed where it broke off, hashed while it streams, and named once it is whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -14,80 +15,134 @@ from edgewright.agent.disk import durable
 from edgewright.contract.errors import HostileInput, Unreachable
 
 PART = ".part"
+SYNC_BYTES = 4 * 1024 * 1024
 
 
 class Source(Protocol):
-    """Where blobs come from: the hub, or a neighbour."""
+    """Where blobs come from: the hub, a neighbour, a stick."""
 
     def body(self, sha256: str, offset: int) -> AbstractContextManager[Iterator[bytes]]:
         """The blob's bytes from `offset` on, in chunks. Raises Unreachable, NotFound, NotAllowed."""
         ...
 
+    def disown(self, sha256: str) -> bool:
+        """Hear that what came was another blob; whether the next request goes to somebody else."""
+        ...
 
-def download(source: Source, sha256: str, size_bytes: int, folder: Path, is_pausing: Callable[[], bool]) -> Path | None:
-    """Bring a blob into `folder` under its digest and return its path; None if paused first (call again).
 
-    Raises HostileInput if the bytes are not those that were named, and what `source` raises; what has arrived
-    before an Unreachable is kept and resumed from.
+@dataclass
+class _Part:
+    """A blob that has not arrived whole. Bytes up to `resumed_at` were found on the disk when this process began."""
+
+    path: Path
+    length: int = 0
+    resumed_at: int = 0
+    hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+class Downloads:
+    """Brings blobs into `folder` under their digests.
+
+    A part is synced every SYNC_BYTES and whenever it is left, so that a cut of the power costs no more than that. A
+    whole blob is not: `durable.sync_files` before anything relies on its being there.
     """
-    whole, part = folder / sha256, folder / (sha256 + PART)
-    if whole.exists():
+
+    def __init__(self, folder: Path, source: Source, is_pausing: Callable[[], bool]) -> None:
+        self._folder = folder
+        self._source = source
+        self._is_pausing = is_pausing
+        self._parts: dict[str, _Part] = {}
+        self._received_bytes = 0
+
+    def bring(self, sha256: str, size_bytes: int) -> Path | None:
+        """The path of the blob, once it is whole and has been found to be what it is called; None if paused before.
+
+        Call again after None and after Unreachable: what has arrived is kept. Raises HostileInput if the bytes are
+        not those that were named, or more than `size_bytes`, and what the source raises.
+        """
+        part = self._parts.get(sha256) or self._pick_up(sha256, size_bytes)
+        self._parts[sha256] = part
+        if not self._append(sha256, size_bytes, part):
+            return None
+        del self._parts[sha256]
+        if part.hashed.hexdigest() != sha256:
+            self._cut_back(sha256, part)
+            return None
+        whole = self._folder / sha256
+        os.rename(part.path, whole)
         return whole
-    durable.make_folder(folder)
-    offset, hashed = _resume(part, size_bytes)
-    received = _append(source, sha256, size_bytes, part, (offset, hashed), is_pausing)
-    if received is None:
-        return None
-    if hashed.hexdigest() == sha256:
-        os.rename(part, whole)
-        durable.sync_folder(folder)
-        return whole
-    durable.remove(part)
-    if offset:  # what lay here may have been torn by a cut of the power: once more, from the start
-        return None
-    raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
+
+    def take_received(self) -> int:
+        """How many bytes have crossed the link since the last call."""
+        received, self._received_bytes = self._received_bytes, 0
+        return received
+
+    def forget(self) -> None:
+        """Know of no part any more: the folder has been emptied."""
+        self._parts.clear()
+
+    def _pick_up(self, sha256: str, size_bytes: int) -> _Part:
+        """What a former process has left of the blob, or nothing."""
+        durable.make_folder(self._folder)
+        part = _Part(self._folder / (sha256 + PART))
+        with contextlib.suppress(FileNotFoundError):
+            if part.path.stat().st_size <= size_bytes:
+                return _hash_again(part)
+            durable.remove(part.path)
+        return part
+
+    def _append(self, sha256: str, size_bytes: int, part: _Part) -> bool:
+        """Append what is missing; False if paused."""
+        fd = os.open(part.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            return part.length == size_bytes or self._receive(sha256, size_bytes, part, fd)
+        except HostileInput:
+            self._parts.pop(sha256)
+            durable.remove(part.path)
+            raise
+        finally:
+            if part.length < size_bytes:
+                os.fsync(fd)
+            os.close(fd)
+
+    def _receive(self, sha256: str, size_bytes: int, part: _Part, fd: int) -> bool:
+        with self._source.body(sha256, part.length) as chunks:
+            for chunk in chunks:
+                if part.length + len(chunk) > size_bytes:
+                    raise HostileInput(f"the blob {sha256[:12]} is longer than {size_bytes} bytes", field="size_bytes")
+                self._keep(part, fd, chunk)
+                if part.length < size_bytes and self._is_pausing():
+                    return False
+        if part.length < size_bytes:
+            raise Unreachable(f"the hub broke off after {part.length} of {size_bytes} bytes")
+        return True
+
+    def _keep(self, part: _Part, fd: int, chunk: bytes) -> None:
+        durable.write_all(fd, chunk)
+        part.hashed.update(chunk)
+        is_sync_due = part.length // SYNC_BYTES != (part.length + len(chunk)) // SYNC_BYTES
+        part.length += len(chunk)
+        self._received_bytes += len(chunk)
+        if is_sync_due:
+            os.fsync(fd)
+
+    def _cut_back(self, sha256: str, part: _Part) -> None:
+        """The whole is not what it is called: blame a torn end of what was picked up, then the sender.
+
+        What was synced before the process that wrote it ended is whole up to the last multiple of SYNC_BYTES.
+        """
+        sound = part.resumed_at // SYNC_BYTES * SYNC_BYTES
+        if 0 < sound < part.resumed_at:
+            os.truncate(part.path, sound)
+            return
+        durable.remove(part.path)
+        if part.resumed_at == 0 and not self._source.disown(sha256):
+            raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
 
 
-def _resume(part: Path, size_bytes: int) -> tuple[int, hashlib._Hash]:
-    hashed = hashlib.sha256()
-    with contextlib.suppress(FileNotFoundError):
-        if part.stat().st_size <= size_bytes:
-            with part.open("rb") as file:
-                while chunk := file.read(durable.CHUNK_BYTES):
-                    hashed.update(chunk)
-                return file.tell(), hashed
-        durable.remove(part)
-    return 0, hashed
-
-
-def _append(
-    source: Source,
-    sha256: str,
-    size_bytes: int,
-    part: Path,
-    start: tuple[int, hashlib._Hash],
-    is_pausing: Callable[[], bool],
-) -> int | None:
-    """Append what is missing and sync it; None if paused."""
-    length, hashed = start
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        if length < size_bytes:
-            with source.body(sha256, length) as chunks:
-                for chunk in chunks:
-                    length += len(chunk)
-                    if length > size_bytes:
-                        durable.remove(part)
-                        raise HostileInput(
-                            f"the blob {sha256[:12]} is longer than {size_bytes} bytes", field="size_bytes"
-                        )
-                    durable.write_all(fd, chunk)
-                    hashed.update(chunk)
-                    if length < size_bytes and is_pausing():
-                        return None
-        if length < size_bytes:
-            raise Unreachable(f"the hub broke off after {length} of {size_bytes} bytes")
-        os.fsync(fd)
-        return length
-    finally:
-        os.close(fd)
+def _hash_again(part: _Part) -> _Part:
+    with part.path.open("rb") as file:
+        while chunk := file.read(durable.CHUNK_BYTES):
+            part.hashed.update(chunk)
+        part.length = part.resumed_at = file.tell()
+    return part

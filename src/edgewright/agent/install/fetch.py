@@ -1,76 +1,62 @@
-"""The files of one package, one after the other: from a slot, as a delta on a file in a slot, or in full."""
+"""The files of one package, one after the other: from a slot, by deltas on a file in a slot, or in full."""
 
 from __future__ import annotations
 
 import os
+from collections import ChainMap, deque
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from edgewright.agent.disk import durable
-from edgewright.agent.install.download import Source, download
+from edgewright.agent.install.download import Downloads, Source
+from edgewright.agent.install.patch import Patch
+from edgewright.agent.install.ways import Ways, files_of
 from edgewright.agent.states import Candidate
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import File, Manifest
 from edgewright.contract.order import Fetch
 
-Patch = Callable[[Path, Path, Path, int], None]
-"""Applies a delta to a base and writes the result, of at most so many bytes; raises HostileInput."""
-
-
-class Progress(StrEnum):
-    """How far a call came."""
-
-    PAUSED = "paused"
-    MOVED = "moved"
-    DONE = "done"
+MAX_FILES_AT_ONCE = 500
 
 
 class Fetcher:
-    """Brings a candidate's files into `staging`, each under its digest. Every call may be repeated."""
+    """Brings a candidate's files into `staging`, each under its digest. Every call may be repeated.
+
+    What a former process left there is hashed before it is believed. All of it is synced when `advance` says DONE.
+    """
 
     def __init__(self, staging: Path, source: Source, patch: Patch, is_pausing: Callable[[], bool]) -> None:
         self._staging = staging
-        self._source = source
         self._patch = patch
         self._is_pausing = is_pausing
+        self._downloads = Downloads(staging, source, is_pausing)
+        self._errand: _Errand | None = None
 
     def keep_manifest(self, data: bytes) -> None:
         """Put a manifest that was fetched and verified already where `manifest` finds it."""
         durable.make_folder(self._staging)
         durable.replace(self._staging / manifests.digest(data), data)
 
-    def manifest(self, candidate: Candidate) -> bytes | None:
-        """The candidate's manifest, fetched again if it is gone; None if paused."""
-        sha256 = candidate.install.manifest_sha256
-        path = download(self._source, sha256, candidate.manifest_bytes, self._staging, self._is_pausing)
-        return None if path is None else path.read_bytes()
+    def advance(self, candidate: Candidate, held: Mapping[str, Path]) -> tuple[Candidate, bool]:
+        """Bring some of what is missing; whether all is here now, and synced.
 
-    def advance(self, candidate: Candidate, manifest: Manifest, held: Mapping[str, Path]) -> tuple[Candidate, Progress]:
-        """Bring the next file that is missing. Raises Unreachable (try later), HostileInput and what the hub says."""
-        file = next((file for file in manifest.files if not self.path(file.sha256).exists()), None)
-        if file is None:
-            return candidate, Progress.DONE
-        if file.sha256 in held and self._copy(held[file.sha256], file):
-            return candidate, Progress.MOVED
-        delta = usable_delta(candidate, file, held)
-        if delta is None:
-            return self._fetch_full(candidate, file)
-        try:
-            return self._fetch_delta(candidate, file, delta, held[delta.base_sha256])
-        except (Unreachable, NotAllowed):
-            raise
-        except EdgewrightError:  # the delta, its base, or the hub's word about them is off: do without
-            if self.path(delta.sha256).exists():
-                candidate = _counted(candidate, delta.sha256, delta.size_bytes)
-            return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, delta.sha256)), Progress.MOVED
-
-    def sources(self, manifest: Manifest) -> dict[str, Path]:
-        """Where the package's files lie, by digest."""
-        return {file.sha256: self.path(file.sha256) for file in manifest.files}
+        Raises Unreachable (try later), HostileInput and what the hub says.
+        """
+        self._errand = self._errand or self._begin(candidate)
+        if self._errand is None:
+            return self._counted(candidate), False
+        for _ in range(MAX_FILES_AT_ONCE):
+            if not self._errand.missing:
+                self._finish(self._errand)
+                return self._counted(candidate), True
+            moved = self._bring(candidate, self._errand, held)
+            candidate = moved or candidate
+            if moved is None or self._is_pausing():
+                break
+        return self._counted(candidate), False
 
     def path(self, sha256: str) -> Path:
         """Where a verified file lies once it is there."""
@@ -78,59 +64,119 @@ class Fetcher:
 
     def forget(self) -> None:
         """Remove everything that was fetched."""
+        self._errand = None
+        self._downloads.forget()
         if self._staging.is_dir():
             for name in os.listdir(self._staging):
                 durable.remove(self._staging / name)
 
-    def _fetch_full(self, candidate: Candidate, file: File) -> tuple[Candidate, Progress]:
-        if download(self._source, file.sha256, file.size_bytes, self._staging, self._is_pausing) is None:
-            return candidate, Progress.PAUSED
-        return _counted(candidate, file.sha256, file.size_bytes), Progress.MOVED
+    def _begin(self, candidate: Candidate) -> _Errand | None:
+        """Read the manifest, fetched again if it is gone, and see what of the rest is here; None if paused."""
+        sha256 = candidate.install.manifest_sha256
+        path = self.path(sha256)
+        if durable.digest(path) != sha256 and self._downloads.bring(sha256, candidate.manifest_bytes) is None:
+            return None
+        manifest = manifests.decode(path.read_bytes())
+        errand = _Errand(manifest, Ways(candidate.install.fetches, manifest))
+        known = [*errand.ways.between, *(file.sha256 for file in errand.files)]
+        errand.here = {sha256: self.path(sha256) for sha256 in known if self._is_whole(sha256)}
+        errand.missing = deque(file for file in errand.files if file.sha256 not in errand.here)
+        return errand
 
-    def _fetch_delta(self, candidate: Candidate, file: File, delta: Fetch, base: Path) -> tuple[Candidate, Progress]:
-        path = download(self._source, delta.sha256, delta.size_bytes, self._staging, self._is_pausing)
-        if path is None:
-            return candidate, Progress.PAUSED
-        candidate = _counted(candidate, delta.sha256, delta.size_bytes)
-        aside = self._staging / (file.sha256 + durable.ASIDE)
-        self._patch(base, path, aside, file.size_bytes)
-        if not self._accept(aside, file):
+    def _is_whole(self, sha256: str) -> bool:
+        path = self.path(sha256)
+        if not path.exists():
+            return False
+        if durable.digest(path) == sha256:
+            return True
+        durable.remove(path)
+        return False
+
+    def _finish(self, errand: _Errand) -> None:
+        durable.sync_files([self.path(file.sha256) for file in errand.files])
+        durable.sync_folder(self._staging)
+
+    def _bring(self, candidate: Candidate, errand: _Errand, held: Mapping[str, Path]) -> Candidate | None:
+        """Bring the next missing file, or a piece of the way to it; None if paused."""
+        file = errand.missing[0]
+        if file.sha256 in held and file.sha256 not in candidate.rotted:
+            if not self._copy(held[file.sha256], file.sha256):
+                return _with_rotted(candidate, file.sha256)
+        elif way := errand.ways.cheapest(file, bases := ChainMap(errand.here, dict(held)), candidate):
+            return self._follow(candidate, errand, way[0], bases[way[0].base_sha256])
+        elif self._downloads.bring(file.sha256, file.size_bytes) is None:
+            return None
+        self._arrived(errand, file.sha256)
+        return candidate
+
+    def _follow(self, candidate: Candidate, errand: _Errand, delta: Fetch, base: Path) -> Candidate | None:
+        """Take one delta of the way; where that fails, note why, so that another way is taken the next time."""
+        try:
+            path = self._downloads.bring(delta.sha256, delta.size_bytes)
+            if path is None:
+                return None
+            self._apply(base, path, delta)
+        except (Unreachable, NotAllowed):
+            raise
+        except EdgewrightError:
+            durable.remove(self.path(delta.sha256))
+            if durable.digest(base) != delta.base_sha256:
+                return _with_rotted(candidate, delta.base_sha256)
+            return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, delta.sha256))
+        durable.remove(path)
+        self._arrived(errand, delta.result_sha256)
+        return msgspec.structs.replace(candidate, used_delta=True)
+
+    def _arrived(self, errand: _Errand, sha256: str) -> None:
+        """Note what is here now; bases that lay only between others have had their use."""
+        for between in errand.ways.between.keys() & errand.here:
+            durable.remove(errand.here.pop(between))
+        errand.here[sha256] = self.path(sha256)
+        while errand.missing and errand.missing[0].sha256 in errand.here:
+            errand.missing.popleft()
+
+    def _apply(self, base: Path, path: Path, delta: Fetch) -> None:
+        aside = self._staging / (delta.result_sha256 + durable.ASIDE)
+        self._patch(base, path, aside, delta.result_bytes)
+        if durable.digest(aside) != delta.result_sha256:
+            durable.remove(aside)
             raise HostileInput("the delta gives another file than it was ordered for", field="result_sha256")
-        return msgspec.structs.replace(candidate, used_delta=True), Progress.MOVED
+        os.rename(aside, self.path(delta.result_sha256))
 
-    def _copy(self, source: Path, file: File) -> bool:
-        aside = self._staging / (file.sha256 + durable.ASIDE)
-        durable.make_folder(self._staging)
-        durable.copy(source, aside)
-        return self._accept(aside, file)
-
-    def _accept(self, aside: Path, file: File) -> bool:
-        if durable.digest(aside) != file.sha256:
+    def _copy(self, source: Path, sha256: str) -> bool:
+        """Take a file that did not change from its slot: a copy, so that the slots share no fate."""
+        aside = self._staging / (sha256 + durable.ASIDE)
+        if durable.copy(source, aside) != sha256:
             durable.remove(aside)
             return False
-        durable.sync_file(aside)
-        os.rename(aside, self.path(file.sha256))
-        durable.sync_folder(self._staging)
+        os.rename(aside, self.path(sha256))
         return True
 
-
-def usable_delta(candidate: Candidate, file: File, held: Mapping[str, Path]) -> Fetch | None:
-    """The smallest ordered delta whose base is here and that has not failed, if it is smaller than the file."""
-    fitting = [
-        fetch
-        for fetch in candidate.install.fetches
-        if fetch.result_sha256 == file.sha256
-        and fetch.base_sha256 in held
-        and fetch.sha256 not in candidate.spoiled
-        and fetch.size_bytes < file.size_bytes
-    ]
-    return min(fitting, key=lambda fetch: fetch.size_bytes, default=None)
+    def _counted(self, candidate: Candidate) -> Candidate:
+        received = self._downloads.take_received()
+        if not received:
+            return candidate
+        return msgspec.structs.replace(candidate, received_bytes=candidate.received_bytes + received)
 
 
-def needed_bytes(manifest: Manifest) -> int:
-    """Disk space that an install takes at its fullest, beside what lies on the device now."""
-    return 2 * sum(file.size_bytes for file in manifest.files) + manifests.MAX_MANIFEST_BYTES
+class _Errand:
+    """What is to be brought of one package, and what of it is here, as this process knows."""
+
+    def __init__(self, manifest: Manifest, ways: Ways) -> None:
+        self.files = files_of(manifest)
+        self.ways = ways
+        self.missing: deque[File] = deque()
+        self.here: dict[str, Path] = {}
 
 
-def _counted(candidate: Candidate, sha256: str, size_bytes: int) -> Candidate:
-    return msgspec.structs.replace(candidate, received={**candidate.received, sha256: size_bytes})
+def needed_bytes(manifest: Manifest, fetches: tuple[Fetch, ...] = ()) -> int:
+    """Disk space that an install takes at its fullest, beside what lies on the device now.
+
+    The slot's files are second names of the fetched ones, not copies.
+    """
+    files_bytes = sum(file.size_bytes for file in files_of(manifest))
+    return files_bytes + Ways(fetches, manifest).working_bytes() + 2 * manifests.MAX_MANIFEST_BYTES
+
+
+def _with_rotted(candidate: Candidate, sha256: str) -> Candidate:
+    return msgspec.structs.replace(candidate, rotted=(*candidate.rotted, sha256))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edgewright.agent.system import start_bound
 from edgewright.contract.errors import HostileInput
 
 DELTA_TIMEOUT_S = 900
+
+
+Patch = Callable[[Path, Path, Path, int], None]
+"""Applies a delta to a base and writes the result, of at most so many bytes; raises HostileInput."""
 
 
 def apply_delta(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
@@ -24,3 +29,14 @@ def apply_delta(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
         raise HostileInput(f"the delta was not applied within {DELTA_TIMEOUT_S} s") from error
     if process.returncode != 0:
         raise HostileInput(f"the delta does not apply (code {process.returncode})")
+
+
+def timed(patch: Patch, applied: Callable[[int, float], None], monotonic: Callable[[], float]) -> Patch:
+    """The same, with `applied` told of every result: its bytes, and the seconds that it took."""
+
+    def apply(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
+        began = monotonic()
+        patch(base, delta, result, max_bytes)
+        applied(result.stat().st_size, monotonic() - began)
+
+    return apply

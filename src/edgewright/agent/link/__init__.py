@@ -1,5 +1,6 @@
 """The way to the hub and back: requests and when to make them, what is believed of the answers, enrolment."""
 
+from edgewright.agent.link.blobs import BlobLine
 from edgewright.agent.link.deadline import Deadline, Patience, TimedConnection, TooSlow
 from edgewright.agent.link.enrolment import enrol, load_key
 from edgewright.agent.link.exchange import Exchange, SignedTime
@@ -8,6 +9,7 @@ from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.link.throttle import Throttle
 
 __all__ = [
+    "BlobLine",
     "Chance",
     "Deadline",
     "Exchange",

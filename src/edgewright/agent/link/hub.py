@@ -1,4 +1,4 @@
-"""The way to the hub: the device API over HTTP, signed requests, a session, and bodies at the allowed rate."""
+"""The way to the hub: the device API over HTTP, signed requests and a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.agent.link.deadline import Deadline, Patience, TimedConnection, TooSlow
-from edgewright.agent.link.throttle import Throttle
 from edgewright.contract import httpsig
 from edgewright.contract.errors import (
     ErrorBody,
@@ -41,8 +40,7 @@ _WORD = re.compile(r"[A-Za-z0-9._:~+/=-]{1,200}")
 class Link:
     """One device's requests to its hub. `device` is '' until it is enrolled.
 
-    A talk must end within `talk_s` seconds, and nothing in it may come slower than `patience` allows; a blob's
-    bytes, of which there may be many, only need to come fast enough.
+    A talk must end within `talk_s` seconds, and nothing in it may come slower than `patience` allows.
 
     Raises Unreachable where the hub does not answer or is overloaded, NotAllowed where it will not have this
     device, HostileInput where its answer is none, and Told or NotFound for what else it says.
@@ -55,7 +53,6 @@ class Link:
         *,
         device: str,
         clock: Callable[[], float],
-        throttle: Throttle,
         patience: Patience,
         talk_s: float,
     ) -> None:
@@ -65,7 +62,6 @@ class Link:
         self._key = key
         self._device = device
         self._clock = clock
-        self._throttle = throttle
         self._patience = patience
         self._talk_s = talk_s
         self._ends_at = math.inf
@@ -110,45 +106,19 @@ class Link:
             raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
         return data
 
-    @contextlib.contextmanager
-    def body(self, sha256: str, offset: int) -> Iterator[Iterator[bytes]]:
-        """A blob's bytes from `offset` on, at the allowed rate."""
-        with contextlib.closing(TimedConnection(self._url, self._patience)) as connection:
-            response = self._in_session(lambda: self._open_blob(connection, sha256, offset))
-            skipped = offset if response.status == http.client.OK else 0  # the hub does not know ranges
-            yield self._chunks(response, skipped)
+    def in_session(self, ask: Callable[[dict[str, str]], T]) -> T:
+        """Ask with the headers of a session; one that has ended is opened anew, once."""
+        return self._in_session(lambda: ask(self._bearer()))
+
+    def url(self, door: str) -> str:
+        """Where a door of the device API is."""
+        return self._url._replace(path=self._path(door), query="", fragment="").geturl()
 
     def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-    def _open_blob(self, connection: TimedConnection, sha256: str, offset: int) -> http.client.HTTPResponse:
-        connection.close()
-        connection.deadline = self._begin()
-        ranged = {"Range": f"bytes={offset}-"} if offset else {}
-        with _foreign_errors_told():
-            connection.request("GET", self._path(f"/blobs/{sha256}"), headers={**self._bearer(), **ranged})
-            response = connection.getresponse()
-        if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
-            with _foreign_errors_told():
-                _raise_for(response.status, response.read(MAX_REPLY_BYTES))
-        if response.length is None:  # chunked, so without an end that we could hold it to
-            raise HostileInput("the hub does not say how long the blob is", field="content-length")
-        connection.deadline.lift_end()
-        return response
-
-    def _chunks(self, response: http.client.HTTPResponse, skipped: int) -> Iterator[bytes]:
-        while True:
-            with _foreign_errors_told():
-                chunk = response.read(self._throttle.chunk_bytes)
-            if not chunk:
-                return
-            self._throttle.take(len(chunk))
-            passed, skipped = chunk[skipped:], max(0, skipped - len(chunk))
-            if passed:
-                yield passed
 
     def _in_session(self, ask: Callable[[], T]) -> T:
         """Ask with a session's token; a session that has ended is opened anew, once."""
@@ -183,7 +153,7 @@ class Link:
                 raise
             status, reply = self._exchange(method, door, body, headers, max_bytes)
         if status >= 300 and status != http.client.NOT_MODIFIED:
-            _raise_for(status, reply)
+            raise_for(status, reply)
         return status, reply
 
     def _exchange(
@@ -191,7 +161,7 @@ class Link:
     ) -> tuple[int, bytes]:
         self._connection = self._connection or TimedConnection(self._url, self._patience)
         self._connection.deadline = self._begin()
-        with _foreign_errors_told():
+        with foreign_errors_told():
             self._connection.request(method, self._path(door), body or None, {**self._bearer(), **headers})
             response = self._connection.getresponse()
             data = response.read(max_bytes + 1)
@@ -217,7 +187,8 @@ _MSGPACK = {"Content-Type": "application/msgpack"}
 
 
 @contextlib.contextmanager
-def _foreign_errors_told() -> Iterator[None]:
+def foreign_errors_told() -> Iterator[None]:
+    """Tell what goes wrong on the line as Unreachable."""
     try:
         yield
     except (OSError, http.client.HTTPException) as error:
@@ -227,7 +198,8 @@ def _foreign_errors_told() -> Iterator[None]:
         ) from error
 
 
-def _raise_for(status: int, reply: bytes) -> None:
+def raise_for(status: int, reply: bytes) -> None:
+    """Raise what the hub says in a reply that is no success: NotLoggedIn, NotAllowed, NotFound, Unreachable, Told."""
     try:
         body = msgspec.json.decode(reply, type=ErrorReply).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
