@@ -44,8 +44,8 @@ def test_key_files_are_closed_to_others(keys, tmp_path):
     folder = tmp_path / "operator"
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
-        f"{name}.pem": 0o600 for name in ("root-1", "root-2", "root-3", "targets", "release-1")
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*.pem")} == {
+        f"{name}.pem": 0o600 for name in ("root-1", "root-2", "root-3", "targets", "release-1", "model-signing")
     }
 
 
@@ -72,18 +72,20 @@ def test_a_passphrase_closes_the_keys(tmp_path):
     assert OperatorKeys(tmp_path / "operator", "correct horse").release_keys()
     for wrong in ("", "wrong"):
         with pytest.raises(InvalidInput, match="cannot be opened"):
-            OperatorKeys(tmp_path / "operator", wrong).release_keys()
+            OperatorKeys(tmp_path / "operator", wrong).signer("release-1")
 
 
-def test_keys_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(NoOperatorKeys, match="release-1"):
+def test_keys_that_are_not_there_are_named(keys, tmp_path):
+    with pytest.raises(NoOperatorKeys, match="nowhere"):
         OperatorKeys(tmp_path / "nowhere").release_keys()
+    with pytest.raises(NoOperatorKeys, match="release-7"):
+        keys.signer("release-7")
 
 
-def test_the_root_takes_two_of_three_keys_and_names_the_online_ones(keys):
-    data = keys.root_metadata(ONLINE, NOW)
+def test_the_root_takes_two_of_three_keys_and_names_the_online_ones(tmp_path):
+    ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
 
-    trusted = TrustedSet.from_root(data)
+    trusted = TrustedSet.from_root((tmp_path / "hub" / "1.root.json").read_bytes())
     assert trusted.root.roles["root"].threshold == 2
     assert len(trusted.root.roles["root"].keyids) == 3
     assert set(trusted.director_keys()) == {ONLINE["director"].keyid}
@@ -140,8 +142,9 @@ def test_what_is_signed_is_told_against_what_was_signed_before(keys):
     assert f"removes path digits/1/cpu.json: {DIGEST}" in lines
 
 
-def test_a_key_signs_only_what_it_is_for(keys):
-    root = Metadata[Root].from_bytes(keys.root_metadata(ONLINE, NOW))
+def test_a_key_signs_only_what_it_is_for(keys, tmp_path):
+    ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
+    root = Metadata[Root].from_bytes((tmp_path / "hub" / "1.root.json").read_bytes())
     bait = SigningPayload(
         role="release-digits",
         version=1,

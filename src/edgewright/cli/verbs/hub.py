@@ -115,14 +115,13 @@ def _check_free(host: str, port: int) -> None:
 
 def _make_keys(folder: Path, operator: Path) -> None:
     """The key ceremony, at the first start."""
-    from edgewright.client.keys import RELEASE_NAMES, RELEASE_THRESHOLD, ceremony
+    from edgewright.client.keys import ceremony
     from edgewright.hub.govern import Keys
 
     online = Keys(folder / "keys").public()
     if ceremony(operator, folder / "tuf", online, datetime.now(UTC)):
         say(f"the operator's keys are in {operator}; keep them away from the hub, and keep a copy")
-        if RELEASE_THRESHOLD == 1:
-            say(f"WARNING: {RELEASE_THRESHOLD} of {len(RELEASE_NAMES)} release keys signs: enough to try, not to sell")
+        say("WARNING: 1 of 1 release keys signs: enough to try, not to sell")
 
 
 def _make_admin(folder: Path, password: str) -> LoginReply | None:

@@ -6,6 +6,16 @@ sends; `*Record` is what the hub keeps and returns. Every list door returns a JS
 
 from edgewright.contract.api.data import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.api.fleet import ClaimDraft, ClaimReply, DeviceModel, DeviceRecord, GroupDraft, GroupRecord
+from edgewright.contract.api.keys import (
+    KeyChangeDraft,
+    KeyChangeRecord,
+    KeyChangeState,
+    KeyEdit,
+    KeySigningRequest,
+    PublicKey,
+    RoleRecord,
+    RoleSigning,
+)
 from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
 from edgewright.contract.api.overview import AuditEntry, AuditReport, Overview
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
@@ -65,6 +75,11 @@ __all__ = [
     "GateDraft",
     "GroupDraft",
     "GroupRecord",
+    "KeyChangeDraft",
+    "KeyChangeRecord",
+    "KeyChangeState",
+    "KeyEdit",
+    "KeySigningRequest",
     "LabelDraft",
     "Lineage",
     "LoginDraft",
@@ -74,10 +89,13 @@ __all__ = [
     "Overview",
     "PackageRecord",
     "PipelineDraft",
+    "PublicKey",
     "ReleaseDraft",
     "ReleaseRecord",
     "ReleaseState",
     "Role",
+    "RoleRecord",
+    "RoleSigning",
     "RolloutDraft",
     "RolloutRecord",
     "RolloutState",
