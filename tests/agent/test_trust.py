@@ -12,6 +12,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from edgewright.agent.link.refresh import Repository as Client
 from edgewright.agent.link.refresh import load_role, refresh
 from edgewright.agent.trust import read_manifest, read_order
 from edgewright.client.keys import OperatorKeys, ceremony
@@ -127,8 +128,8 @@ def disk(origin) -> Disk:
 
 
 def sees(origin: Origin, disk: Disk, now: datetime = NOW, model: str = "digits") -> TrustedSet:
-    trusted = refresh(disk, origin.fetch, now)
-    return load_role(disk, origin.fetch, trusted, role_of(model), now)
+    client = Client(disk, origin.fetch)
+    return load_role(client, refresh(client, now), role_of(model), now)
 
 
 def test_a_device_finds_the_manifest_that_a_release_role_vouches_for(origin, disk):
@@ -152,7 +153,8 @@ def test_everything_that_was_verified_is_kept_and_not_fetched_again(origin, disk
         asked.append(name)
         return origin.fetch(name, max_bytes)
 
-    trusted = load_role(disk, fetch, refresh(disk, fetch, NOW), "release-digits", NOW)
+    client = Client(disk, fetch)
+    trusted = load_role(client, refresh(client, NOW), "release-digits", NOW)
 
     assert set(disk) == set(NAMES)
     assert asked == ["2.root.json", "timestamp.json"]
@@ -286,7 +288,7 @@ def test_a_stranger_s_signature_is_refused(origin, disk, name):
     origin.resign(name, CryptoSigner.generate_ed25519())
 
     with pytest.raises(HostileInput):
-        refresh(disk, origin.fetch, NOW)
+        refresh(Client(disk, origin.fetch), NOW)
 
 
 def test_a_hub_s_online_keys_cannot_make_a_release(origin, disk):
@@ -310,7 +312,7 @@ def test_root_follows_a_chain_of_rotations(origin, disk):
     origin.next_root(names=("root-2", "root-3"))
     origin.resign("timestamp.json", fresh)
 
-    trusted = refresh(disk, origin.fetch, NOW)
+    trusted = refresh(Client(disk, origin.fetch), NOW)
 
     assert trusted.root.version == 3
     assert Metadata[Root].from_bytes(disk["root.json"]).signed.version == 3
@@ -320,7 +322,7 @@ def test_a_root_below_its_threshold_is_refused(origin, disk):
     origin.next_root(names=("root-1",))
 
     with pytest.raises(HostileInput, match="root was signed by 1/2 keys"):
-        refresh(disk, origin.fetch, NOW)
+        refresh(Client(disk, origin.fetch), NOW)
 
 
 def test_a_root_that_skips_a_version_is_refused(origin, disk):
@@ -329,7 +331,7 @@ def test_a_root_that_skips_a_version_is_refused(origin, disk):
     origin.put({"2.root.json": origin.files()["3.root.json"]})
 
     with pytest.raises(HostileInput, match="version 2 is due"):
-        refresh(disk, origin.fetch, NOW)
+        refresh(Client(disk, origin.fetch), NOW)
 
 
 def test_a_new_timestamp_key_lets_versions_begin_again(origin, disk):
@@ -353,7 +355,7 @@ def test_oversized_metadata_is_refused_before_it_is_parsed(origin, disk):
         return b" " * (max_bytes + 1) if name == "timestamp.json" else origin.fetch(name, max_bytes)
 
     with pytest.raises(HostileInput, match=f"at most {MAX_TIMESTAMP_BYTES}"):
-        refresh(disk, fetch, NOW)
+        refresh(Client(disk, fetch), NOW)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"[" * 10_000, b'{"signed":{"_type":"root"},"signatures":[]}'])
@@ -371,7 +373,7 @@ def test_an_unfinished_refresh_changes_no_trust(origin, disk):
     origin.resign("timestamp.json", CryptoSigner.generate_ed25519(), version=99)
 
     with pytest.raises(HostileInput):
-        refresh(disk, origin.fetch, NOW)
+        refresh(Client(disk, origin.fetch), NOW)
 
     assert disk == before
 
@@ -390,7 +392,7 @@ def test_a_model_s_role_vouches_for_that_model_alone(origin, disk):
 
 
 def test_the_root_names_the_director_and_the_auditor(origin, disk):
-    trusted = refresh(disk, origin.fetch, NOW)
+    trusted = refresh(Client(disk, origin.fetch), NOW)
 
     assert set(trusted.director_keys()) == {origin.keys.director.public_key.keyid}
     assert set(trusted.audit_keys()) == {origin.keys.audit.public_key.keyid}

@@ -1,7 +1,8 @@
 """What of a hub's signed roles may be believed: the checks of the TUF client workflow, without I/O and without a clock.
 
 Hub and device hold the same set: a device believes through it, and `release verify` asks it what a device would say.
-Section numbers are those of the TUF specification 1.0.
+It takes any TUF repository; the rules that are Edgewright's own (`target`, `director_keys`, `audit_keys`) come last
+and are stricter. Section numbers are those of the TUF specification 1.0.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
+from urllib.parse import quote
 
 from securesystemslib.signer import Key
 from tuf.api.exceptions import RepositoryError
@@ -38,13 +40,15 @@ class TrustedSet:
     """Verified metadata. Each `update_*` returns a richer set or raises HostileInput and changes nothing.
 
     Order: root (one version after another), then `recall_*` of what was trusted before, timestamp, snapshot,
-    targets, and the release roles of the models. `now` is an aware datetime in UTC.
+    targets, and the roles to which they delegate. `now` is an aware datetime in UTC. `vouched` holds pairs of
+    delegator and role: that one delegator's keys signed a role says nothing of another's.
     """
 
     root: Root
     timestamp: Timestamp | None = None
     snapshot: Snapshot | None = None
     roles: Mapping[str, Targets] = field(default_factory=dict)
+    vouched: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def from_root(cls, data: bytes) -> TrustedSet:
@@ -62,10 +66,11 @@ class TrustedSet:
         return TrustedSet(metadata.signed)
 
     def recall_timestamp(self, data: bytes) -> TrustedSet:
-        """Take a timestamp that was verified before as a floor: it may have expired since."""
+        """Take a timestamp that was verified before as a floor, unless one is as high; it may have expired since."""
         metadata = _parse(data, Timestamp, "timestamp", MAX_TIMESTAMP_BYTES)
         _verify(self.root, "timestamp", metadata)
-        return replace(self, timestamp=metadata.signed)
+        is_newer = self.timestamp is None or metadata.signed.version > self.timestamp.version
+        return replace(self, timestamp=metadata.signed) if is_newer else self
 
     def update_timestamp(self, data: bytes, now: datetime) -> TrustedSet:
         """5.4: a timestamp that is signed, not older than the one that was trusted, and not expired."""
@@ -81,10 +86,11 @@ class TrustedSet:
         return replace(self, timestamp=new)
 
     def recall_snapshot(self, data: bytes) -> TrustedSet:
-        """Take a snapshot that was verified before as a floor for the versions of all roles."""
+        """Take a snapshot that was verified before as a floor for all roles' versions, unless there is one as high."""
         metadata = _parse(data, Snapshot, "snapshot", MAX_SNAPSHOT_BYTES)
         _verify(self.root, "snapshot", metadata)
-        return replace(self, snapshot=metadata.signed)
+        is_newer = self.snapshot is None or metadata.signed.version > self.snapshot.version
+        return replace(self, snapshot=metadata.signed) if is_newer else self
 
     def update_snapshot(self, data: bytes, now: datetime) -> TrustedSet:
         """5.5: the snapshot that the timestamp names, in which no role is missing or older than before."""
@@ -98,15 +104,24 @@ class TrustedSet:
             _require(name in new.meta, "snapshot", f"it has lost {name}")
             _require_risen(name.removesuffix(".json"), new.meta[name].version, old.version)
         _require(not new.is_expired(now), "snapshot", f"it has expired on {new.expires}")
-        return replace(self, snapshot=new, roles={})
+        return replace(self, snapshot=new, roles={}, vouched=frozenset())
 
     def update_targets(self, data: bytes, now: datetime) -> TrustedSet:
         """5.6: the top-level targets that the snapshot names: which keys may release which models."""
-        return self._update_role("targets", self.root, data, now)
+        return self._update_role("targets", "root", data, now)
 
-    def update_delegated(self, role: str, data: bytes, now: datetime) -> TrustedSet:
-        """5.6.7: a model's release role, signed by the keys to which the top-level targets delegate it."""
-        return self._update_role(role, self._targets(), data, now)
+    def update_delegated(self, role: str, data: bytes, now: datetime, delegator: str = "targets") -> TrustedSet:
+        """5.6.7: a role that `delegator`, trusted already, delegates to: signed by the keys that it names."""
+        return self._update_role(role, delegator, data, now)
+
+    def holds(self, role: str, delegator: str = "targets") -> bool:
+        """Whether a role is loaded and this delegator's keys have signed it."""
+        return (delegator, role) in self.vouched
+
+    def file_name(self, role: str) -> str:
+        """Under which name a repository has the named version of a role (6.2: with consistent snapshots or without)."""
+        plain = f"{quote(role, safe='')}.json"
+        return f"{self.named(role).version}.{plain}" if self.root.consistent_snapshot else plain
 
     def named(self, role: str) -> MetaFile:
         """What the snapshot says of a role: its version, length and hashes. The timestamp says it of the snapshot."""
@@ -125,11 +140,10 @@ class TrustedSet:
         Only the release role of that very model is asked, and only for paths that are delegated to it.
         """
         role = role_of(path.partition("/")[0])
-        delegation = _delegation(self._targets(), role)
+        delegation = _delegation(self._role("targets"), role)
         _require(delegation.is_delegated_path(path), role, f"it may not release '{path}'")
-        trusted = self.roles.get(role)
-        _require(trusted is not None, role, "its metadata is not loaded")
-        file = trusted.targets.get(path) if trusted else None
+        _require(self.holds(role), role, "its metadata is not loaded")
+        file = self._role(role).targets.get(path)
         if file is None:
             raise HostileInput(f"{role} does not vouch for '{path}'", field="target_path")
         digest = file.hashes.get("sha256", "")
@@ -144,25 +158,28 @@ class TrustedSet:
         """The keys that sign the hub's audit log, as the root names them."""
         return self._online("audit")
 
-    def _update_role(self, role: str, delegator: Root | Targets, data: bytes, now: datetime) -> TrustedSet:
+    def _update_role(self, role: str, delegator: str, data: bytes, now: datetime) -> TrustedSet:
         meta = self.named(role)
         _verify_file(meta, data, role)
         metadata = _parse(data, Targets, role, MAX_TARGETS_BYTES)
-        _verify(delegator, role, metadata)
+        _verify(self.root if delegator == "root" else self._role(delegator), role, metadata)
         _require(metadata.signed.version == meta.version, role, f"the snapshot names version {meta.version}")
         _require(not metadata.signed.is_expired(now), role, f"it has expired on {metadata.signed.expires}")
-        return replace(self, roles={**self.roles, role: metadata.signed})
+        is_known = self.roles.get(role) == metadata.signed
+        kept = self.vouched if is_known else {pair for pair in self.vouched if role not in pair}
+        roles = {**self.roles, role: metadata.signed}
+        return replace(self, roles=roles, vouched=frozenset({*kept, (delegator, role)}))
 
     def _timestamp(self) -> Timestamp:
         if self.timestamp is None:
             raise HostileInput("there is no trusted timestamp", field="timestamp")
         return self.timestamp
 
-    def _targets(self) -> Targets:
-        targets = self.roles.get("targets")
-        if targets is None:
-            raise HostileInput("there is no trusted top-level targets role", field="targets")
-        return targets
+    def _role(self, role: str) -> Targets:
+        trusted = self.roles.get(role)
+        if trusted is None:
+            raise HostileInput(f"{role}: its metadata is not loaded", field=role)
+        return trusted
 
     def _online(self, name: str) -> dict[str, Key]:
         try:

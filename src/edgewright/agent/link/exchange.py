@@ -58,7 +58,7 @@ class Exchange:
         self._link = link
         self._settings = settings
         self._time = time
-        self._tuf = FileStore(root / "tuf")
+        self._repository = refresh.Repository(FileStore(root / "tuf"), link.tuf)
         self._spool = Spool(root / "spool")
         self._trusted: TrustedSet | None = None
         self._order: Order | None = None
@@ -93,7 +93,7 @@ class Exchange:
             raise HostileInput("no metadata is trusted yet")
         now = self._datetime()
         role = role_of(install.model)
-        self._trusted = refresh.load_role(self._tuf, self._link.tuf, self._trusted, role, now)
+        self._trusted = refresh.load_role(self._repository, self._trusted, role, now)
         length, sha256 = self._trusted.target(install.target_path)
         if sha256 != install.manifest_sha256 or length > MAX_MANIFEST_BYTES:
             raise HostileInput("the order names a manifest that no release role vouches for", field="manifest_sha256")
@@ -109,7 +109,7 @@ class Exchange:
 
     def _believe(self, envelope: bytes, nonce: str) -> Order:
         """The verification of an order, in this order: metadata, signature, addressee, nonce, freshness."""
-        trusted = refresh.refresh(self._tuf, self._link.tuf, self._datetime())
+        trusted = refresh.refresh(self._repository, self._datetime())
         now, skew_s = self._time.now(), self._settings.skew_s
         order = trust.read_order(envelope, trusted, device=self._identity.device, nonce=nonce, now=now, skew_s=skew_s)
         self._trusted = trusted
