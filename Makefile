@@ -5,8 +5,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
 B      ?= delta agent profiles
+T      ?= delta_apply manifest_decode order_envelope tuf_metadata
+S      ?= 60
 
-.PHONY: demo test check bench test-all format clean help
+.PHONY: demo test check bench test-all campaign fuzz format clean help
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +33,12 @@ test-all: $(VENV)/.dev ## all tests, with the Debian packages that they need
 bench: $(VENV)/.bench ## figures against peers, one JSON line each (B='delta agent profiles')
 	@for name in $(B); do $(BIN)/python bench/$$name.py || exit 1; done
 
+campaign: $(VENV)/.dev ## the long forms of tests (EDGEWRIGHT_MUTANTS=10: ten times as many; EDGEWRIGHT_SEED=7: others)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+fuzz: $(VENV)/.fuzz ## fuzz what parses hostile bytes (T='delta_apply', S=600 seconds each)
+	@for target in $(T); do $(BIN)/python fuzz/run.py $$target --seconds $(S) || exit 1; done
+
 format: $(VENV)/.dev ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -42,7 +50,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is not on the PATH" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "help: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	@echo "installing edgewright[$*] into $(VENV)" >&2
 	@$(PIP) --editable '.[$*]'
 	@touch $@

@@ -48,11 +48,16 @@ Mutation = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 def mutants(data: bytes, donors: Sequence[bytes], seed: int, count: int) -> Iterator[bytes]:
     """`count` mutants of `data`, the same for the same seed. `donors` are other honest bytes to splice from."""
     chance = random.Random(seed)
-    kinds = [*BYTE_MUTATIONS, *JSON_MUTATIONS] if _parsed(data) is not None else list(BYTE_MUTATIONS)
+    is_json = _parsed(data) is not None
+    kinds = [*BYTE_MUTATIONS, *JSON_MUTATIONS] if is_json else list(BYTE_MUTATIONS)
     for number in range(count):
-        mutation = kinds[number % len(kinds)]
-        mutant = mutation(chance, data, donors)
+        mutant = kinds[number % len(kinds)](chance, data, donors)
         yield mutant if mutant != data else flipped(chance, data, donors)
+
+
+def json_mutant(chance: random.Random, data: bytes) -> bytes:
+    """Another JSON of nearly the same meaning; `data` itself where it is none."""
+    return chance.choice(JSON_MUTATIONS)(chance, data, ()) if _parsed(data) is not None else data
 
 
 def flipped(chance: random.Random, data: bytes, donors: Sequence[bytes]) -> bytes:
@@ -153,7 +158,7 @@ def reordered(chance: random.Random, data: bytes, donors: Sequence[bytes]) -> by
 def grafted(chance: random.Random, data: bytes, donors: Sequence[bytes]) -> bytes:
     """One value of the JSON comes from another honest one: signatures, key ids, whole signed parts."""
     tree = _parsed(data)
-    others = [parsed for donor in donors if (parsed := _parsed(donor)) is not None] or [tree]
+    others = [parsed for donor in donors if (parsed := _parsed(donor)) is not None] or [_parsed(data)]
     holder, key = chance.choice(list(_places(tree)))
     alike = [found[name] for other in others for found, name in _places(other) if name == key]
     holder[key] = chance.choice(alike or [chance.choice(others)])

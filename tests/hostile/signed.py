@@ -6,6 +6,7 @@ version alone, as a hub's stolen online keys could have it sign, so that no hash
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,14 +64,14 @@ class Signed:
 
 @dataclass
 class Hub:
-    """The keys of a hub and of its people, and metadata as they sign it."""
+    """The keys of a hub and of its people, the same in every run, and metadata as they sign it."""
 
     keys: dict[str, CryptoSigner] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = ("root-1", "root-2", "root-3", "targets", "release-1", "release-2")
         for name in (*names, "timestamp", "snapshot", "director", "audit"):
-            self.keys[name] = CryptoSigner.generate_ed25519()
+            self.keys[name] = CryptoSigner(_key(name))
 
     def root(self, version: int) -> bytes:
         """2 of 3 must sign, and do."""
@@ -158,6 +159,10 @@ def signed_objects() -> dict[str, Signed]:
     return objects
 
 
+def _key(name: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"a key of tests: {name}".encode()).digest())
+
+
 def _order(data: bytes, trusted: TrustedSet) -> object:
     return read_order(data, trusted, device=DEVICE, nonce=NONCE, now=NOW.timestamp(), skew_s=SKEW_S)
 
@@ -225,7 +230,7 @@ def order_payload(**changes: Any) -> bytes:
 
 def _requests() -> list[Signed]:
     """A device's signed requests: enrolment, session and batch, each whole as one JSON text of its parts."""
-    key = Ed25519PrivateKey.generate()
+    key = _key("device")
     public = key.public_key().public_bytes_raw()
     machine = Capabilities(
         arch="x86_64",
