@@ -76,7 +76,7 @@ def draft_change(
 
 def to_payload(role: str, signed: S, rule: Role, before: Role | None = None) -> SigningPayload:
     """The exact bytes to sign. `rule` counts; the keys of the rule `before` may sign too, for who still goes by it."""
-    old = before.keyids if before else []
+    old: list[str] = before.keyids if before else []
     return SigningPayload(
         role=role,
         version=signed.version,

@@ -10,7 +10,7 @@ from edgewright.contract.api import PackageRecord, ReleaseRecord, ReleaseState, 
 from edgewright.contract.manifest import Manifest
 from edgewright.hub.packaging import table
 from edgewright.hub.packaging.model import Signing, UnknownRelease, counting_approvals
-from edgewright.hub.packaging.repository import SignedPayload
+from edgewright.hub.packaging.signatures import SignedPayload
 
 
 def next_counter(connection: sa.Connection, model: str) -> int:

@@ -9,53 +9,46 @@ import copy
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from securesystemslib.signer import CryptoSigner, Key, Signature
-from tuf.api.metadata import (
-    DelegatedRole,
-    Delegations,
-    Metadata,
-    MetaFile,
-    Root,
-    Snapshot,
-    TargetFile,
-    Targets,
-    Timestamp,
-)
+from securesystemslib.signer import Key
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from edgewright.contract.api import SignatureDraft, SigningPayload
+from edgewright.contract.api import KeyEdit, SignatureDraft, SigningPayload
 from edgewright.contract.errors import NotFound
+from edgewright.contract.keychange import (
+    DELEGATED_ONLINE,
+    LIFETIME,
+    NAMED_ONLINE,
+    Published,
+    assemble,
+    delegate,
+    draft_change,
+    new_model_keys,
+    to_payload,
+)
 from edgewright.contract.manifest import is_plain_name
-from edgewright.contract.trusted import RELEASE_FIELD, TrustedSet, role_of
+from edgewright.contract.trusted import ONLINE_FIELD, TrustedSet, role_of
+from edgewright.hub.govern.keys import OnlineKey
 from edgewright.hub.packaging.model import NoRoot, StaleSignature
+from edgewright.hub.packaging.signatures import SignedPayload, lack_of, root_of, signed_by, targets_of
 
 TIMESTAMP_LIFETIME = timedelta(days=1)
 SNAPSHOT_LIFETIME = timedelta(days=7)
-RELEASE_LIFETIME = timedelta(days=365)
 
-S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
-
-
-@dataclass(frozen=True)
-class SignedPayload:
-    """A payload with the signatures that people made over it."""
-
-    payload: SigningPayload
-    signatures: tuple[SignatureDraft, ...]
+S = TypeVar("S", Timestamp, Snapshot)
 
 
 class Repository:
     """The folder HUB/tuf. The ceremony puts '1.root.json' and '1.targets.json' there; the rest is written here.
 
-    `timestamp` and `snapshot` are the hub's online signers. `now` is an aware datetime in UTC.
+    `timestamp` and `snapshot` are the hub's online keys. `now` is an aware datetime in UTC.
     """
 
-    def __init__(self, folder: Path, timestamp: CryptoSigner, snapshot: CryptoSigner) -> None:
+    def __init__(self, folder: Path, timestamp: OnlineKey, snapshot: OnlineKey) -> None:
         self._folder = folder
         self._timestamp = timestamp
         self._snapshot = snapshot
@@ -69,10 +62,30 @@ class Repository:
 
     def root_bytes(self) -> bytes:
         """The newest root; raises NoRoot before the ceremony."""
-        versions = [int(path.name.partition(".")[0]) for path in self._folder.glob("[0-9]*.root.json")]
+        versions = self._root_versions()
         if not versions:
             raise NoRoot("this hub has no root of trust yet", field="tuf")
-        return self.file(f"{max(versions)}.root.json")
+        return self.file(f"{versions[-1]}.root.json")
+
+    def published(self) -> Published:
+        """What devices follow now: root, targets and the release roles of all models."""
+        with self._lock:
+            if not self._root_versions():
+                return Published()
+            root = Metadata[Root].from_bytes(self.root_bytes())
+            timestamp = self._newest_timestamp()
+            meta = self._newest_snapshot(timestamp).meta if timestamp else {"targets.json": MetaFile(1)}
+            roles = {
+                name.removesuffix(".json"): Metadata[Targets].from_bytes(self.file(f"{one.version}.{name}"))
+                for name, one in meta.items()
+            }
+            top = roles.pop("targets", None)
+            return Published(root, top, roles)
+
+    def online_keys(self) -> list[dict[str, dict[str, Key]]]:
+        """The online keys by role and key id, as each root has named them, the oldest root first."""
+        roots = [Metadata[Root].from_bytes(self.file(f"{one}.root.json")).signed for one in self._root_versions()]
+        return [_online(root) for root in roots]
 
     def trusted(self, now: datetime, roles: Iterable[str] = ()) -> TrustedSet:
         """Read everything as a device would that starts from the first root; raises HostileInput where it would."""
@@ -99,44 +112,80 @@ class Repository:
             payloads = []
             if not (top.delegations and top.delegations.roles and role in top.delegations.roles):
                 top = _delegating(top, model, now)
-                payloads.append(_payload("targets", top, self._root().roles["targets"]))
+                payloads.append(to_payload("targets", top, self._root().roles["targets"]))
             releases = _releasing(self._published(role), targets, now)
-            payloads.append(_payload(role, releases, top.get_delegated_role(role)))
+            payloads.append(to_payload(role, releases, top.get_delegated_role(role)))
             return tuple(payloads)
+
+    def draft_change(self, edits: Iterable[KeyEdit], now: datetime, *, renew: bool) -> tuple[SigningPayload, ...]:
+        """What people must sign to change keys on top of what is published; see `contract.keychange`."""
+        with self._lock:
+            return draft_change(self.published(), edits, now, renew=renew)
 
     def is_next(self, payload: SigningPayload) -> bool:
         """Whether this payload can still be published, or just has been: nothing else took its version."""
         with self._lock:
-            published = self._published(payload.role)
-            due = published.version + 1 if published else 1
-            return payload.version == due or self._is_published(payload)
+            return payload.version == self._version(payload.role) + 1 or self._is_published(payload)
+
+    def is_release_current(self, payloads: Sequence[SigningPayload]) -> bool:
+        """Whether a release's payloads can still be published, under the rules that now say who signs them."""
+        with self._lock:
+            top = self._published("targets")
+            roles = (top.delegations.roles if top and top.delegations else None) or {}
+            for payload in payloads:
+                rule = roles.get(payload.role)
+                is_ruled = rule is None or (set(rule.keyids), rule.threshold) == (
+                    set(payload.keyids),
+                    payload.threshold,
+                )
+                if not self.is_next(payload) or not (is_ruled or self._is_published(payload)):
+                    return False
+            return True
 
     def holds(self, signature: SignatureDraft, payloads: Iterable[SigningPayload]) -> bool:
-        """Whether a signature is that of a key of its role over the very bytes of its payload."""
+        """Whether a signature is that of a key of its role, as it is or shall be, over its payload's very bytes."""
         with self._lock:
             known = {payload.role: payload for payload in payloads}
             payload = known.get(signature.role)
             if payload is None or payload.version != signature.version:
                 return False
-            return signature.keyid in self._signers_of(SignedPayload(payload, (signature,)), known)
+            piece = SignedPayload(payload, (signature,))
+            rulers = [*self._rulers(payload, known), *self._rulers(payload, {})]
+            return any(signature.keyid in signed_by(ruler, piece) for ruler in rulers)
+
+    def missing(self, piece: SignedPayload, payloads: Iterable[SigningPayload]) -> str:
+        """What the piece lacks to be published, in words; "" for nothing. `payloads` is all that goes out with it."""
+        with self._lock:
+            known = {payload.role: payload for payload in payloads}
+            rulers = self._rulers(piece.payload, known)
+            lacks = [lack_of(ruler, piece) for ruler in rulers]
+            return "; ".join(dict.fromkeys(lack for lack in lacks if lack)) if rulers else "nobody may sign it"
 
     def publish(self, pieces: Iterable[SignedPayload], now: datetime) -> None:
-        """Write signed metadata, a new snapshot and a new timestamp; again changes nothing.
+        """Write signed metadata, a new snapshot and a new timestamp, and a new root last; again changes nothing.
 
-        Raises StaleSignature if a version has been taken, or a threshold is not met.
+        While a root is handed over, snapshot and timestamp carry the signatures of the old online keys and of the
+        new: a device believes them whichever of the two roots it has. Raises StaleSignature if a version has been
+        taken or a threshold is not met, and NoRoot if the new root names online keys that are not here.
         """
         with self._lock:
             found = [piece for piece in pieces if not self._is_published(piece.payload)]
-            known = {piece.payload.role: piece.payload for piece in found}
+            known = [piece.payload for piece in found]
             for piece in found:
                 role, payload = piece.payload.role, piece.payload
-                signers = self._signers_of(piece, known)
-                if not self.is_next(payload) or len(signers) < payload.threshold:
+                if not self.is_next(payload) or self.missing(piece, known):
                     raise StaleSignature(f"{role} version {payload.version} cannot be published", field="signatures")
-            for piece in found:
-                self._write(f"{piece.payload.version}.{piece.payload.role}.json", _assemble(piece))
+            roots = [piece for piece in found if piece.payload.role == "root"]
+            ruling = [*self._newest_roots(), *(root_of(piece.payload) for piece in roots)]
+            self._check_keys(ruling[-1:])
+            others = {piece.payload.role: piece for piece in found if piece not in roots}
+            for piece in others.values():
+                self._write_piece(piece)
             if found:
-                self._republish({piece.payload.role: piece.payload.version for piece in found}, now)
+                self._republish({role: piece.payload.version for role, piece in others.items()}, now, ruling)
+            for piece in roots:
+                self._write_piece(piece)
+                self._follow()
 
     def renew(self, now: datetime) -> bool:
         """Sign timestamp and snapshot anew where half of their life is over; return whether that was due.
@@ -144,45 +193,69 @@ class Repository:
         Not due before the ceremony. Raises NoRoot if the root names other online keys than this hub's.
         """
         with self._lock:
-            if not (self._folder / "1.root.json").exists():
+            if not self._root_versions():
                 return False
-            self._check_keys()
+            self._follow()
+            roots = self._newest_roots()
+            self._check_keys(roots)
             old = self._newest_timestamp()
             if old is None:
-                self._republish({"targets": 1}, now)
+                self._republish({"targets": 1}, now, roots)
                 return True
             snapshot = self._newest_snapshot(old)
-            if snapshot.expires - now < SNAPSHOT_LIFETIME / 2:
-                self._republish({}, now)
+            if snapshot.expires - now < SNAPSHOT_LIFETIME / 2 or not self._is_online_signed(roots[0], old):
+                self._republish({}, now, roots)
                 return True
             if old.expires - now < TIMESTAMP_LIFETIME / 2:
-                self._write_timestamp(old.version + 1, old.snapshot_meta, now)
+                self._write_timestamp(old.version + 1, old.snapshot_meta, now, roots)
                 return True
             return False
 
-    def _republish(self, changed: Mapping[str, int], now: datetime) -> None:
+    def _republish(self, changed: Mapping[str, int], now: datetime, roots: Sequence[Root]) -> None:
         old = self._newest_timestamp()
         before = self._newest_snapshot(old) if old else Snapshot(version=1, meta={})
         meta = dict(before.meta)
         for role, version in changed.items():
             meta[f"{role}.json"] = MetaFile.from_data(version, self.file(f"{version}.{role}.json"), ["sha256"])
         version = before.version + 1 if old else 1
-        data = _sign(Snapshot(version=version, expires=now + SNAPSHOT_LIFETIME, meta=meta), self._snapshot)
+        data = _sign(Snapshot(version=version, expires=now + SNAPSHOT_LIFETIME, meta=meta), self._snapshot, roots)
         self._write(f"{version}.snapshot.json", data)
-        self._write_timestamp(old.version + 1 if old else 1, MetaFile.from_data(version, data, ["sha256"]), now)
+        named = MetaFile.from_data(version, data, ["sha256"])
+        self._write_timestamp(old.version + 1 if old else 1, named, now, roots)
 
-    def _write_timestamp(self, version: int, snapshot: MetaFile, now: datetime) -> None:
+    def _write_timestamp(self, version: int, snapshot: MetaFile, now: datetime, roots: Sequence[Root]) -> None:
         timestamp = Timestamp(version=version, expires=now + TIMESTAMP_LIFETIME, snapshot_meta=snapshot)
-        self._write("timestamp.json", _sign(timestamp, self._timestamp))
+        self._write("timestamp.json", _sign(timestamp, self._timestamp, roots))
 
-    def _check_keys(self) -> None:
+    def _check_keys(self, roots: Iterable[Root]) -> None:
+        for root in roots:
+            for name, key in (("timestamp", self._timestamp), ("snapshot", self._snapshot)):
+                if not any(signer.public_key.keyid in root.roles[name].keyids for signer in key.signers):
+                    raise NoRoot(f"the root of trust does not name this hub's {name} key", field="tuf")
+
+    def _follow(self) -> None:
         root = self._root()
-        for name, signer in (("timestamp", self._timestamp), ("snapshot", self._snapshot)):
-            if signer.public_key.keyid not in root.roles[name].keyids:
-                raise NoRoot(f"the root of trust does not name this hub's {name} key", field="tuf")
+        self._timestamp.follow(root.roles["timestamp"].keyids)
+        self._snapshot.follow(root.roles["snapshot"].keyids)
+
+    def _is_online_signed(self, root: Root, timestamp: Timestamp) -> bool:
+        """Whether what was signed last is signed by the keys that the root names: a crash may have come between."""
+        names = {"timestamp": "timestamp.json", "snapshot": f"{timestamp.snapshot_meta.version}.snapshot.json"}
+        found = {role: json.loads(self.file(name)) for role, name in names.items()}
+        return all(
+            {one["keyid"] for one in metadata["signatures"]} & set(root.roles[role].keyids)
+            for role, metadata in found.items()
+        )
 
     def _root(self) -> Root:
         return Metadata[Root].from_bytes(self.root_bytes()).signed
+
+    def _newest_roots(self) -> list[Root]:
+        """The newest root in a list of one, or none before the ceremony."""
+        return [self._root()] if self._root_versions() else []
+
+    def _root_versions(self) -> list[int]:
+        return sorted(int(path.name.partition(".")[0]) for path in self._folder.glob("[0-9]*.root.json"))
 
     def _newest_timestamp(self) -> Timestamp | None:
         place = self._folder / "timestamp.json"
@@ -196,20 +269,35 @@ class Repository:
         meta = self._newest_snapshot(timestamp).meta.get(f"{role}.json") if timestamp else None
         return Metadata[Targets].from_bytes(self.file(f"{meta.version}.{role}.json")).signed if meta else None
 
+    def _version(self, role: str) -> int:
+        """The version that is published, 0 for none."""
+        if role == "root":
+            return max(self._root_versions(), default=0)
+        published = self._published(role)
+        return published.version if published else 0
+
     def _is_published(self, payload: SigningPayload) -> bool:
+        if payload.role == "root":
+            roots = self._newest_roots()
+            return bool(roots) and Metadata(roots[0]).signed_bytes == payload.signed
         published = self._published(payload.role)
         return published is not None and Metadata(published).signed_bytes == payload.signed
 
-    def _signers_of(self, piece: SignedPayload, known: Mapping[str, SigningPayload]) -> set[str]:
-        """Key ids of the delegator's keys whose signatures hold; the delegator may itself be about to be published."""
-        role = piece.payload.role
-        delegator: Root | Targets | None = self._root() if role == "targets" else self._published("targets")
-        if role != "targets" and "targets" in known:
-            delegator = _targets(known["targets"].signed)
-        if delegator is None:
-            return set()
-        signatures = {draft.keyid: Signature(draft.keyid, draft.signature) for draft in piece.signatures}
-        return set(delegator.get_verification_result(role, piece.payload.signed, signatures).signed)
+    def _rulers(self, payload: SigningPayload, known: Mapping[str, SigningPayload]) -> list[Root | Targets]:
+        """Who says who may sign: for a root the root before and itself; what is about to be published counts."""
+        roots = self._newest_roots()
+        if payload.role == "root":
+            return [*roots, root_of(payload)]
+        if payload.role == "targets":
+            return [root_of(known["root"])] if "root" in known else [*roots]
+        if "targets" in known:
+            return [targets_of(known["targets"])]
+        published = self._published("targets")
+        return [published] if published else []
+
+    def _write_piece(self, piece: SignedPayload) -> None:
+        data = assemble(piece.payload, piece.signatures)
+        self._write(f"{piece.payload.version}.{piece.payload.role}.json", data)
 
     def _write(self, name: str, data: bytes) -> None:
         draft = self._folder / f".{name}.new"
@@ -227,49 +315,36 @@ class Repository:
 
 def _delegating(top: Targets, model: str, now: datetime) -> Targets:
     """The next top-level targets, which let the keys for new models release this one too."""
-    names = top.unrecognized_fields[RELEASE_FIELD]
-    keys = {keyid: Key.from_dict(keyid, copy.deepcopy(key)) for keyid, key in names["keys"].items()}
-    role = DelegatedRole(
-        name=role_of(model), keyids=sorted(keys), threshold=names["threshold"], terminating=True, paths=[f"{model}/*/*"]
-    )
     fresh = copy.deepcopy(top)
-    old = fresh.delegations
-    fresh.delegations = Delegations(
-        {**(old.keys if old else {}), **keys}, {**((old.roles or {}) if old else {}), role.name: role}
-    )
-    fresh.version, fresh.expires = top.version + 1, now + RELEASE_LIFETIME
+    delegate(fresh, model, *new_model_keys(top))
+    fresh.version, fresh.expires = top.version + 1, now + LIFETIME
     return fresh
 
 
 def _releasing(published: Targets | None, targets: Mapping[str, tuple[int, str]], now: datetime) -> Targets:
     fresh = copy.deepcopy(published) if published else Targets(version=1)
     fresh.version = published.version + 1 if published else 1
-    fresh.expires = now + RELEASE_LIFETIME
+    fresh.expires = now + LIFETIME
     for path, (length, sha256) in targets.items():
         fresh.targets[path] = TargetFile(length, {"sha256": sha256}, path)
     return fresh
 
 
-def _payload(role: str, targets: Targets, rule: Any) -> SigningPayload:
-    return SigningPayload(
-        role=role,
-        version=targets.version,
-        signed=Metadata(targets).signed_bytes,
-        keyids=tuple(rule.keyids),
-        threshold=rule.threshold,
-    )
+def _online(root: Root) -> dict[str, dict[str, Key]]:
+    """The online keys that a root names, by role and key id."""
+    keys = {name: {keyid: root.keys[keyid] for keyid in root.roles[name].keyids} for name in DELEGATED_ONLINE}
+    named = root.unrecognized_fields[ONLINE_FIELD]
+    return keys | {
+        name: {keyid: Key.from_dict(keyid, copy.deepcopy(key)) for keyid, key in named[name].items()}
+        for name in NAMED_ONLINE
+    }
 
 
-def _targets(signed: bytes) -> Targets:
-    return Targets.from_dict(json.loads(signed, strict=False))
-
-
-def _assemble(piece: SignedPayload) -> bytes:
-    signatures = {draft.keyid: Signature(draft.keyid, draft.signature) for draft in piece.signatures}
-    return Metadata(_targets(piece.payload.signed), signatures).to_bytes()
-
-
-def _sign(signed: S, signer: CryptoSigner) -> bytes:
+def _sign(signed: S, key: OnlineKey, roots: Sequence[Root]) -> bytes:
+    """Signed with every key of ours that one of the roots names for the role."""
+    named = {keyid for root in roots for keyid in root.roles[signed.type].keyids}
     metadata = Metadata(signed)
-    metadata.sign(signer)
+    for signer in key.signers:
+        if signer.public_key.keyid in named:
+            metadata.sign(signer, append=True)
     return metadata.to_bytes()

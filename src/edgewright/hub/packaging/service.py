@@ -40,7 +40,8 @@ from edgewright.hub.packaging.model import (
     release_digest,
     target_path,
 )
-from edgewright.hub.packaging.repository import Repository, SignedPayload
+from edgewright.hub.packaging.repository import Repository
+from edgewright.hub.packaging.signatures import SignedPayload
 from edgewright.hub.packaging.verify import verify_release
 from edgewright.hub.registry import Blobs, Registry
 
@@ -257,7 +258,7 @@ class Packaging:
     def _current_pieces(self, connection: sa.Connection, record: ReleaseRecord) -> list[SignedPayload]:
         """What is to be signed, drafted again if another release has been published in between."""
         pieces = records.payloads(connection, record.model, record.counter)
-        is_stale = not pieces or not all(self._repository.is_next(piece.payload) for piece in pieces)
+        is_stale = not pieces or not self._repository.is_release_current([piece.payload for piece in pieces])
         if record.state is ReleaseState.DRAFT and is_stale:
             self._redraft(connection, record)
             pieces = records.payloads(connection, record.model, record.counter)

@@ -11,7 +11,8 @@ from edgewright.contract.errors import EdgewrightError, HostileInput
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.trusted import TrustedSet, role_of
 from edgewright.hub.packaging.model import release_digest
-from edgewright.hub.packaging.repository import Repository, SignedPayload
+from edgewright.hub.packaging.repository import Repository
+from edgewright.hub.packaging.signatures import SignedPayload
 from edgewright.hub.registry import Blobs
 
 CHUNK_BYTES = 1 << 20
