@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,12 @@ Body = Callable[["RunContext"], dict[str, Any]]
 
 
 class RunContext:
-    """A run, seen from inside its body."""
+    """A run, seen from inside its body. `started_at` is in seconds since the epoch."""
 
-    def __init__(self, jobs: Jobs, run_id: str, args: dict[str, Any]) -> None:
+    def __init__(self, jobs: Jobs, run_id: str, args: dict[str, Any], started_at: float) -> None:
         self.id = run_id
         self.args = args
+        self.started_at = started_at
         self._jobs = jobs
 
     def step(self, name: str, act: Callable[..., Any], *args: Any) -> Any:
@@ -79,18 +80,25 @@ class Jobs:
         self._db = db
         self._events = events
         self._clock = clock
-        self._bodies: dict[str, tuple[Body, bool]] = {}
+        self._bodies: dict[str, tuple[Body, str]] = {}
+        self._places: dict[str, int] = {QUEUE: 2}
         self._is_launched = False
         self._engine: sa.Engine | None = None
 
-    def define(self, kind: str, body: Body, *, is_heavy: bool = True) -> None:
-        """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once."""
-        self._bodies[kind] = (body, is_heavy)
+    def define(self, kind: str, body: Body, *, is_heavy: bool = True, at_once: int = 0) -> None:
+        """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once.
+
+        With `at_once`, runs of this kind have so many places of their own, and wait for no other kind.
+        """
+        queue = f"{QUEUE}-{kind}" if at_once else QUEUE
+        if at_once:
+            self._places[queue] = at_once
+        self._bodies[kind] = (body, queue if is_heavy else "")
 
     def launch(self, path: Path) -> None:
         """Start the worker on the durable store at `path`; runs that a crash cut off go on."""
         self._is_launched = True
-        self._engine = _launch(self, path)
+        self._engine = _launch(self, path, self._places)
         self._events.subscribe("run.queued", lambda event: self._begin(event.data["run_kind"], event.subject))
         with self._db.read() as connection:
             query = sa.select(run_table.c.kind, run_table.c.id).where(run_table.c.state == RunState.QUEUED)
@@ -179,15 +187,14 @@ class Jobs:
     def perform(self, kind: str, run_id: str) -> dict[str, Any]:
         """Do the work of a run; called by the worker alone."""
         with self._db.read() as connection:
-            row = connection.execute(
-                sa.select(run_table.c.args, run_table.c.state).where(run_table.c.id == run_id)
-            ).one()
+            of = run_table.c
+            row = connection.execute(sa.select(of.args, of.state, of.started_at).where(of.id == run_id)).one()
         if row.state in ENDED:
             return {}  # cancelled before it began, or cut off between its end and the worker's own record of it
         body, _ = self._bodies[kind]
         self.note(run_id, state=RunState.RUNNING)
         try:
-            result = body(RunContext(self, run_id, row.args))
+            result = body(RunContext(self, run_id, row.args, row.started_at))
         except dbos_error.DBOSWorkflowCancelledError:
             self.note(run_id, state=RunState.CANCELLED, ended=True)
             raise
@@ -204,10 +211,10 @@ class Jobs:
         return {}
 
     def _begin(self, kind: str, run_id: str) -> None:
-        _, is_heavy = self._bodies[kind]
+        _, queue = self._bodies[kind]
         with SetWorkflowID(run_id):
-            if is_heavy:
-                DBOS.enqueue_workflow(QUEUE, _workflow, kind, run_id)
+            if queue:
+                DBOS.enqueue_workflow(queue, _workflow, kind, run_id)
             else:
                 DBOS.start_workflow(_workflow, kind, run_id)
 
@@ -220,7 +227,7 @@ def _workflow(kind: str, run_id: str) -> dict[str, Any]:
     return _worker[0].perform(kind, run_id)
 
 
-def _launch(jobs: Jobs, path: Path) -> sa.Engine:
+def _launch(jobs: Jobs, path: Path, places: Mapping[str, int]) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", pool_size=20, max_overflow=20)
 
     @sa.event.listens_for(engine, "connect")
@@ -245,5 +252,6 @@ def _launch(jobs: Jobs, path: Path) -> sa.Engine:
         }
     )
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.1, on_conflict="always_update")
+    for queue, count in places.items():
+        DBOS.register_queue(queue, worker_concurrency=count, polling_interval_sec=0.1, on_conflict="always_update")
     return engine

@@ -10,6 +10,7 @@ from edgewright.contract.api import FileRef, PipelineDraft, SnapshotDraft
 from edgewright.hub.automate import Automate
 from edgewright.hub.data import Data, npz
 from edgewright.hub.jobs import Jobs, run_table
+from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Registry
 
 
@@ -45,8 +46,13 @@ def jobs(db, events, clock):
 
 
 @pytest.fixture
-def automate(db, events, audit, clock, jobs, registry, data, blobs, tmp_path):
-    return Automate(db, events, audit, clock, jobs, registry, data, blobs, tmp_path / "work")
+def provenance(db, clock, blobs, keys):
+    return Provenance(db, clock, blobs, keys.audit)
+
+
+@pytest.fixture
+def automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, tmp_path):
+    return Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, tmp_path / "work")
 
 
 @pytest.fixture

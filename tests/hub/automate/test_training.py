@@ -6,13 +6,16 @@ import json
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from onnx import TensorProto, helper, numpy_helper
 
 import edgewright
 from edgewright.contract.api import RunState, TrainDraft
 from edgewright.hub.automate.model import TrainingFailed, UnknownPipeline
 from edgewright.hub.automate.training import train
-from edgewright.hub.data.model import UnknownSnapshot
+from edgewright.hub.data.model import UnknownSnapshot, snapshot_digest
+from edgewright.hub.provenance import Making
+from edgewright.hub.provenance.table import attestation
 from edgewright.hub.registry import UnknownVersion
 
 LEAVE = """
@@ -27,6 +30,7 @@ class Straight:
     """A run's context that does each step in this thread, as often as it is told to."""
 
     def __init__(self, id, args, times=1) -> None:
+        self.started_at = 900.0
         self.id, self.args, self.times = id, args, times
         self.log = ""
 
@@ -190,6 +194,41 @@ def test_a_step_that_is_repeated_registers_one_version(automate, pipeline, snaps
     assert (version.lineage.snapshot, version.lineage.code_revision) == (snapshot, "abc")
     assert (version.lineage.params, version.lineage.seed, version.created_by) == ({"epochs": 3}, 7, "ana")
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_what_a_version_was_trained_from_is_stated_once(
+    automate, pipeline, snapshot, jobs, ana, registry, data, provenance, db, tmp_path
+):
+    (tmp_path / "made.onnx").write_bytes(linear())
+    code = LEAVE_BOTH + f"shutil.copy({str(tmp_path / 'made.onnx')!r}, models / 'model.onnx')"
+    draft = pipeline(code, code_revision="abc", params={"epochs": 3})
+    automate.put_pipeline(ana, draft)
+    for parent in (0, 1):
+        record = automate.start_training(ana, TrainDraft(model="lines", parent=parent))
+        jobs.bodies["train"](Straight(record.id, jobs.arguments(record.id), times=2))
+
+    first, second = (
+        provenance.find(Making.TRAINING, f"lines@{one.version}", one.source_sha256)
+        for one in registry.model("lines").versions
+    )
+
+    assert first.made_of == {f"data/{snapshot}": data.snapshot(snapshot).digest, "code": snapshot_digest(draft.code)}
+    assert second.made_of == {**first.made_of, "lines@1": registry.version("lines", 1).source_sha256}
+    said = second.statement.predicate
+    assert said.build_definition.external_parameters == {
+        "model": "lines",
+        "snapshot": snapshot,
+        "parent": 1,
+        "seed": 7,
+        "command": draft.command,
+        "params": {"epochs": 3},
+    }
+    assert said.run_details.builder.id == provenance.builder
+    assert said.run_details.builder.version.keys() >= {"python", "numpy", "edgewright"}
+    assert said.run_details.metadata.invocation_id == record.id
+    assert said.run_details.metadata.started_on == "1970-01-01T00:15:00Z"
+    with db.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(attestation)) == 2
 
 
 def test_training_starts_only_where_everything_it_names_is_there(automate, pipeline, snapshot, jobs, ana):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import FileRef, Role, RunState, SnapshotDraft, VersionDraft
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.manifest import Calibrator, Integer, Quantisation, Scheme
 from edgewright.contract.tensors import Dtype, TensorSpec
 from edgewright.hub.data import Data, npz
 from edgewright.hub.db import Database, metadata
@@ -23,7 +25,8 @@ from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.jobs import Jobs, run_table
 from edgewright.hub.optimize.model import NeedsSnapshot, UnknownTarget
 from edgewright.hub.optimize.service import KIND, Optimize, Work
-from edgewright.hub.optimize.workshop import calibration_rows
+from edgewright.hub.optimize.workshop import MAX_CALIBRATION_ROWS, calibration_rows
+from edgewright.hub.provenance import Making, Provenance
 from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_rows
 from plugins.step_checks import answers
 
@@ -33,6 +36,7 @@ class Room:
     """Optimise and the rooms that it stands on."""
 
     optimize: Optimize
+    provenance: Provenance
     registry: Registry
     data: Data
     blobs: Blobs
@@ -64,6 +68,7 @@ class Straight:
     def __init__(self, work: Work) -> None:
         self.id = f"run-{work.target}"
         self.args = {"model": work.model, "version": work.version, "target": work.target}
+        self.started_at = 900.0
         self.reported: list[str] = []
 
     def step(self, name, act, *args):
@@ -83,12 +88,14 @@ def room(tmp_path_factory, digits, wine) -> Iterator[Room]:
     clock = itertools.count(1_000.0).__next__
     db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
     metadata.create_all(db.engine)
-    events, audit, blobs = Events(db, clock), Audit(db, clock, Keys(folder / "keys").audit), Blobs(folder / "blobs")
+    keys = Keys(folder / "keys")
+    events, audit, blobs = Events(db, clock), Audit(db, clock, keys.audit), Blobs(folder / "blobs")
+    provenance = Provenance(db, clock, blobs, keys.audit)
     data = Data(db, events, audit, clock, blobs)
     registry = Registry(db, events, audit, clock, blobs, data.rows)
     jobs = Jobs(db, events, clock)
-    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, folder / "work")
-    room = Room(optimize, registry, data, blobs, audit, db, folder / "work")
+    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, folder / "work")
+    room = Room(optimize, provenance, registry, data, blobs, audit, db, folder / "work")
     room.register("digits", digits)
     room.register("wine", wine)
     yield room
@@ -98,6 +105,35 @@ def room(tmp_path_factory, digits, wine) -> Iterator[Room]:
 @pytest.fixture(scope="module")
 def int8(room):
     return room.optimise("digits", "cpu-int8")
+
+
+def test_a_variant_says_how_it_was_quantised(int8, room):
+    variant, _ = int8
+
+    rows = room.data.arrays("digits@1", "train.npz")["X"]
+    assert variant.quantisation == Quantisation(
+        scheme=Scheme.STATIC,
+        weights=Integer.S8,
+        activations=Integer.U8,
+        is_per_channel=True,
+        calibrator=Calibrator.MIN_MAX,
+        calibration_rows=min(len(rows), MAX_CALIBRATION_ROWS),
+    )
+
+
+def test_what_a_variant_was_made_of_is_stated(int8, room):
+    variant, _ = int8
+    version = room.registry.version("digits", 1)
+
+    attested = room.provenance.find(Making.OPTIMISATION, "digits@1/cpu-int8", variant.sha256)
+
+    snapshot = room.data.snapshot(version.lineage.snapshot)
+    assert attested.made_of == {"digits@1": version.source_sha256, f"data/{snapshot.id}": snapshot.digest}
+    said = attested.statement.predicate
+    assert said.build_definition.internal_parameters["recipe"] == list(variant.recipe)
+    assert said.build_definition.internal_parameters["quantisation"] == msgspec.to_builtins(variant.quantisation)
+    assert said.run_details.metadata.invocation_id == "run-cpu-int8"
+    assert said.run_details.builder.version.keys() >= {"onnx", "onnxruntime", "edgewright"}
 
 
 def test_a_network_becomes_a_small_int8_variant_that_keeps_its_classes(int8, digits):

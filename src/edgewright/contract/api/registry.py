@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edgewright.contract.manifest import File, Quantisation
 from edgewright.contract.tensors import Contract, Refinement
 
 
@@ -22,7 +23,10 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A trained model to register. `source` is an uploaded ONNX blob; `extra` are further files of the model."""
+    """A trained model to register. `source` is an uploaded ONNX blob.
+
+    `files` are uploaded too, and go into every package of the version: labels, preprocessing, assets.
+    """
 
     source_sha256: str
     contract: Contract | None = None  # None: inferred from the file, then refined
@@ -32,6 +36,7 @@ class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     task: str = "classification"
     note: str = ""
+    files: tuple[File, ...] = ()
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     created_by: str
     reference_sha256: str = ""  # the reference profile's schema blob, "" without a snapshot
+    files: tuple[File, ...] = ()  # beside the model: labels, preprocessing, assets
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +85,7 @@ class VariantRecord(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, str]
     golden_sha256: str
     created_at: float
+    quantisation: Quantisation | None = None
 
 
 class TargetRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from edgewright.contract.manifest import Dependency
+
 
 class ReleaseState(StrEnum):
     DRAFT = "draft"  # built; signatures or approvals are missing
@@ -17,6 +19,7 @@ class ReleaseDraft(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     version: int
     note: str = ""
+    needs: tuple[Dependency, ...] = ()  # other models that must serve on the device
 
 
 class PackageRecord(msgspec.Struct, frozen=True, kw_only=True):

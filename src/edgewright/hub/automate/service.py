@@ -34,6 +34,7 @@ from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
+from edgewright.hub.provenance import Execution, Making, Provenance, training
 from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_name
 
 RUN_KEY = "edgewright_run"
@@ -62,6 +63,7 @@ class Automate:
         registry: Registry,
         data: Data,
         blobs: Blobs,
+        provenance: Provenance,
         work_dir: Path,
         hidden: Sequence[Path] = (),
     ) -> None:
@@ -73,6 +75,7 @@ class Automate:
         self._registry = registry
         self._data = data
         self._blobs = blobs
+        self._provenance = provenance
         self._work_dir = work_dir
         self._hidden = hidden
         jobs.define("train", self._train)
@@ -148,6 +151,8 @@ class Automate:
         trained = context.step("train", self._run_command, context, pipeline, draft)
         context.report("register", 0.8)
         version: int = context.step("register", self._register, context, pipeline, draft, trained)
+        execution = Execution(context.id, context.started_at, self._clock())
+        context.step("attest", self._attest, execution, pipeline, self._registry.version(draft.model, version))
         return {"version": version, "snapshot": draft.snapshot, "metrics": trained["metrics"]}
 
     def _run_command(self, context: RunContext, pipeline: PipelineDraft, draft: TrainDraft) -> dict[str, Any]:
@@ -174,7 +179,8 @@ class Automate:
         self, context: RunContext, pipeline: PipelineDraft, draft: TrainDraft, trained: dict[str, Any]
     ) -> int:
         for version in self._known_versions(draft.model):
-            if version.lineage.environment.get(RUN_KEY) == context.id:
+            is_ours = version.source_sha256 == trained["source_sha256"]
+            if is_ours and version.lineage.environment.get(RUN_KEY) == context.id:
                 return version.version
         lineage = Lineage(
             snapshot=draft.snapshot,
@@ -195,6 +201,16 @@ class Automate:
         )
         principal = Principal(name=context.args["principal"], roles=())
         return self._registry.register(principal, draft.model, version_draft).version
+
+    def _attest(self, execution: Execution, pipeline: PipelineDraft, version: VersionRecord) -> None:
+        """State what the version came from, once."""
+        lineage = version.lineage
+        parent = self._registry.version(version.model, lineage.parent) if lineage.parent else None
+        tools = {name: found for name, found in lineage.environment.items() if name != RUN_KEY}
+        snapshot = self._data.snapshot(lineage.snapshot)
+        statement = training(version, pipeline, snapshot, parent, tools, execution, self._provenance.builder)
+        with self._db.write() as connection:
+            self._provenance.record(connection, Making.TRAINING, statement)
 
     def _known_versions(self, model: str) -> tuple[VersionRecord, ...]:
         return next((item.versions for item in self._registry.models() if item.name == model), ())

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from edgewright.contract.errors import Refused, UsageError
+from edgewright.contract.manifest import Quantisation
 from edgewright.contract.tensors import Contract
 
 
@@ -62,11 +63,12 @@ class StepQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step left: `note` says in a sentence what it did."""
+    """What a step left: `note` says in a sentence what it did, `quantisation` what it did to the numbers, if it did."""
 
     path: str
     note: str
     tools: dict[str, str] = {}
+    quantisation: Quantisation | None = None
 
 
 class MeasureQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     notes: tuple[str, ...] = ()
     tools: dict[str, str] = {}
+    quantisation: Quantisation | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

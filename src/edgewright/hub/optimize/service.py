@@ -21,6 +21,7 @@ from edgewright.hub.optimize.model import Made, Measured, NeedsSnapshot, Precisi
 from edgewright.hub.optimize.recipes import recipes
 from edgewright.hub.optimize.targets import Target, target, targets
 from edgewright.hub.optimize.workshop import Workshop
+from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.inspect import SourceFacts
 
@@ -53,6 +54,7 @@ class Optimize:
         data: Data,
         blobs: Blobs,
         jobs: Jobs,
+        provenance: Provenance,
         work_dir: Path,
     ) -> None:
         self._db = db
@@ -62,6 +64,7 @@ class Optimize:
         self._registry = registry
         self._data = data
         self._jobs = jobs
+        self._provenance = provenance
         self._workshop = Workshop(data, blobs, work_dir)
 
     def targets(self) -> list[TargetRecord]:
@@ -109,7 +112,7 @@ class Optimize:
             tried = (*tried, f"{' → '.join(recipe.lines())} was tried and not kept: it {measured.parity.reason}")
         context.report("save", 0.95)
         variant = self._variant(work, version, recipe, made, measured, tried)
-        saved: dict[str, Any] = context.step("save", self._save, context.id, variant)
+        saved: dict[str, Any] = context.step("save", self._save, context.id, context.started_at, variant)
         return saved
 
     def _check(self, version: VersionRecord) -> None:
@@ -145,7 +148,12 @@ class Optimize:
             context.report(plan.name, 0.1 + 0.6 * number / len(recipe.steps), log=f"{plan}\n")
             done = msgspec.convert(context.step(plan.name, self._take_step, context.id, made.sha256, plan), Made)
             context.report(plan.name, log=f"  {done.notes[0]}\n")
-            made = Made(sha256=done.sha256, notes=made.notes + done.notes, tools=made.tools | done.tools)
+            made = Made(
+                sha256=done.sha256,
+                notes=made.notes + done.notes,
+                tools=made.tools | done.tools,
+                quantisation=done.quantisation or made.quantisation,
+            )
         return made
 
     def _try(
@@ -182,6 +190,7 @@ class Optimize:
             tools=made.tools,
             golden_sha256=measured.golden_sha256,
             created_at=0.0,  # set when it is saved
+            quantisation=made.quantisation,
         )
 
     # What runs inside durable steps: JSON in, JSON out.
@@ -196,10 +205,15 @@ class Optimize:
     def _measure(self, run_id: str, version: VersionRecord, sha256: str, precision: Precision, max_drop: float) -> Any:
         return msgspec.to_builtins(self._workshop.measure(run_id, version, sha256, precision, max_drop))
 
-    def _save(self, run_id: str, variant: VariantRecord) -> Any:
+    def _save(self, run_id: str, started_at: float, variant: VariantRecord) -> Any:
         record = msgspec.structs.replace(variant, created_at=self._clock())
+        version = self._registry.version(record.model, record.version)
+        snapshot = self._data.snapshot(version.lineage.snapshot)
+        execution = Execution(run_id, started_at, record.created_at)
+        statement = optimisation(version, record, snapshot, execution, self._provenance.builder)
         with self._db.write() as connection:
             self._registry.add_variant(connection, record)
+            self._provenance.record(connection, Making.OPTIMISATION, statement)
         self._workshop.tidy(run_id)
         return msgspec.to_builtins(record)
 

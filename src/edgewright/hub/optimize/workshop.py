@@ -59,7 +59,7 @@ class Workshop:
             timeout_s=STEP_TIMEOUT_S,
         )
         digest, _ = self._blobs.put_file(folder / Path(outcome.path).name)
-        return Made(sha256=digest, notes=(outcome.note,), tools=outcome.tools)
+        return Made(sha256=digest, notes=(outcome.note,), tools=outcome.tools, quantisation=outcome.quantisation)
 
     def measure(
         self, run_id: str, version: VersionRecord, sha256: str, precision: Precision, max_drop: float

@@ -9,6 +9,7 @@ import onnx
 from onnxruntime import quantization
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType
 
+from edgewright.contract.manifest import Calibrator, Integer, Quantisation, Scheme
 from edgewright.hub.optimize.model import Outcome
 from edgewright.hub.optimize.steps import StepContext
 
@@ -21,7 +22,7 @@ FLOAT_OUTPUTS = ["MatMul", "Gemm"]
 0.8 % of them with sums in eight bits, and it was no slower. Convolutions have fast kernels for eight bits only."""
 
 ROWS_AT_ONCE = 64
-TYPES = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8}
+TYPES = {Integer.U8: QuantType.QUInt8, Integer.S8: QuantType.QInt8}
 
 
 class StaticInt8:
@@ -32,21 +33,30 @@ class StaticInt8:
         if context.calibration is None:
             raise ValueError("static int8 needs rows to calibrate on")
         rows = Rows(model, context.calibration)
+        done = Quantisation(
+            scheme=Scheme.STATIC,
+            weights=Integer(str(context.params["weights"])),
+            activations=Integer(str(context.params["activations"])),
+            is_per_channel=bool(context.params["per_channel"]),
+            calibrator=Calibrator.MIN_MAX,
+            calibration_rows=rows.count,
+        )
         path = context.folder / "static_int8.onnx"
         quantization.quantize_static(
             str(model),
             str(path),
             rows,
             quant_format=QuantFormat.QDQ,
-            per_channel=bool(context.params["per_channel"]),
+            per_channel=done.is_per_channel,
             op_types_to_quantize=QUANTISED,
-            weight_type=TYPES[str(context.params["weights"])],
-            activation_type=TYPES[str(context.params["activations"])],
+            weight_type=TYPES[done.weights],
+            activation_type=TYPES[done.activations],
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"OpTypesToExcludeOutputQuantization": FLOAT_OUTPUTS},
         )
         _settle(path, model)
-        return Outcome(path=str(path), note=f"scales from the least and greatest values on {rows.count} training rows")
+        note = f"scales from the least and greatest values on {rows.count} training rows"
+        return Outcome(path=str(path), note=note, quantisation=done)
 
 
 class Rows(CalibrationDataReader):  # type: ignore[misc]
