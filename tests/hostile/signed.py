@@ -71,7 +71,7 @@ class Hub:
     def __post_init__(self) -> None:
         names = ("root-1", "root-2", "root-3", "targets", "release-1", "release-2")
         for name in (*names, "timestamp", "snapshot", "director", "audit"):
-            self.keys[name] = CryptoSigner(_key(name))
+            self.keys[name] = CryptoSigner(key_of(name))
 
     def root(self, version: int) -> bytes:
         """2 of 3 must sign, and do."""
@@ -159,7 +159,7 @@ def signed_objects() -> dict[str, Signed]:
     return objects
 
 
-def _key(name: str) -> Ed25519PrivateKey:
+def key_of(name: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"a key of tests: {name}".encode()).digest())
 
 
@@ -230,7 +230,7 @@ def order_payload(**changes: Any) -> bytes:
 
 def _requests() -> list[Signed]:
     """A device's signed requests: enrolment, session and batch, each whole as one JSON text of its parts."""
-    key = _key("device")
+    key = key_of("device")
     public = key.public_key().public_bytes_raw()
     machine = Capabilities(
         arch="x86_64",
