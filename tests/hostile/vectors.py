@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,27 +110,27 @@ def _request() -> Tree:
     covered = (("@method", "POST"), ("@path", PATH), ("content-digest", lower["content-digest"]))
     whole = {"method": "POST", "path": PATH, "body": BODY.decode(), "headers": lower}
 
-    def header(name: str, change: Callable[[str], str]) -> Tree:
-        return whole | {"headers": lower | {name: change(lower[name])}}
+    def header(name: str, old: str, new: str) -> Tree:
+        return whole | {"headers": lower | {name: lower[name].replace(old, new)}}
 
     cases: list[tuple[str, Tree, str]] = [
         ("another method", whole | {"method": "PUT"}, "signature"),
         ("another path", whole | {"path": PATH + "/"}, "signature"),
         ("another body", whole | {"body": "{}"}, "content-digest"),
-        ("another nonce", header("signature-input", lambda text: text.replace(NONCE, "00" * 16)), "signature"),
-        ("another time", header("signature-input", lambda text: text.replace(str(CREATED), "1")), "signature"),
+        ("another nonce", header("signature-input", NONCE, "00" * 16), "signature"),
+        ("another time", header("signature-input", str(CREATED), "1"), "signature"),
         (
             "a time spelled otherwise",
             header("signature-input", lambda text: text.replace("created=", "created=0")),
             "signature",
         ),
-        ("less covered", header("signature-input", lambda text: text.replace(' "@path"', "")), "signature-input"),
+        ("less covered", header("signature-input", ' "@path"', ""), "signature-input"),
         (
             "another algorithm",
             header("signature-input", lambda text: text.replace("ed25519", "none")),
             "signature-input",
         ),
-        ("no signature", header("signature", lambda text: f"{httpsig.LABEL}=::"), "signature"),
+        ("no signature", whole | {"headers": lower | {"signature": f"{httpsig.LABEL}=::"}}, "signature"),
     ]
     return {
         "public_key_hex": key.public_key().public_bytes_raw().hex(),
