@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
@@ -32,11 +33,14 @@ from tuf.api.serialization.json import CanonicalJSONSerializer
 from edgewright.agent.trust import read_manifest, read_order
 from edgewright.contract import httpsig
 from edgewright.contract import manifest as manifests
-from edgewright.contract.envelope import seal
+from edgewright.contract.envelope import open_sealed, seal
 from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.manifest import Budgets, File, Manifest, Runtime, Tolerance
+from edgewright.contract.model_signing import check_bundle, sign_content
 from edgewright.contract.order import PAYLOAD_TYPE, Collect, Fetch, Install, Order, Rollback, Shadow
 from edgewright.contract.report import Batch, Capabilities, EnrolRequest, Fault
+from edgewright.contract.statements import PAYLOAD_TYPE as STATEMENT_TYPE
+from edgewright.contract.statements import Resource, Statement, encode
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from edgewright.contract.trusted import ONLINE_FIELD, RELEASE_FIELD, TrustedSet, role_of
 
@@ -155,7 +159,7 @@ def signed_objects() -> dict[str, Signed]:
         lambda data: (read_manifest(data, an_install(manifest_bytes()), full), data),
         donors,
     )
-    objects |= {one.name: one for one in _requests()}
+    objects |= {one.name: one for one in (*_requests(), *_statements(hub))}
     return objects
 
 
@@ -226,6 +230,21 @@ def order_payload(**changes: Any) -> bytes:
         poll_s=30.0,
     )
     return msgspec.json.encode(msgspec.structs.replace(order, **changes))
+
+
+def _statements(hub: Hub) -> list[Signed]:
+    """What others may verify: the bundle of OpenSSF Model Signing over a package, and an attestation (in-toto)."""
+    signer = CryptoSigner(derive_private_key(0xED6E, SECP256R1()))
+    manifest = manifest_bytes()
+    bundle = sign_content(signer, manifest)
+    resource = Resource(name="digits@3", digest={"sha256": "ab" * 32})
+    statement = Statement(subject=(resource,), predicate_type="https://example.org/made/v1", predicate={"by": "press"})
+    attestation = seal(encode(statement), STATEMENT_TYPE, hub.keys["audit"])
+    audit = {hub.keys["audit"].public_key.keyid: hub.keys["audit"].public_key}
+    return [
+        Signed("bundle", bundle, lambda data: check_bundle(data, manifest, signer.public_key), (attestation, manifest)),
+        Signed("attestation", attestation, lambda data: open_sealed(data, STATEMENT_TYPE, audit), (bundle, manifest)),
+    ]
 
 
 def _requests() -> list[Signed]:

@@ -121,13 +121,13 @@ def _request() -> Tree:
         ("another time", header("signature-input", str(CREATED), "1"), "signature"),
         (
             "a time spelled otherwise",
-            header("signature-input", lambda text: text.replace("created=", "created=0")),
+            header("signature-input", "created=", "created=0"),
             "signature",
         ),
         ("less covered", header("signature-input", ' "@path"', ""), "signature-input"),
         (
             "another algorithm",
-            header("signature-input", lambda text: text.replace("ed25519", "none")),
+            header("signature-input", "ed25519", "none"),
             "signature-input",
         ),
         ("no signature", whole | {"headers": lower | {"signature": f"{httpsig.LABEL}=::"}}, "signature"),
