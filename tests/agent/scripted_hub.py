@@ -59,6 +59,8 @@ class ScriptedHub:
         self.forged: dict[str, object] = {}
         self.is_claim_used = self.is_revoked = self.is_silent = self.is_away = False
         self.refused_ids: set[str] = set()
+        self.sends_on_to = ""  # where blobs are, for devices that do not insist
+        self.connections = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -107,6 +109,8 @@ class ScriptedHub:
                 return 200, self._batch(msgspec.msgpack.decode(body, type=Batch))
             case "GET", ["tuf", name]:
                 return 200, self.repository.file(name)
+            case "GET", ["blobs", sha256] if self.sends_on_to and "edgewright-direct" not in headers:
+                return 307, f"{self.sends_on_to}{sha256}".encode()
             case "GET", ["blobs", sha256] if sha256 in self.shelf.blobs:
                 offset = int(headers.get("range", "bytes=0-")[6:-1])
                 return (206 if offset else 200), self.shelf.blobs[sha256][offset:]
@@ -152,6 +156,11 @@ class ScriptedHub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                hub.connections += 1
+                super().setup()
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -164,6 +173,11 @@ class ScriptedHub:
                 except EdgewrightError as error:
                     status, reply = error.http_status, msgspec.json.encode(to_body(error))
                 self.send_response(status)
+                if status == 307:
+                    self.send_header("Location", reply.decode())
+                if status == 206:
+                    start, size = int(headers["range"][6:-1]), int(headers["range"][6:-1]) + len(reply)
+                    self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
                 self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()
                 self.wfile.write(reply)

@@ -39,6 +39,7 @@ class Agent:
             link = Link(url or hub.url, key, device="", **known)
             identity = enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
         self.link = Link(identity.hub, key, device=identity.device, **known)
+        self.line = BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=pace.downloaded)
         settings = Settings(poll_s=30.0)
         chance = Chance(uniform=lambda low, high: high)
         signed_time = SignedTime(root, lambda: hub.now)
@@ -47,7 +48,7 @@ class Agent:
         equipment = Equipment(
             root=root,
             settings=settings,
-            source=BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=pace.downloaded),
+            source=self.line,
             patch=patch,
             trials=self.trials,
             reports=Writer(root / "spool", "agent"),

@@ -20,6 +20,7 @@ from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targets import target as find_target
 from edgewright.hub.packaging import Deltas, Packaging, Renewal, Repository
 from edgewright.hub.registry import Blobs, Registry
+from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
 from edgewright.hub.rollout import Rollouts
 from edgewright.hub.settings import Settings
 
@@ -37,6 +38,7 @@ class Hub:
     audit: Audit
     people: People
     blobs: Blobs
+    serving: Serving
     data: Data
     registry: Registry
     optimize: Optimize
@@ -59,6 +61,7 @@ class Hub:
     def stop(self) -> None:
         """Stop; nothing is lost."""
         self.renewal.stop()
+        self.serving.close()
         self.events.stop()
         self.jobs.shut_down()
         self.fleet.flush()
@@ -116,6 +119,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         audit=audit,
         people=people,
         blobs=blobs,
+        serving=_serving(settings, blobs),
         data=data,
         registry=registry,
         optimize=optimize,
@@ -127,6 +131,17 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         automate=automate,
         evaluations=evaluations,
     )
+
+
+def _serving(settings: Settings, blobs: Blobs) -> Serving:
+    match settings.blob_serving:
+        case "hub":
+            return FromDisk(blobs)
+        case "nginx":
+            return ByNginx(blobs, settings.nginx_location)
+        case "s3":
+            bucket = open_bucket(settings.s3_url, settings.s3_endpoint, settings.s3_region)
+            return FromS3(blobs, bucket, link_s=settings.s3_link_s, monotonic=time.monotonic)
 
 
 def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,6 +19,12 @@ class Settings(BaseSettings):
     approvals_needed: int = 1
     order_ttl_s: float = 86_400.0
     poll_s: float = 30.0
+    blob_serving: Literal["hub", "nginx", "s3"] = "hub"
+    nginx_location: str = "/edgewright-blobs/"  # an internal location of nginx over DIR/blobs
+    s3_url: str = ""  # s3://BUCKET/PREFIX; its keys come from AWS_* variables
+    s3_endpoint: str = ""  # for stores other than Amazon's
+    s3_region: str = ""
+    s3_link_s: float = Field(default=900.0, gt=0, le=604_800)  # how long an address that devices are sent to is good
     secrets: tuple[Path, ...] = ()  # people's keys and logins, where they lie on this machine
 
     @property

@@ -14,7 +14,8 @@ from edgewright.contract.errors import ErrorReply
 from edgewright.contract.report import CheckIn
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import token_sha256
-from edgewright.hub.web.device import CHUNK_BYTES, MAX_BODY_BYTES, DeviceDoors
+from edgewright.hub.web.device import MAX_BODY_BYTES, DeviceDoors
+from edgewright.hub.web.streaming import CHUNK_BYTES
 from scenes.dashboard import NOW, add_device, empty_hub
 
 TOKEN = "ews_" + "A" * 43
@@ -152,15 +153,57 @@ def test_a_whole_blob_comes_in_pieces_and_an_empty_one_as_well(hub, ask):
 
 
 @pytest.mark.parametrize(
-    "range_", ["bytes=5-", "bytes=99999-", "bytes=-2", "bytes=0-1", "bytes=x-", "pages=1-", "bytes"]
+    ("range_", "part"),
+    [("bytes=1-2", b"iv"), ("bytes=-2", b"e!"), ("bytes=-99", b"five!"), ("bytes=3-99", b"e!"), ("Bytes = 0-0", b"f")],
 )
-def test_a_range_that_is_not_served_names_the_field(hub, ask, range_):
+def test_one_range_of_a_blob_is_served_wherever_it_lies(hub, ask, range_, part):
     sha256 = hub.blobs.put_bytes(b"five!")
 
     reply = ask("GET", f"blobs/{sha256}", headers={**SESSION, "range": range_})
 
-    assert reply.status == 400
-    assert reply.error.field == "range"
+    assert (reply.status, reply.body) == (206, part)
+    assert reply.headers["content-range"].endswith("/5")
+
+
+@pytest.mark.parametrize(
+    "range_", ["bytes=2-1", "bytes=x-", "pages=1-", "bytes", "bytes=0-1,3-4", "bytes=-"]
+)
+def test_a_range_that_cannot_be_understood_counts_as_not_asked_for(hub, ask, range_):
+    sha256 = hub.blobs.put_bytes(b"five!")
+
+    reply = ask("GET", f"blobs/{sha256}", headers={**SESSION, "range": range_})
+
+    assert (reply.status, reply.body) == (200, b"five!")
+
+
+@pytest.mark.parametrize("range_", ["bytes=5-", "bytes=99999-", "bytes=-0"])
+def test_a_range_beyond_the_end_is_told_as_such(hub, ask, range_):
+    sha256 = hub.blobs.put_bytes(b"five!")
+
+    reply = ask("GET", f"blobs/{sha256}", headers={**SESSION, "range": range_})
+
+    assert (reply.status, reply.body) == (416, b"")
+    assert reply.headers["content-range"] == "bytes */5"
+
+
+def test_a_part_is_served_only_of_the_blob_that_the_asker_has_begun(hub, ask):
+    sha256 = hub.blobs.put_bytes(b"five!")
+    tag = ask("GET", f"blobs/{sha256}", headers=SESSION).headers["etag"]
+
+    same = ask("GET", f"blobs/{sha256}", headers={**SESSION, "range": "bytes=1-", "if-range": tag})
+    other = ask("GET", f"blobs/{sha256}", headers={**SESSION, "range": "bytes=1-", "if-range": '"x"'})
+    known = ask("GET", f"blobs/{sha256}", headers={**SESSION, "if-none-match": tag})
+
+    assert [reply.status for reply in (same, other, known)] == [206, 200, 304]
+    assert (same.body, other.body, known.body) == (b"ive!", b"five!", b"")
+
+
+def test_a_head_says_what_a_get_would_without_the_bytes(hub, ask):
+    sha256 = hub.blobs.put_bytes(b"five!")
+
+    reply = ask("HEAD", f"blobs/{sha256}", headers=SESSION)
+
+    assert (reply.status, reply.body, reply.headers["content-length"]) == (200, b"", "5")
 
 
 @pytest.mark.parametrize(

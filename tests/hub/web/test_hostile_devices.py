@@ -167,10 +167,10 @@ def test_a_batch_of_too_many_records_is_refused(liar):
 
 
 @pytest.mark.parametrize("range_", ["bytes=" + "9" * 5000 + "-", "bytes=-1", "bytes=0-1", "lines=1-"])
-def test_a_range_that_is_not_served_is_a_mistake_of_the_sender(hub, liar, range_):
+def test_a_range_that_makes_no_sense_harms_nothing(hub, liar, range_):
     sha256 = hub.blobs.put_bytes(b"some bytes")
 
-    assert liar.get(f"/blobs/{sha256}", Range=range_).status_code == 400
+    assert liar.get(f"/blobs/{sha256}", Range=range_).status_code in (200, 206, 416)
 
 
 @pytest.mark.parametrize("door", ["/tuf/..", "/tuf/%2e%2e%2fhub.sqlite", "/tuf/timestamp.json%00", "/blobs/..", "/x"])

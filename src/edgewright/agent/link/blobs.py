@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from edgewright.agent.link.deadline import Patience, TimedConnection, TooSlow
-from edgewright.agent.link.hub import MAX_REPLY_BYTES, Link, foreign_errors_told, raise_for
+from edgewright.agent.link.hub import DIRECT, MAX_REPLY_BYTES, Link, foreign_errors_told, raise_for
 from edgewright.agent.link.throttle import Throttle
 from edgewright.contract.errors import HostileInput, Unreachable
 
 REDIRECTS = (http.client.FOUND, http.client.TEMPORARY_REDIRECT)
 MAX_REDIRECTS = 2
 MAX_ADDRESS_CHARS = 8 * 1024
+DIRECT_S = 600.0
 TELLING_BYTES = 64 * 1024
 TELLING_ANSWERS = 100
 
@@ -42,24 +44,33 @@ class BlobLine:
         self._measured = measured
         self._connections: dict[tuple[str, str], TimedConnection] = {}
         self._answers = 0
+        self._is_outside = False  # whether the last answer came from where the hub sent us
+        self._direct_until = -math.inf
 
     @contextlib.contextmanager
     def body(self, sha256: str, offset: int) -> Iterator[Iterator[bytes]]:
         """A blob's bytes from `offset` on. Raises Unreachable, NotFound, NotAllowed, HostileInput and Told."""
         began = self._patience.monotonic()
         url = urlsplit(self._link.url(f"/blobs/{sha256}"))
-        response = self._link.in_session(lambda bearer: self._follow(url, bearer, offset))
+        try:
+            response = self._link.in_session(lambda bearer: self._follow(url, bearer, offset))
+        except Unreachable:
+            self._blame_outside()
+            raise
         tally = _Tally(self._patience.monotonic, began)
         try:
             yield self._chunks(response, offset if response.status == http.client.OK else 0, tally)
+        except Unreachable:
+            self._blame_outside()
+            raise
         finally:
             self._tell(tally)
             if not response.isclosed():  # what is left of it would be the answer to the next request
                 self.close()
 
     def disown(self, _sha256: str) -> bool:
-        """There is nobody else to ask."""
-        return False
+        """If a place that the hub had named sent other bytes, the hub itself is asked next."""
+        return self._blame_outside()
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -67,13 +78,22 @@ class BlobLine:
             connection.close()
         self._connections.clear()
 
+    def _blame_outside(self) -> bool:
+        """After a failure: whether it was another's than the hub's, who is asked to answer itself for a while."""
+        was_outside, self._is_outside = self._is_outside, False
+        if was_outside:
+            self._direct_until = self._patience.monotonic() + DIRECT_S
+        return was_outside
+
     def _follow(self, url: SplitResult, bearer: dict[str, str], offset: int) -> http.client.HTTPResponse:
         ranged = {"Range": f"bytes={offset}-"} if offset else {}
+        direct = DIRECT if self._patience.monotonic() < self._direct_until else {}
         home = _origin(url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._ask(url, {**ranged, **(bearer if _origin(url) == home else {})})
+            self._is_outside = _origin(url) != home
+            response = self._ask(url, ranged if self._is_outside else {**ranged, **direct, **bearer})
             if response.status not in REDIRECTS:
-                return self._accept(response, offset, is_hub=_origin(url) == home)
+                return self._accept(response, offset)
             url = _next(url, response.getheader("Location", ""))
             with foreign_errors_told():
                 response.read(MAX_REPLY_BYTES)
@@ -98,13 +118,13 @@ class BlobLine:
             connection.request("GET", url.path + (f"?{url.query}" if url.query else ""), headers=headers)
             return connection.getresponse()
 
-    def _accept(self, response: http.client.HTTPResponse, offset: int, *, is_hub: bool) -> http.client.HTTPResponse:
+    def _accept(self, response: http.client.HTTPResponse, offset: int) -> http.client.HTTPResponse:
         if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
             with foreign_errors_told():
                 reply = response.read(MAX_REPLY_BYTES)
             if not response.isclosed():
                 self.close()
-            if not is_hub:  # what an outside store thinks of the request is not the hub's word about this device
+            if self._is_outside:  # what an outside store thinks of the request is not the hub's word about this device
                 raise Unreachable(f"where the hub keeps its blobs, the answer is {response.status}")
             raise_for(response.status, reply)
         if response.length is None:  # chunked, so without an end that we could hold it to

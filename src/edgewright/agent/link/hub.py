@@ -31,6 +31,8 @@ from edgewright.contract.order import MAX_ORDER_BYTES
 from edgewright.contract.report import Batch, BatchReply, CheckIn, EnrolReply, EnrolRequest, NonceReply, SessionReply
 
 API = "/device/v1"
+DIRECT = {"Edgewright-Direct": "1"}
+"""Asks the hub not to send this device elsewhere for a blob."""
 MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 T = TypeVar("T")
@@ -100,8 +102,8 @@ class Link:
         return self._in_session(lambda: self._ask("GET", f"/tuf/{name}", b"", {}, max_bytes))[1]
 
     def blob(self, sha256: str, max_bytes: int) -> bytes:
-        """A small blob, hashed; raises HostileInput if it is another."""
-        data = self._in_session(lambda: self._ask("GET", f"/blobs/{sha256}", b"", {}, max_bytes))[1]
+        """A small blob from the hub itself, hashed; raises HostileInput if it is another."""
+        data = self._in_session(lambda: self._ask("GET", f"/blobs/{sha256}", b"", DIRECT, max_bytes))[1]
         if hashlib.sha256(data).hexdigest() != sha256:
             raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
         return data

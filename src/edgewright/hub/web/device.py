@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,14 +15,14 @@ from edgewright.contract.order import Order, etag
 from edgewright.contract.report import Batch, CheckIn, EnrolRequest
 from edgewright.contract.wire import read_json, read_msgpack
 from edgewright.hub.app import Hub
+from edgewright.hub.registry.serving import BlobAnswer
 from edgewright.hub.web.intake import take_in
+from edgewright.hub.web.streaming import CHUNK_BYTES, OCTETS, ask_of, chunks_of, read_span
 
 log = structlog.get_logger()
 
 PREFIX = "/device/v1/"
 MAX_BODY_BYTES = 16 * 1024**2
-CHUNK_BYTES = 256 * 1024
-MAX_OFFSET_DIGITS = 15
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Any]
@@ -39,14 +39,12 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A reply: bytes, or a range of a file."""
+    """A reply: bytes, or a blob as `hub.serving` answers it."""
 
     status: int
     body: bytes = b""
     media_type: str = "application/json"
-    file: Path | None = None
-    start: int = 0
-    length: int = 0
+    blob: BlobAnswer | None = None
 
 
 class DeviceDoors:
@@ -61,6 +59,7 @@ class DeviceDoors:
             ("POST", "checkin"): self._check_in,
             ("POST", "batch"): self._batch,
             ("GET", "blobs"): self._blob,
+            ("HEAD", "blobs"): self._blob_head,
             ("GET", "tuf"): self._tuf,
         }
 
@@ -119,12 +118,18 @@ class DeviceDoors:
         return Answer(200, msgspec.msgpack.encode(reply), "application/msgpack")
 
     def _blob(self, call: Call) -> Answer:
+        blob = self._serve(call)
+        if blob.length > CHUNK_BYTES:
+            return Answer(blob.status, b"", OCTETS, blob)
+        return Answer(blob.status, read_span(blob), OCTETS, replace(blob, file=None))
+
+    def _blob_head(self, call: Call) -> Answer:
+        blob = self._serve(call)
+        return Answer(blob.status, b"", OCTETS, replace(blob, file=None))
+
+    def _serve(self, call: Call) -> BlobAnswer:
         self._device(call)
-        path = self._hub.blobs.path(call.path.rsplit("/", 1)[1])
-        size = path.stat().st_size
-        start = _range_start(call.headers.get("range", ""), size)
-        status = 206 if "range" in call.headers else 200
-        return Answer(status, b"", "application/octet-stream", path, start, size - start)
+        return self._hub.serving.answer(call.path.rsplit("/", 1)[1], ask_of(call.headers))
 
     def _tuf(self, call: Call) -> Answer:
         return Answer(200, self._hub.packaging.tuf_file(call.path.rsplit("/", 1)[1]))
@@ -152,38 +157,15 @@ async def _read(scope: Scope, receive: Receive) -> Call:
 
 
 async def _write(answer: Answer, send: Send) -> None:
-    length = answer.length if answer.file else len(answer.body)
-    headers = [(b"content-type", answer.media_type.encode()), (b"content-length", str(length).encode())]
-    if answer.status == 206:
-        end, size = answer.start + answer.length - 1, answer.start + answer.length
-        headers.append((b"content-range", f"bytes {answer.start}-{end}/{size}".encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if answer.file is not None:
-        for chunk in await asyncio.to_thread(_chunks, answer.file, answer.start):
+    blob = answer.blob
+    length = blob.length if blob else len(answer.body)
+    headers = [("content-type", answer.media_type), ("content-length", str(length)), *(blob.headers if blob else ())]
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    if blob is not None:
+        async for chunk in chunks_of(blob):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-def _chunks(path: Path, start: int) -> Iterator[bytes]:
-    file = path.open("rb")
-    file.seek(start)
-
-    def read() -> Iterator[bytes]:
-        with file:
-            yield from iter(lambda: file.read(CHUNK_BYTES), b"")
-
-    return read()
-
-
-def _range_start(header: str, size: int) -> int:
-    if not header:
-        return 0
-    unit, _, span = header.partition("=")
-    start, dash, end = span.partition("-")
-    is_offset = start.isdecimal() and len(start) <= MAX_OFFSET_DIGITS
-    if unit != "bytes" or not dash or end or not is_offset or int(start) >= size:
-        raise UsageError(f"only 'bytes=N-' with N below {size} is served, not '{header[:60]}'", field="range")
-    return int(start)
 
 
 def _json(reply: msgspec.Struct) -> Answer:

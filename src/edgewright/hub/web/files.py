@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get, head, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter
-from litestar.response import File
+from litestar.response import Stream
 
 from edgewright.contract.api import LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.registry.blobs import MAX_BLOB_BYTES
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
+from edgewright.hub.web.streaming import OCTETS, ask_of, chunks_of
 
 Digest = Annotated[str, PathParameter(description="SHA-256, 64 lower-case hexadecimal digits")]
 
@@ -25,10 +26,15 @@ def blob_exists(sha256: Digest, hub: TheHub, principal: Caller) -> None:
 
 
 @get("/blobs/{sha256:str}", sync_to_thread=True)
-def blob(sha256: Digest, hub: TheHub, principal: Caller) -> File:
-    """The bytes of a blob."""
+def blob(sha256: Digest, request: Request[Any, Any, Any], hub: TheHub, principal: Caller) -> Response[Any]:
+    """The bytes of a blob, or the range that is asked for; served as the hub's settings say, also by redirect."""
     require(principal, Permission.READ)
-    return File(hub.blobs.path(sha256), filename=sha256)
+    answer = hub.serving.answer(sha256, ask_of(request.headers))
+    headers = dict(answer.headers)
+    if answer.file is None:
+        return Response(b"", status_code=answer.status, headers=headers, media_type=OCTETS)
+    headers["content-length"] = str(answer.length)
+    return Stream(chunks_of(answer), status_code=answer.status, headers=headers, media_type=OCTETS)
 
 
 @put("/blobs/{sha256:str}", request_max_body_size=MAX_BLOB_BYTES)

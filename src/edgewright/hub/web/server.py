@@ -56,7 +56,7 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
             Exception: on_bug,
         },
         openapi_config=OpenAPIConfig(title="Edgewright", version=__version__, path="/api/schema"),
-        compression_config=CompressionConfig(backend="gzip", minimum_size=2000),
+        compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["^/api/v1/blobs"]),
         request_max_body_size=MAX_JSON_BYTES,
     )
     devices = DeviceDoors(hub)
