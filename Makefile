@@ -8,7 +8,7 @@ B      ?= delta agent profiles
 T      ?= delta_apply manifest_decode order_envelope tuf_metadata
 S      ?= 60
 
-.PHONY: demo test check bench test-all campaign fuzz format clean help
+.PHONY: demo test check bench test-all campaign fuzz conformance format clean help
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,6 +38,15 @@ campaign: $(VENV)/.dev ## the long forms of tests (EDGEWRIGHT_MUTANTS=10: ten ti
 
 fuzz: $(VENV)/.fuzz ## fuzz what parses hostile bytes (T='delta_apply', S=600 seconds each)
 	@for target in $(T); do $(BIN)/python fuzz/run.py $$target --seconds $(S) || exit 1; done
+
+conformance: $(VENV)/.dev ## the agent's TUF client against a checkout of theupdateframework/tuf-conformance (SUITE=DIR)
+	@test -f "$(SUITE)/tuf_conformance/conftest.py" || \
+	  { echo "error: SUITE='$(SUITE)' is no checkout of theupdateframework/tuf-conformance" >&2; exit 2; }
+	@./debian-packages.sh faketime
+	@test -x $(VENV)/conformance/bin/python || $(PYTHON) -m venv $(VENV)/conformance
+	@$(VENV)/conformance/bin/python -m pip install --quiet --disable-pip-version-check --editable "$(SUITE)"
+	$(VENV)/conformance/bin/python -m pytest -q -p no:cacheprovider "$(SUITE)/tuf_conformance" $(ARGS) \
+	  --entrypoint "$(abspath $(BIN)/edgewright-agent) tuf"
 
 format: $(VENV)/.dev ## put the style right
 	$(BIN)/ruff check --fix .

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs the packages of debian-packages.txt that are missing.
+# Installs the named packages that are missing, or those of debian-packages.txt.
 set -euo pipefail
 cd "$(dirname "$0")"
 missing=()
 while read -r package; do
   dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done < <(grep -vE '^(#|$)' debian-packages.txt)
+done < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else grep -vE '^(#|$)' debian-packages.txt; fi)
 [ ${#missing[@]} -eq 0 ] && exit 0
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo)

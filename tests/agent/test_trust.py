@@ -96,7 +96,7 @@ class Origin:
             setattr(metadata.signed, field, value)
         metadata.signatures.clear()
         for name in names:
-            metadata.sign(self.operator._signer(name), append=True)
+            metadata.sign(self.operator.signer(name), append=True)
         (self.tuf / f"{metadata.signed.version}.root.json").write_bytes(metadata.to_bytes())
 
 

@@ -1,4 +1,4 @@
-"""`edgewright-agent run|status|version`: the device's own command."""
+"""`edgewright-agent run|status|tuf|version`: the device's own command."""
 
 from __future__ import annotations
 
@@ -77,6 +77,13 @@ def status(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def tuf(chosen: argparse.Namespace) -> int:
+    """Use a TUF repository by hand."""
+    from edgewright.agent.tuf import run
+
+    return run(chosen)
+
+
 def version(_chosen: argparse.Namespace) -> int:
     """Say which agent this is."""
     print(f"edgewright-agent {__version__}")  # noqa: T201
@@ -107,7 +114,7 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
         patch=timed(apply_delta, pace.applied, time.monotonic),
         trials=Workers(),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
-        measure=lambda: facts.measure(root),
+        measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
         monotonic=time.monotonic,
         is_pausing=lambda: stop.is_requested or check_ins.is_due(),
@@ -135,7 +142,13 @@ def _identify(
     if identity is None:
         name = chosen.name or platform.node()
         identity = enrol(
-            root, hub=hub, claim=chosen.claim, name=name, key=key, link=link, measure=lambda: facts.measure(root)
+            root,
+            hub=hub,
+            claim=chosen.claim,
+            name=name,
+            key=key,
+            link=link,
+            measure=lambda: facts.measure(root, settings.hardware_ids),
         )
         link.close()
         return _identify(root, chosen, settings, clock)
@@ -184,6 +197,21 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(act=status)
     verb.add_argument("--dir", type=Path, required=True, help="the agent's folder")
     verb.add_argument("--json", action="store_true", help="as one JSON object")
+    _add_tuf(verbs.add_parser("tuf", help="use any TUF repository by hand, with the agent's own client"))
     verb = verbs.add_parser("version", help="say which agent this is")
     verb.set_defaults(act=version)
     return parser
+
+
+def _add_tuf(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(act=tuf)
+    verb.add_argument("--metadata-dir", type=Path, required=True, help="where trusted metadata is kept")
+    verb.add_argument("--metadata-url", default="", metavar="URL", help="the repository's metadata")
+    verb.add_argument("--target-name", action="append", default=[], metavar="PATH", help="what to download; repeatable")
+    verb.add_argument("--target-base-url", default="", metavar="URL", help="the repository's targets")
+    verb.add_argument("--target-dir", type=Path, help="where to put what is downloaded")
+    deeds = verb.add_subparsers(required=True, metavar="DEED", dest="deed")
+    deed = deeds.add_parser("init", help="begin with a root that you trust")
+    deed.add_argument("root", type=Path, help="the file of that root")
+    deeds.add_parser("refresh", help="bring the metadata up to date")
+    deeds.add_parser("download", help="bring the metadata up to date, then download the targets")
