@@ -13,6 +13,7 @@ from edgewright.client.resources import (
     Blobs,
     Devices,
     Groups,
+    Keys,
     Labels,
     Models,
     Pipelines,
@@ -63,6 +64,7 @@ class Client:
         self.devices = Devices(self._transport)
         self.groups = Groups(self._transport)
         self.rollouts = Rollouts(self._transport, pace)
+        self.keys = Keys(self._transport)
         self.users = Users(self._transport)
         self.audit = Audit(self._transport)
         self._labels = Labels(self._transport)

@@ -2,6 +2,7 @@
 
 from edgewright.client.resources.data import Blobs, Labels, Snapshots
 from edgewright.client.resources.fleet import Devices, Groups, Rollouts
+from edgewright.client.resources.keys import Keys
 from edgewright.client.resources.observation import Alerts
 from edgewright.client.resources.people import Audit, Users
 from edgewright.client.resources.registry import Models
@@ -14,6 +15,7 @@ __all__ = [
     "Blobs",
     "Devices",
     "Groups",
+    "Keys",
     "Labels",
     "Models",
     "Pipelines",

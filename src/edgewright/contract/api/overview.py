@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api.fleet import DeviceRecord
+from edgewright.contract.api.keys import RoleRecord
 from edgewright.contract.api.observation import DriftStatus
 from edgewright.contract.api.registry import ModelRecord
 from edgewright.contract.api.releases import ReleaseRecord
@@ -43,3 +44,4 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     drift: tuple[DriftStatus, ...]
     runs: tuple[RunRecord, ...]
     audit_entries: int
+    roles: tuple[RoleRecord, ...] = ()

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     BUILD_RELEASES = "build releases"
     SIGN_RELEASES = "sign releases"
     APPROVE_RELEASES = "approve releases"
+    CHANGE_KEYS = "change keys"
     MANAGE_FLEET = "manage the fleet"
     ROLL_OUT = "roll out"
     MANAGE_PEOPLE = "manage people"
@@ -36,7 +37,7 @@ P = Permission
 GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
     Role.ENGINEER: frozenset({P.READ, P.WRITE_DATA, P.LABEL, P.WRITE_MODELS, P.TRAIN, P.BUILD_RELEASES}),
-    Role.OPERATOR: frozenset({P.READ, P.LABEL, P.SIGN_RELEASES, P.MANAGE_FLEET, P.ROLL_OUT}),
+    Role.OPERATOR: frozenset({P.READ, P.LABEL, P.SIGN_RELEASES, P.CHANGE_KEYS, P.MANAGE_FLEET, P.ROLL_OUT}),
     Role.APPROVER: frozenset({P.READ, P.APPROVE_RELEASES}),
     Role.VIEWER: frozenset({P.READ}),
 }

@@ -20,9 +20,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from edgewright.contract.api import KeyEdit, SignatureDraft, SigningPayload
 from edgewright.contract.errors import NotFound
 from edgewright.contract.keychange import (
-    DELEGATED_ONLINE,
     LIFETIME,
-    NAMED_ONLINE,
     Published,
     assemble,
     delegate,
@@ -31,10 +29,10 @@ from edgewright.contract.keychange import (
     to_payload,
 )
 from edgewright.contract.manifest import is_plain_name
-from edgewright.contract.trusted import ONLINE_FIELD, TrustedSet, role_of
+from edgewright.contract.trusted import TrustedSet, role_of
 from edgewright.hub.govern.keys import OnlineKey
 from edgewright.hub.packaging.model import NoRoot, StaleSignature
-from edgewright.hub.packaging.signatures import SignedPayload, lack_of, root_of, signed_by, targets_of
+from edgewright.hub.packaging.signatures import SignedPayload, lack_of, online_of, root_of, signed_by, targets_of
 
 TIMESTAMP_LIFETIME = timedelta(days=1)
 SNAPSHOT_LIFETIME = timedelta(days=7)
@@ -85,7 +83,11 @@ class Repository:
     def online_keys(self) -> list[dict[str, dict[str, Key]]]:
         """The online keys by role and key id, as each root has named them, the oldest root first."""
         roots = [Metadata[Root].from_bytes(self.file(f"{one}.root.json")).signed for one in self._root_versions()]
-        return [_online(root) for root in roots]
+        return [online_of(root) for root in roots]
+
+    def audit_keys(self) -> list[Key]:
+        """Every key that a root has named for the audit log, the oldest first: what they signed stays signed."""
+        return [key for online in self.online_keys() for key in online["audit"].values()]
 
     def trusted(self, now: datetime, roles: Iterable[str] = ()) -> TrustedSet:
         """Read everything as a device would that starts from the first root; raises HostileInput where it would."""
@@ -328,16 +330,6 @@ def _releasing(published: Targets | None, targets: Mapping[str, tuple[int, str]]
     for path, (length, sha256) in targets.items():
         fresh.targets[path] = TargetFile(length, {"sha256": sha256}, path)
     return fresh
-
-
-def _online(root: Root) -> dict[str, dict[str, Key]]:
-    """The online keys that a root names, by role and key id."""
-    keys = {name: {keyid: root.keys[keyid] for keyid in root.roles[name].keyids} for name in DELEGATED_ONLINE}
-    named = root.unrecognized_fields[ONLINE_FIELD]
-    return keys | {
-        name: {keyid: Key.from_dict(keyid, copy.deepcopy(key)) for keyid, key in named[name].items()}
-        for name in NAMED_ONLINE
-    }
 
 
 def _sign(signed: S, key: OnlineKey, roots: Sequence[Root]) -> bytes:

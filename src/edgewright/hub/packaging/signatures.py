@@ -1,14 +1,17 @@
-"""Who has signed a payload, and whose signatures it still lacks. Pure."""
+"""Who has signed a payload, whose signatures it still lacks, and whom a root names. Pure."""
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 
-from securesystemslib.signer import Signature
+from securesystemslib.signer import Key, Signature
 from tuf.api.metadata import Root, Targets
 
 from edgewright.contract.api import SignatureDraft, SigningPayload
+from edgewright.contract.keychange import DELEGATED_ONLINE, NAMED_ONLINE
+from edgewright.contract.trusted import ONLINE_FIELD
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,13 @@ def lack_of(ruler: Root | Targets, piece: SignedPayload) -> str:
         return ""
     others = ", ".join(keyid[:12] for keyid in rule.keyids if keyid not in signed)
     return f"{rule.threshold - len(signed)} of {others}"
+
+
+def online_of(root: Root) -> dict[str, dict[str, Key]]:
+    """The online keys that a root names, by role and key id."""
+    keys = {name: {keyid: root.keys[keyid] for keyid in root.roles[name].keyids} for name in DELEGATED_ONLINE}
+    named = root.unrecognized_fields[ONLINE_FIELD]
+    return keys | {
+        name: {keyid: Key.from_dict(keyid, copy.deepcopy(key)) for keyid, key in named[name].items()}
+        for name in NAMED_ONLINE
+    }
