@@ -18,7 +18,8 @@ from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targets import target as find_target
-from edgewright.hub.packaging import Deltas, Packaging, Renewal, Repository
+from edgewright.hub.packaging import Deltas, Limits, Packaging, Renewal, Repository
+from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
 from edgewright.hub.rollout import Rollouts
@@ -43,6 +44,7 @@ class Hub:
     registry: Registry
     optimize: Optimize
     packaging: Packaging
+    deltas: Deltas
     renewal: Renewal
     fleet: Fleet
     rollouts: Rollouts
@@ -81,7 +83,8 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     work_dir = settings.dir / "work"
     data = Data(db, events, audit, clock, blobs)
     registry = Registry(db, events, audit, clock, blobs, data.rows)
-    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, work_dir)
+    provenance = Provenance(db, clock, blobs, keys.audit)
+    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, work_dir)
     packaging = Packaging(
         db,
         events,
@@ -92,14 +95,14 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         find_target,
         Repository(settings.dir / "tuf", keys.timestamp, keys.snapshot),
         keys.director,
-        Deltas(db, blobs, clock),
         settings.approvals_needed,
     )
+    deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
     fleet = Fleet(db, events, audit, clock, packaging.root_bytes, secrets.token_bytes)
     evaluations = Evaluations(db, clock, registry, data, blobs)
-    rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, evaluations.expected_agreement)
+    rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, deltas, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
-    automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, work_dir, settings.hidden)
+    automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, work_dir, settings.hidden)
     people = People(db, audit, clock)
     repair = Repair(
         db, audit, clock, people, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe
@@ -124,12 +127,23 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         registry=registry,
         optimize=optimize,
         packaging=packaging,
+        deltas=deltas,
         renewal=Renewal(packaging.renew),
         fleet=fleet,
         rollouts=rollouts,
         observe=observe,
         automate=automate,
         evaluations=evaluations,
+    )
+
+
+def _delta_limits(settings: Settings) -> Limits:
+    return Limits(
+        disk_bytes=settings.delta_disk_bytes,
+        run_cpu_s=settings.delta_run_cpu_s,
+        pair_cpu_s=settings.delta_pair_cpu_s,
+        max_bases=settings.delta_bases,
+        at_once=settings.delta_workers,
     )
 
 

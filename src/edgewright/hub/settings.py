@@ -19,6 +19,11 @@ class Settings(BaseSettings):
     approvals_needed: int = 1
     order_ttl_s: float = 86_400.0
     poll_s: float = 30.0
+    delta_disk_bytes: int = 20 * 1024**3  # deltas take at most so much of the disk
+    delta_run_cpu_s: float = 1800.0  # for all deltas of a rollout
+    delta_pair_cpu_s: float = 600.0  # for each of them
+    delta_bases: int = 8  # that are tried for each file
+    delta_workers: int = 1
     blob_serving: Literal["hub", "nginx", "s3"] = "hub"
     nginx_location: str = "/edgewright-blobs/"  # an internal location of nginx over DIR/blobs
     s3_url: str = ""  # s3://BUCKET/PREFIX; its keys come from AWS_* variables

@@ -27,7 +27,7 @@ from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events, event_table
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.optimize.targets import target
-from edgewright.hub.packaging import Deltas, Packaging, Repository
+from edgewright.hub.packaging import Packaging, Repository
 from edgewright.hub.registry import Blobs, Registry
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -155,8 +155,7 @@ def house(tmp_path) -> House:
     registry = Registry(db, events, audit, clock, blobs, lambda snapshot: tmp_path / snapshot)
     ceremony(tmp_path / "operator", tmp_path / "tuf", keys.public(), datetime.fromtimestamp(clock(), UTC))
     repository = Repository(tmp_path / "tuf", keys.timestamp, keys.snapshot)
-    deltas = Deltas(db, blobs, clock)
-    packaging = Packaging(db, events, audit, clock, registry, blobs, target, repository, keys.director, deltas)
+    packaging = Packaging(db, events, audit, clock, registry, blobs, target, repository, keys.director)
     packaging.renew()
     return House(
         db=db,

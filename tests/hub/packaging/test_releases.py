@@ -230,8 +230,6 @@ def test_what_is_not_there_is_named(house):
 
     with pytest.raises(UnknownRelease, match="no release 7"):
         house.packaging.release("digits", 7)
-    with pytest.raises(NotFound, match="no package for 'mcu'"):
-        house.packaging.package_for("digits", 1, "mcu")
     for name in ("../keys/director.pem", "nothing.json", ".timestamp.json.new", "timestamp"):
         with pytest.raises(NotFound):
             house.packaging.tuf_file(name)

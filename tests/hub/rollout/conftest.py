@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from edgewright.contract.api import Role as UserRole
 from edgewright.contract.errors import NotFound
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.order import Fetch, Install, Rollback
-from edgewright.contract.report import Capabilities, CheckIn, EnrolRequest, InstallReport, ModelState, Outcome
+from edgewright.contract.report import Capabilities, CheckIn, EnrolRequest, InstallReport, ModelState, Outcome, Pace
 from edgewright.contract.tensors import Contract
 from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events
@@ -35,6 +35,7 @@ from edgewright.hub.fleet import Fleet
 from edgewright.hub.fleet.model import key_sha256
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs
+from edgewright.hub.packaging import Plan
 from edgewright.hub.rollout import Rollouts
 
 OPERATOR = Principal(name="olga", roles=(UserRole.OPERATOR,))
@@ -74,12 +75,16 @@ def digest_of(content: Manifest) -> str:
 
 
 class Shelf:
-    """A packaging room in memory: releases that a test puts there."""
+    """A packaging room in memory: releases that a test puts there, and a way to each of them."""
+
+    jobs: Jobs
 
     def __init__(self) -> None:
         self.releases: dict[tuple[str, int], ReleaseRecord] = {}
         self.manifests: dict[str, Manifest] = {}
-        self.deltas: list[tuple[set[str], int]] = []
+        self.planned: list[tuple[str, frozenset[str], Pace, int]] = []
+        self.used: set[str] = set()
+        self.runs: dict[str, dict[tuple[str, str], int]] = {}
 
     def put(self, model: str, counter: int, state: ReleaseState = ReleaseState.READY, **targets: Manifest) -> str:
         made = targets or {"cpu": make_manifest(model, counter, "cpu")}
@@ -118,17 +123,30 @@ class Shelf:
     def manifest(self, sha256: str) -> Manifest:
         return self.manifests[sha256]
 
-    def plan(self, connection: sa.Connection, manifest: Manifest, held: set[str]) -> tuple[Fetch, ...]:
-        return (self.delta_to(digest_of(manifest)),)
+    def plan(self, wanted: str, held: frozenset[str], pace: Pace, max_fetches: int) -> Plan:
+        self.planned.append((wanted, held, pace, max_fetches))
+        return Plan(fetches=(self.delta_to(wanted),), sent_bytes=4, full_bytes=9, elapsed_s=1.0)
+
+    def package(self, model: str, counter: int) -> str:
+        """The digest of the manifest of a release's first package."""
+        return self.releases[model, counter].packages[0].manifest_sha256
 
     def delta_to(self, manifest_sha256: str) -> Fetch:
         (file,) = self.manifests[manifest_sha256].files
         result = {"result_sha256": file.sha256, "result_bytes": file.size_bytes}
         return Fetch(base_sha256="ab" * 32, sha256="cd" * 32, size_bytes=4, **result)
 
-    def ensure_deltas(self, bases: set[str], manifest: Manifest) -> object:
-        self.deltas.append((bases, manifest.counter))
-        return None
+    def note_used(self, fetches: tuple[Fetch, ...]) -> None:
+        self.used.update(fetch.sha256 for fetch in fetches)
+
+    def is_foreseen(self, base: str, wanted: str) -> bool:
+        return any((base, wanted) in needs for needs in self.runs.values())
+
+    def start(
+        self, connection: sa.Connection, release: str, needs: Mapping[tuple[str, str], int], *, id: str, why: str
+    ) -> str:
+        self.runs[id] = dict(needs)
+        return self.jobs.start(connection, "deltas", release, {}, id=id, why=why)
 
     def mark_bad(self, connection: sa.Connection, model: str, counter: int, reason: str) -> None:
         bad = msgspec.structs.replace(self.releases[model, counter], state=ReleaseState.BAD, bad_reason=reason)
@@ -147,13 +165,15 @@ class World:
         self.states: dict[str, dict[str, ModelState]] = {}
         self.signer = CryptoSigner.generate_ed25519()
         self.reports = 0
+        self.pace = Pace()
         self.boot()
 
     def boot(self) -> None:
         """Start the hub, or start it again after it was killed."""
         self.events = Events(self.db, self.clock)
         self.audit = Audit(self.db, self.clock, self.signer)
-        self.jobs = Jobs(self.db, self.events, self.clock)
+        self.jobs = self.shelf.jobs = Jobs(self.db, self.events, self.clock)
+        self.jobs.define("deltas", lambda context: {}, at_once=1)
         self.fleet = Fleet(self.db, self.events, self.audit, self.clock, lambda: b"", random.Random(1).randbytes)
         self.rollouts = Rollouts(
             self.db,
@@ -162,6 +182,7 @@ class World:
             self.clock,
             self.jobs,
             self.fleet,
+            self.shelf,
             self.shelf,
             lambda model, version: self.expected.get((model, version)),
         )
@@ -185,7 +206,7 @@ class World:
         """What a poll does: state in, what to install and to give up out."""
         states = tuple(self.states.get(device, {}).values())
         self.fleet.check_in(device, CheckIn(nonce="n", models=states))
-        return self.rollouts.orders_for(device, states)
+        return self.rollouts.orders_for(device, states, self.pace)
 
     def install(self, device: str, outcome: Outcome = Outcome.COMMITTED, reason: str = "") -> Install | None:
         """Poll, and end the first install that is ordered with `outcome`."""
@@ -199,9 +220,14 @@ class World:
 
     def run(self, device: str, model: str, counter: int) -> None:
         """Let the device run a release."""
-        held = (manifest.digest(f"package {model} {counter}".encode()),)
+        package = self.shelf.package(model, counter)
         state = ModelState(
-            model=model, version=counter, counter=counter, manifest_sha256="", step="idle", held_manifests=held
+            model=model,
+            version=counter,
+            counter=counter,
+            manifest_sha256=package,
+            step="idle",
+            held_manifests=(package,),
         )
         self.states.setdefault(device, {})[model] = state
 

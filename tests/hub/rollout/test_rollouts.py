@@ -329,11 +329,10 @@ def test_the_first_wave_waits_for_deltas_from_what_the_devices_hold(world, veter
     assert world.tick(id, 1) == "hold"
     assert not any(world.check_in(device)[0] for device in veterans)
 
-    world.rollouts.waves.make_deltas(id)
     world.rollouts.waves.end_deltas(id)
 
-    held = world.states[veterans[0]]["digits"].held_manifests
-    assert world.shelf.deltas == [(set(held), 2)]
+    pair = (world.shelf.package("digits", 1), world.shelf.package("digits", 2))
+    assert world.shelf.runs == {f"{id}-deltas": {pair: 8}}
     world.tick(id, 1)
     assert world.rollouts.rollout(id).waves[0].state == "running"
 

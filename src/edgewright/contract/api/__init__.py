@@ -5,6 +5,7 @@ sends; `*Record` is what the hub keeps and returns. Every list door returns a JS
 """
 
 from edgewright.contract.api.data import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.api.delivery import DeltaRecord, DeltaState
 from edgewright.contract.api.fleet import ClaimDraft, ClaimReply, DeviceModel, DeviceRecord, GroupDraft, GroupRecord
 from edgewright.contract.api.keys import (
     KeyChangeDraft,
@@ -64,6 +65,8 @@ __all__ = [
     "CheckLine",
     "ClaimDraft",
     "ClaimReply",
+    "DeltaRecord",
+    "DeltaState",
     "DeploymentRecord",
     "DeviceModel",
     "DeviceRecord",

@@ -62,6 +62,7 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: float
     offered_at: float | None = None  # None: this device was never told to install it
     agreement: float | None = None
+    planned_bytes: int = 0  # of the order: what shall cross the link
     received_bytes: int = 0
     full_bytes: int = 0
     used_delta: bool = False

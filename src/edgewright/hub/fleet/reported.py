@@ -74,6 +74,13 @@ class Reported:
                     found[row["device"]].append(_state(row))
         return {device: tuple(states) for device, states in found.items()}
 
+    def running(self, model: str) -> dict[str, int]:
+        """How many devices run which package of a model, by the digest of its manifest."""
+        of = table.device_model.c
+        query = sa.select(of.manifest_sha256, sa.func.count()).where(of.model == model).group_by(of.manifest_sha256)
+        with self._db.read() as connection:
+            return {sha256: count for sha256, count in connection.execute(query).tuples() if sha256}
+
     def paces(self, devices: Collection[str]) -> dict[str, Pace]:
         """What bytes cost each of `devices`, as it last reported."""
         columns, found = (table.device.c.id, table.device.c.pace), {}

@@ -210,6 +210,10 @@ class Fleet:
         """What each of `devices` last reported of its models, with the manifests that it holds."""
         return self._reported.states(devices)
 
+    def running(self, model: str) -> dict[str, int]:
+        """How many devices run which package of a model, by the digest of its manifest."""
+        return self._reported.running(model)
+
     def paces(self, devices: list[str]) -> dict[str, Pace]:
         """What bytes cost each of `devices`, as it last reported."""
         return self._reported.paces(devices)

@@ -1,6 +1,6 @@
 """Packaging: manifests, releases and their signatures, the TUF repository, and deltas."""
 
-from edgewright.hub.packaging.deltas import DeltaRow, Deltas
+from edgewright.hub.packaging.deltas import FETCH_BYTES, MAX_FETCHES, Deltas, Limits, Plan
 from edgewright.hub.packaging.model import (
     NoRoot,
     NoVariants,
@@ -14,12 +14,15 @@ from edgewright.hub.packaging.repository import Repository
 from edgewright.hub.packaging.service import Packaging
 
 __all__ = [
-    "DeltaRow",
     "Deltas",
+    "FETCH_BYTES",
+    "Limits",
+    "MAX_FETCHES",
     "NoRoot",
     "NoVariants",
     "OwnApproval",
     "Packaging",
+    "Plan",
     "ReleaseIsBad",
     "Renewal",
     "Repository",

@@ -20,15 +20,14 @@ from edgewright.contract.api import (
     VerifyReport,
 )
 from edgewright.contract.envelope import seal
-from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Manifest
-from edgewright.contract.order import PAYLOAD_TYPE, Fetch, Order
+from edgewright.contract.order import PAYLOAD_TYPE, Order
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Permission, Principal, require
 from edgewright.hub.optimize.targets import Target
 from edgewright.hub.packaging import records
-from edgewright.hub.packaging.deltas import DeltaRow, Deltas
 from edgewright.hub.packaging.manifests import build_manifest
 from edgewright.hub.packaging.model import (
     NoVariants,
@@ -60,7 +59,6 @@ class Packaging:
         targets: Callable[[str], Target],
         repository: Repository,
         director: Signer,
-        deltas: Deltas,
         approvals_needed: int = 1,
     ) -> None:
         self._db = db
@@ -72,7 +70,6 @@ class Packaging:
         self._targets = targets
         self._repository = repository
         self._director = director
-        self._deltas = deltas
         self._approvals_needed = approvals_needed
 
     def build(self, principal: Principal, draft: ReleaseDraft, *, dry_run: bool = False) -> ReleaseRecord:
@@ -178,13 +175,6 @@ class Packaging:
         with self._db.read() as connection:
             return records.read(connection, model, counter, self._approvals_needed)
 
-    def package_for(self, model: str, counter: int, target: str) -> PackageRecord:
-        """The release's package for a target; raises UnknownRelease, NotFound."""
-        for package in self.release(model, counter).packages:
-            if package.target == target:
-                return package
-        raise NotFound(f"release {model}/{counter} has no package for '{target}'", field="target")
-
     def manifest(self, sha256: str) -> Manifest:
         """The manifest of that digest; raises UnknownBlob."""
         return manifests.decode(self._blobs.path(sha256).read_bytes())
@@ -195,14 +185,6 @@ class Packaging:
             record = records.read(connection, model, counter, self._approvals_needed)
             pieces = records.payloads(connection, model, counter)
         return verify_release(record, pieces, self._blobs, self._repository, self._now())
-
-    def plan(self, connection: sa.Connection, manifest: Manifest, held: set[str]) -> tuple[Fetch, ...]:
-        """The deltas that serve a device which holds the packages `held` (digests of manifests)."""
-        return self._deltas.plan(connection, manifest, held)
-
-    def ensure_deltas(self, bases: set[str], manifest: Manifest) -> list[DeltaRow]:
-        """Make the deltas from the packages `bases` to this one that are not made yet; long work, for a job."""
-        return self._deltas.ensure(bases, manifest)
 
     def sign_order(self, order: Order) -> bytes:
         """The order in the director's sealed envelope."""

@@ -83,7 +83,7 @@ approval = sa.Table(
     sa.ForeignKeyConstraint(*_RELEASE),
 )
 
-delta = sa.Table(  # an empty sha256 says: tried, and not worth it
+delta = sa.Table(  # pairs of files that were tried; sha256 is empty unless the delta is kept
     "delta",
     metadata,
     sa.Column("base_sha256", sa.String(64), primary_key=True),
@@ -91,4 +91,19 @@ delta = sa.Table(  # an empty sha256 says: tried, and not worth it
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("result_bytes", sa.BigInteger, nullable=False),
+    sa.Column("cpu_s", sa.Float, nullable=False),
+    sa.Column("used_at", sa.Float, nullable=False),
+    sa.Index("ix_delta_result_sha256", "result_sha256"),
+)
+
+delta_need = sa.Table(  # packages that devices ran when they were to get another one
+    "delta_need",
+    metadata,
+    sa.Column("base_manifest", sa.String(64), primary_key=True),
+    sa.Column("result_manifest", sa.String(64), primary_key=True),
+    sa.Column("devices", sa.Integer, nullable=False),
+    sa.Index("ix_delta_need_result_manifest", "result_manifest"),
 )

@@ -67,6 +67,10 @@ class Blobs:
                 draft.write(chunk)
             return draft.keep()
 
+    def delete(self, sha256: str) -> None:
+        """Let a blob go that nothing refers to any more; without effect where there is none."""
+        self._place(sha256).unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def draft(self) -> Iterator[BlobDraft]:
         """A blob that grows piece by piece; unless it is kept, nothing of it stays."""

@@ -11,14 +11,15 @@ import sqlalchemy as sa
 import structlog
 
 from edgewright.contract.api import ReleaseState, RolloutState
-from edgewright.contract.order import Install, Rollback, Shadow
-from edgewright.contract.report import InstallReport, ModelState, Outcome
+from edgewright.contract.order import MAX_ORDER_BYTES, Install, Rollback, Shadow
+from edgewright.contract.report import InstallReport, ModelState, Outcome, Pace
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Desired
+from edgewright.hub.packaging import FETCH_BYTES, MAX_FETCHES, Plan
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.model import ACTIVE, OPEN, STARTED, DeploymentState, after_report
-from edgewright.hub.rollout.packages import Packages
+from edgewright.hub.rollout.packages import Packages, Ways
 
 log = structlog.get_logger()
 
@@ -27,6 +28,9 @@ MAX_STEP_CHARS = 40
 MAX_ID_CHARS = 200
 MAX_COUNT = 2**31 - 1
 MAX_BYTES = 2**50
+MAX_TOLD_CHARS = 200
+HEAD_BYTES = 8 * 1024  # of an order, with what it asks to collect
+INSTALL_BYTES = 900  # without its fetches
 Row = sa.Row[Any]
 Wake = Callable[[sa.Connection, str], None]
 """Lets the run of a rollout's wave look again once a transaction has committed."""
@@ -36,35 +40,38 @@ class Offers:
     """Turns deployments into orders, and reports into deployments."""
 
     def __init__(
-        self, db: Database, events: Events, clock: Callable[[], float], wake: Wake, packages: Packages
+        self, db: Database, events: Events, clock: Callable[[], float], wake: Wake, packages: Packages, ways: Ways
     ) -> None:
         self._db = db
         self._events = events
         self._clock = clock
         self._wake = wake
         self._packages = packages
+        self._ways = ways
 
     def orders_for(
-        self, device: str, states: tuple[ModelState, ...]
+        self, device: str, states: tuple[ModelState, ...], pace: Pace
     ) -> tuple[tuple[Install, ...], tuple[Rollback, ...]]:
         """What `device` shall install and give up, given what it reports; the same answer until something changes.
 
         Of each model it gets the newest release only, however many it has missed. A device that must give a
-        release up is offered nothing of that model until it has.
+        release up is offered nothing of that model until it has. All of it fits into one order.
         """
         by_model = {state.model: state for state in states}
         with self._db.read() as connection:
             deployments = _by_model(connection.execute(_of_device(device, states)))
-        installs: list[Install] = []
+        wanted: list[tuple[Row, ModelState | None, bool]] = []
         rollbacks: list[Rollback] = []
         for model, history in sorted(deployments.items()):
             state, rows = by_model.get(model), _newest(history)
             given_up = [row for row in rows if _is_to_give_up(row, state)]
             rollbacks.extend(_rollback(row) for row in given_up)
-            wanted = [row for row in rows if _is_on_offer(row, state)]
-            if wanted and not given_up:
-                row = max(wanted, key=lambda row: row.counter)
-                installs.extend(self._install(row, state, is_reoffer=_was_taken_back(row, history)))
+            offered = [row for row in rows if _is_on_offer(row, state)]
+            if offered and not given_up:
+                row = max(offered, key=lambda row: row.counter)
+                wanted.append((row, state, _was_taken_back(row, history)))
+        room = max_fetches(len(wanted), rollbacks)
+        installs = [one for item in wanted for one in self._install(*item, pace, room)]
         return tuple(installs), tuple(rollbacks)
 
     def on_report(self, connection: sa.Connection, device: str, report: InstallReport) -> bool:
@@ -107,14 +114,17 @@ class Offers:
             found[id][model] = Desired(counter, tuple(sorted(bad[id, model])))
         return dict(found)
 
-    def _install(self, row: Row, state: ModelState | None, *, is_reoffer: bool) -> Iterable[Install]:
+    def _install(
+        self, row: Row, state: ModelState | None, is_reoffer: bool, pace: Pace, max_fetches: int
+    ) -> Iterable[Install]:
         if self._packages.release(row.model, row.counter).state is not ReleaseState.READY:
             return
-        if row.state == DeploymentState.PENDING and not self._offer(row.number):
+        held = frozenset(state.held_manifests if state else ())
+        plan = self._ways.plan(row.manifest_sha256, held, pace, max_fetches)
+        if row.state == DeploymentState.PENDING and not self._offer(row.number, plan):
             return
-        manifest = self._packages.manifest(row.manifest_sha256)
-        with self._db.read() as connection:
-            fetches = self._packages.plan(connection, manifest, set(state.held_manifests if state else ()))
+        self._ways.note_used(plan.fetches)
+        self._foresee(row, state)
         yield Install(
             deployment=row.id,
             model=row.model,
@@ -122,18 +132,29 @@ class Offers:
             counter=row.counter,
             target_path=row.target_path,
             manifest_sha256=row.manifest_sha256,
-            fetches=fetches,
+            fetches=plan.fetches,
             shadow=msgspec.convert(row.shadow, Shadow) if row.shadow else None,
             is_reoffer=is_reoffer,
         )
 
-    def _offer(self, number: int) -> bool:
+    def _foresee(self, row: Row, state: ModelState | None) -> None:
+        """Have deltas made from what this device runs, if nobody has asked for them before: it gets what there is."""
+        base = state.manifest_sha256 if state is not None else ""
+        if base in ("", row.manifest_sha256) or self._ways.is_foreseen(base, row.manifest_sha256):
+            return
+        with self._db.write() as connection:
+            needs, why = {(base, row.manifest_sha256): 1}, f"{row.device} came with another base"
+            id = f"{row.rollout}-deltas-{base[:12]}"
+            self._ways.start(connection, f"{row.model}/{row.counter}", needs, id=id, why=why)
+
+    def _offer(self, number: int, plan: Plan) -> bool:
         """Note that a device is offered its deployment; False if it was taken back a moment ago."""
         now = self._clock()
         deployments = table.deployment
         query = sa.update(deployments).where(deployments.c.number == number, deployments.c.state.in_(OPEN))
         with self._db.write() as connection:
             values = {"state": DeploymentState.OFFERED, "offered_at": now, "updated_at": now}
+            values |= {"planned_bytes": plan.sent_bytes, "full_bytes": plan.full_bytes}
             return connection.execute(query.values(values)).rowcount == 1
 
     def _is_first(self, connection: sa.Connection, device: str, report: InstallReport) -> bool:
@@ -215,7 +236,13 @@ def _is_halted(row: Row) -> bool:
 
 
 def _rollback(row: Row) -> Rollback:
-    return Rollback(deployment=row.id, model=row.model, counter=row.counter, reason=row.reason[:MAX_REASON_CHARS])
+    return Rollback(deployment=row.id, model=row.model, counter=row.counter, reason=row.reason[:MAX_TOLD_CHARS])
+
+
+def max_fetches(installs: int, rollbacks: list[Rollback]) -> int:
+    """How many fetches each install of an order may name, so that all of it stays within MAX_ORDER_BYTES."""
+    taken_bytes = HEAD_BYTES + installs * INSTALL_BYTES + len(msgspec.json.encode(rollbacks))
+    return min(MAX_FETCHES, max(0, MAX_ORDER_BYTES - taken_bytes) // FETCH_BYTES // max(1, installs))
 
 
 def _kept(report: InstallReport) -> Any:

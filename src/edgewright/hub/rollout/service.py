@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import ReleaseRecord, RolloutDraft, RolloutRecord, RolloutState, RunState
 from edgewright.contract.order import Install, Rollback
-from edgewright.contract.report import InstallReport, ModelState
+from edgewright.contract.report import InstallReport, ModelState, Pace
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
 from edgewright.hub.fleet import Desired, Fleet
@@ -35,10 +36,11 @@ from edgewright.hub.rollout.model import (
     shadow_policy,
 )
 from edgewright.hub.rollout.offers import Offers
-from edgewright.hub.rollout.packages import Packages
+from edgewright.hub.rollout.packages import Packages, Ways
 from edgewright.hub.rollout.planning import Plan, make_plan
 from edgewright.hub.rollout.waves import Waves
 
+DELTAS = "-deltas"
 ExpectedAgreement = Callable[[str, int], float | None]
 """How far a version agrees with its champion on labelled data on which it is better; None where that is not known."""
 
@@ -58,6 +60,7 @@ class Rollouts:
         jobs: Jobs,
         fleet: Fleet,
         packaging: Packages,
+        ways: Ways,
         expected_agreement: ExpectedAgreement,
     ) -> None:
         self._db = db
@@ -66,9 +69,10 @@ class Rollouts:
         self._clock = clock
         self._fleet = fleet
         self._packages = packaging
+        self._ways = ways
         self._expected_agreement = expected_agreement
         self.waves = Waves(db, events, audit, clock, jobs, fleet, packaging)
-        self._offers = Offers(db, events, clock, self.waves.wake, packaging)
+        self._offers = Offers(db, events, clock, self.waves.wake, packaging, ways)
         events.subscribe("run.ended", self._on_run_ended)
         events.subscribe("packaging.release_bad", self._on_release_bad)
 
@@ -83,6 +87,7 @@ class Rollouts:
         check_ready(release)
         now = self._clock()
         plan = self._plan(draft, release, now)
+        needs = self._needs(release.model, plan)
         shadow = shadow_policy(draft.gate, self._expected_agreement(release.model, release.version))
         with self._db.write() as connection:
             self._check_overlap(connection, release, plan)
@@ -104,7 +109,7 @@ class Rollouts:
             }
             waves, deployments = _wave_rows(head, plan), _deployment_rows(head, plan)
             if not dry_run:
-                self._keep(connection, head, waves, deployments)
+                self._keep(connection, head, waves, deployments, needs)
                 self._tell(connection, principal, "rollout.started", head["id"], release=release.id, group=draft.group)
         return records.record(head, waves, deployments)
 
@@ -150,10 +155,10 @@ class Rollouts:
             return records.read_all(connection, id)[0]
 
     def orders_for(
-        self, device: str, states: tuple[ModelState, ...]
+        self, device: str, states: tuple[ModelState, ...], pace: Pace
     ) -> tuple[tuple[Install, ...], tuple[Rollback, ...]]:
         """What `device` shall install and give up, given what it reports; the same answer until something changes."""
-        return self._offers.orders_for(device, states)
+        return self._offers.orders_for(device, states, pace)
 
     def on_report(self, connection: sa.Connection, device: str, report: InstallReport) -> bool:
         """Take in how an install ended, in the caller's transaction; False for what is known already or not ours."""
@@ -169,6 +174,14 @@ class Rollouts:
         offers = [Offer(package, self._packages.manifest(package.manifest_sha256)) for package in release.packages]
         canaries = reachable({device.id: device.last_seen_at for device in devices}, draft.gate.patience_s, now)
         return make_plan(draft, release, offers, devices, canaries, self._rolled_back(release))
+
+    def _needs(self, model: str, plan: Plan) -> Counter[tuple[str, str]]:
+        """How many devices of the plan run which package and shall get which other one."""
+        needs: Counter[tuple[str, str]] = Counter()
+        for device, states in self._fleet.states(list(plan.offers)).items():
+            running = (state.manifest_sha256 for state in states if state.model == model and state.manifest_sha256)
+            needs.update((base, plan.offers[device].package.manifest_sha256) for base in running)
+        return needs
 
     def _rolled_back(self, release: ReleaseRecord) -> set[str]:
         of = table.deployment.c
@@ -198,12 +211,14 @@ class Rollouts:
         head: dict[str, Any],
         waves: list[dict[str, Any]],
         deployments: list[dict[str, Any]],
+        needs: Mapping[tuple[str, str], int],
     ) -> None:
         connection.execute(sa.insert(table.rollout).values(head))
         connection.execute(sa.insert(table.wave), waves)
         connection.execute(sa.insert(table.deployment), deployments)
         if head["deltas_due_at"]:
-            self.waves.start_deltas(connection, head["id"])
+            why = f"deltas for the devices of rollout {head['id']}"
+            self._ways.start(connection, head["release"], needs, id=head["id"] + DELTAS, why=why)
         self.waves.start(connection, head["id"], 1)
 
     def _rehearse(self, id: str, wanted: RolloutState) -> RolloutRecord:
@@ -223,8 +238,12 @@ class Rollouts:
         self.waves.wake(connection, id)
 
     def _on_run_ended(self, event: Event) -> None:
-        """A wave whose run failed or was cancelled would stand still unseen: pause its rollout, saying so."""
+        """Deltas are made, or will not be: wave 1 need not wait any longer. A wave whose run failed or was cancelled
+        would stand still unseen: pause its rollout, saying so.
+        """
         state = event.data.get("state")
+        if event.subject.endswith(DELTAS):
+            self.waves.end_deltas(event.subject.removesuffix(DELTAS))
         if state not in (RunState.FAILED, RunState.CANCELLED):
             return
         query = (
@@ -309,6 +328,7 @@ def _deployment(
         "updated_at": head["created_at"],
         "offered_at": None,
         "agreement": None,
+        "planned_bytes": 0,
         "received_bytes": 0,
         "full_bytes": 0,
         "used_delta": False,

@@ -59,6 +59,7 @@ deployment = sa.Table(
     sa.Column("updated_at", sa.Float, nullable=False),
     sa.Column("offered_at", sa.Float),
     sa.Column("agreement", sa.Float),
+    sa.Column("planned_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("received_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("full_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("used_delta", sa.Boolean, nullable=False, default=False),

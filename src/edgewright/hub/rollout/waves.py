@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,6 @@ from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.model import (
     BROKEN,
-    OPEN,
     UNFINISHED,
     Action,
     Decision,
@@ -58,7 +56,6 @@ class Waves:
         self._packages = packages
         self._listening_since = clock()
         jobs.define("wave", self._run_wave, is_heavy=False)
-        jobs.define("deltas", self._run_deltas)
 
     def start(self, connection: sa.Connection, rollout: str, number: int, attempt: int = 1) -> None:
         """Start the run of a wave in this transaction; the same attempt again changes nothing."""
@@ -78,11 +75,6 @@ class Waves:
         wave = connection.execute(_unfinished(rollout)).first()
         if wave is not None and wave.run:
             after_commit(connection, lambda: self._jobs.wake(wave.run))
-
-    def start_deltas(self, connection: sa.Connection, rollout: str) -> None:
-        """Start to make the deltas that this rollout's devices can use; wave 1 waits for them, within a bound."""
-        why = f"deltas for the devices of rollout {rollout}"
-        self._jobs.start(connection, "deltas", rollout, {"rollout": rollout}, id=f"{rollout}-deltas", why=why)
 
     def tick(self, rollout: str, number: int, attempt: int) -> dict[str, str]:
         """Look at a wave once and do what its gate says, in one transaction; a second time changes nothing.
@@ -106,22 +98,6 @@ class Waves:
             self._act(connection, head, number, decision, now)
         return {"action": decision.action, "reason": decision.reason}
 
-    def make_deltas(self, rollout: str) -> int:
-        """Make the deltas from what this rollout's devices hold to what they shall get; returns for how many."""
-        with self._db.read() as connection:
-            model = rollout_row(connection, rollout)["model"]
-            of = table.deployment.c
-            query = sa.select(of.device, of.manifest_sha256).where(of.rollout == rollout, of.state.in_(OPEN))
-            manifest_of = {row.device: row.manifest_sha256 for row in connection.execute(query)}
-        bases: dict[str, set[str]] = defaultdict(set)
-        for device, states in self._fleet.states(list(manifest_of)).items():
-            held = (state.held_manifests for state in states if state.model == model)
-            bases[manifest_of[device]].update(sha256 for slots in held for sha256 in slots)
-        for manifest_sha256, packages in sorted(bases.items()):
-            if packages:
-                self._packages.ensure_deltas(packages, self._packages.manifest(manifest_sha256))
-        return len(bases)
-
     def end_deltas(self, rollout: str) -> None:
         """Say that deltas are made, or will not be: wave 1 need not wait any longer."""
         with self._db.write() as connection:
@@ -141,14 +117,6 @@ class Waves:
                 context.report(shown, state=RunState.WAITING)
             context.wait(hold_s(tick))
             tick += 1
-
-    def _run_deltas(self, context: RunContext) -> dict[str, Any]:
-        rollout = context.args["rollout"]
-        try:
-            made = context.step("make", self.make_deltas, rollout)
-        finally:
-            context.step("end", self.end_deltas, rollout)
-        return {"rollout": rollout, "packages": made}
 
     def _devices(self, rollout: str, number: int) -> list[str]:
         of = table.deployment.c

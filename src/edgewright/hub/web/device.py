@@ -96,7 +96,7 @@ class DeviceDoors:
         hub, device = self._hub, self._device(call)
         check_in = read_json(call.body, CheckIn, "a check-in")
         hub.fleet.check_in(device, check_in)
-        installs, rollbacks = hub.rollouts.orders_for(device, check_in.models)
+        installs, rollbacks = hub.rollouts.orders_for(device, check_in.models, check_in.pace)
         running = [state.model for state in check_in.models if state.counter]
         order = Order(
             device=device,

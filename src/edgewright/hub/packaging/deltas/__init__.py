@@ -1,6 +1,6 @@
 """Deltas: which ones pay for a device, which ones the fleet needs, and how they are made and kept."""
 
-from edgewright.hub.packaging.deltas.planning import Plan, plan_fetches
-from edgewright.hub.packaging.deltas.store import DeltaRow, Deltas
+from edgewright.hub.packaging.deltas.planning import FETCH_BYTES, MAX_FETCHES, Plan, plan_fetches
+from edgewright.hub.packaging.deltas.service import Deltas, Limits
 
-__all__ = ["DeltaRow", "Deltas", "Plan", "plan_fetches"]
+__all__ = ["FETCH_BYTES", "MAX_FETCHES", "Deltas", "Limits", "Plan", "plan_fetches"]
