@@ -48,7 +48,7 @@ def test_the_api_page_names_every_door_of_devices():
     named = re.findall(rf"^\| `([A-Z]+ {PREFIX}\w+)", (REFERENCE / "api.md").read_text(), re.MULTILINE)
 
     assert set(named) == doors
-    assert len(doors) == 7
+    assert len(doors) == 8
 
 
 def test_the_table_of_errors_is_the_tree_of_errors():

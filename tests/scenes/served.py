@@ -1,0 +1,83 @@
+"""A hub behind a real port, with one device that may fetch blobs; run as a program, a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.agent.link import BlobLine, Link, Patience, Throttle
+from edgewright.contract.api import Role, UserDraft
+from edgewright.hub.app import build_hub
+from edgewright.hub.fleet import table as fleet
+from edgewright.hub.settings import Settings
+from edgewright.hub.web.server import build_app
+from scenes.dashboard import add_device
+
+USER, PASSWORD = "ana", "a long password"
+PATIENCE = Patience(silence_s=10.0, min_bytes_s=100.0, monotonic=time.monotonic)
+
+
+class ServedHub:
+    """`settings` are fields of the hub's Settings."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.hub = build_hub(Settings(dir=folder, **settings))
+        self.key = Ed25519PrivateKey.generate()
+        with self.hub.db.write() as connection:
+            self.device = add_device(connection, "lane")
+            public = self.key.public_key().public_bytes_raw()
+            connection.execute(sa.update(fleet.device).values(public_key=public))
+        roles = (Role.ENGINEER, Role.OPERATOR)
+        self.hub.people.create("test", UserDraft(name=USER, password=PASSWORD, roles=roles))
+        config = uvicorn.Config(build_app(self.hub), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+        self._socket = config.bind_socket()
+        self._socket.listen(64)
+        self.port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+
+    def line(self, url: str = "") -> BlobLine:
+        """The device's way to the hub's blobs, by another address if one is given."""
+        return line(url or self.url, self.key, self.device)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self.hub.serving.close()
+        self.hub.db.close()
+
+
+def line(url: str, key: Ed25519PrivateKey, device: str) -> BlobLine:
+    link = Link(url, key, device=device, clock=time.time, patience=PATIENCE, talk_s=60.0)
+    throttle = Throttle(0.0, time.monotonic, lambda _: False)
+    return BlobLine(link, throttle=throttle, patience=PATIENCE, measured=lambda *_, **__: None)
+
+
+def load_key(text: str) -> Ed25519PrivateKey:
+    """The key that `main` has printed."""
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
+
+
+def main() -> None:
+    """Serve until standard input ends; the first line printed says where, and with which key."""
+    served = ServedHub(Path(sys.argv[1]))
+    raw = served.key.private_bytes(
+        serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
+    )
+    print(json.dumps({"url": served.url, "key": raw.hex(), "device": served.device}), flush=True)  # noqa: T201
+    sys.stdin.read()
+    served.close()
+
+
+if __name__ == "__main__":
+    main()
