@@ -26,14 +26,14 @@ from edgewright.agent.disk import (
     durable,
     policy,
 )
-from edgewright.agent.install import Fetcher, Patch, Source, misfit
+from edgewright.agent.install import Fetcher, Patch, Source, lack, misfit
 from edgewright.agent.states import ModelRecord, Step, candidate_of
 from edgewright.agent.system import logs
 from edgewright.agent.trial import Line, ShadowDone, ShadowReady, Trial, TrialResult, Trials, judge_shadow
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Install, Rollback, Shadow
-from edgewright.contract.report import Capabilities, Fault, ModelState, Outcome
+from edgewright.contract.report import Capabilities, Fault, ModelState, Outcome, Pace
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Equipment:
     clock: Callable[[], float]  # seconds since the epoch, as the device believes
     monotonic: Callable[[], float]
     is_pausing: Callable[[], bool]  # whether a download shall give way to the loop
+    pace: Callable[[], Pace] = Pace  # what bytes cost this device, as it measured
 
 
 class Machine:
@@ -93,9 +94,8 @@ class Machine:
         if not self.wants(install):
             return
         self._fetcher.keep_manifest(data)
-        record = states.begin(
-            self.record, install, len(data), misfit(manifest, self._equipment.measure(), install.fetches)
-        )
+        refusal = misfit(manifest, self._equipment.measure(), install.fetches) or lack(manifest, self._counter_of)
+        record = states.begin(self.record, install, len(data), refusal)
         candidate = candidate_of(record)
         full_bytes = len(data) + sum(file.size_bytes for file in manifest.files)
         candidate = msgspec.structs.replace(
@@ -140,6 +140,12 @@ class Machine:
         if self._trial is not None:
             self._end_trial()
             self._save(states.disarm(self.record))
+
+    def _counter_of(self, model: str) -> int:
+        """The release of another model that serves on this device; 0 for none."""
+        record, _ = ModelFolder(self._equipment.root / "models" / model, model).load()
+        active = states.active_slot(record)
+        return active.counter if active else 0
 
     def state(self) -> ModelState:
         """What a check-in says of this model."""

@@ -25,6 +25,7 @@ MAX_FILES = 20_000
 MAX_PACKAGE_BYTES = 16 * 1024**3
 MAX_DEPENDENCIES = 32
 MAX_ROW_ELEMENTS = 2**28
+MAX_LABELS_BYTES = 4 * 1024**2
 RESERVED_NAMES = frozenset({"manifest.json", "committed"})
 """What a slot holds beside the files of its package."""
 
@@ -191,6 +192,15 @@ def check_files(files: tuple[File, ...]) -> None:
     roles = Counter(file.role for file in files if file.role is not Role.ASSET)
     double = next((role for role, count in roles.items() if count > 1), "")
     _require(not double, "files.role", f"a package has one {double} file at most")
+
+
+def read_labels(data: bytes) -> tuple[str, ...]:
+    """The class names in a labels file: UTF-8 text, the name of class i in line i. Raises HostileInput."""
+    _require(len(data) <= MAX_LABELS_BYTES, "labels", f"a labels file has at most {MAX_LABELS_BYTES} bytes")
+    try:
+        return tuple(data.decode().removesuffix("\n").split("\n")) if data else ()
+    except UnicodeDecodeError as error:
+        raise HostileInput("the labels file is not UTF-8", field="labels") from error
 
 
 def digest(data: bytes) -> str:

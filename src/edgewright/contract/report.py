@@ -19,6 +19,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     runtimes: dict[str, str]
     agent_version: str
     python: str = ""
+    hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings, the most particular first
 
 
 class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,9 @@ NAME = "agent.json"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the agent behaves. `bandwidth_bytes_s` 0 means no limit; `skew_s` is how far the clock may be off.
+    """How the agent behaves. `bandwidth_bytes_s` 0 means no limit.
+
+    `skew_s` is how far the device's clock may be off; null says that it has none, and then the hub's is believed.
 
     The hub may be silent for `timeout_s`, must send `min_bytes_s` a second on average, and a check-in with all that
     it needs ends within `talk_s`.
@@ -22,14 +24,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     poll_s: float = 30.0
     window_s: float = 60.0
     bandwidth_bytes_s: float = 0.0
+    is_metered: bool = False  # each byte costs money
     max_back_off_s: float = 600.0  # and never above twenty polls
     timeout_s: float = 15.0
     min_bytes_s: float = 100.0
     talk_s: float = 120.0
     trial_timeout_s: float = 300.0
-    skew_s: float = 300.0
+    skew_s: float | None = 300.0
     spool_max_bytes: int = 64 * 1024 * 1024
     batch_max_bytes: int = 1024 * 1024
+    hardware_ids: tuple[str, ...] = ()  # where the machine does not tell its own, as in a container
 
     @property
     def longest_wait_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from edgewright.agent.install.download import Source
 from edgewright.agent.install.fetch import Fetcher
-from edgewright.agent.install.fit import misfit
+from edgewright.agent.install.fit import lack, misfit
 from edgewright.agent.install.patch import Patch, apply_delta, timed
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Patch",
     "Source",
     "apply_delta",
+    "lack",
     "misfit",
     "timed",
 ]

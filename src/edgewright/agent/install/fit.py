@@ -1,6 +1,8 @@
-"""Whether a package fits this machine: architecture, runtime, disk. Pure."""
+"""Whether a package fits this machine: architecture, hardware ids, runtime, disk, the other models. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from edgewright.agent.install.fetch import needed_bytes
 from edgewright.contract.manifest import Manifest
@@ -12,6 +14,9 @@ def misfit(manifest: Manifest, device: Capabilities, fetches: tuple[Fetch, ...] 
     """Why the package cannot run here, or cannot come here by those deltas ('' where it can)."""
     if device.arch not in manifest.hardware:
         return f"the package is for {', '.join(manifest.hardware)}; this device is {device.arch}"
+    if manifest.hardware_ids and set(manifest.hardware_ids).isdisjoint(device.hardware_ids):
+        found = ", ".join(device.hardware_ids) or "without a hardware id"
+        return f"the package is for {', '.join(manifest.hardware_ids)}; this device is {found}"
     runtime = manifest.runtime
     version = device.runtimes.get(runtime.name)
     if version is None:
@@ -21,4 +26,17 @@ def misfit(manifest: Manifest, device: Capabilities, fetches: tuple[Fetch, ...] 
     needed = needed_bytes(manifest, fetches)
     if device.disk_free_bytes < needed:
         return f"the install needs {needed} bytes of disk, {device.disk_free_bytes} are free"
+    return ""
+
+
+def lack(manifest: Manifest, counter_of: Callable[[str], int]) -> str:
+    """Which other model that the package needs does not serve here yet ('' for none).
+
+    `counter_of` gives the release counter of what serves of a model; 0 where nothing does.
+    """
+    for needed in manifest.dependencies:
+        counter = counter_of(needed.model)
+        if counter < needed.minimum_counter:
+            found = f"release {counter} serves" if counter else "it is not here"
+            return f"the package needs {needed.model} from release {needed.minimum_counter} on; {found}"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -12,9 +13,16 @@ from edgewright import __version__, plugins
 from edgewright.agent.runtimes import GROUP
 from edgewright.contract.report import Capabilities
 
+DEVICE_TREE = Path("/proc/device-tree")
+MAX_COMPATIBLE_BYTES = 4096
+MAX_HARDWARE_IDS = 32
 
-def measure(folder: Path) -> Capabilities:
-    """This machine as it is now; `folder` lies on the disk that the slots use."""
+
+def measure(folder: Path, hardware_ids: Sequence[str] = ()) -> Capabilities:
+    """This machine as it is now; `folder` lies on the disk that the slots use.
+
+    `hardware_ids` are those that people have set, which count where the machine does not tell any (in a container).
+    """
     return Capabilities(
         arch=platform.machine(),
         cores=os.cpu_count() or 1,
@@ -23,7 +31,20 @@ def measure(folder: Path) -> Capabilities:
         runtimes=_installed_runtimes(),
         agent_version=__version__,
         python=platform.python_version(),
+        hardware_ids=read_hardware_ids(DEVICE_TREE) or tuple(hardware_ids),
     )
+
+
+def read_hardware_ids(device_tree: Path) -> tuple[str, ...]:
+    """The machine's `compatible` strings, the most particular first; none where no devicetree describes it.
+
+    Devicetree Specification 0.4, section 2.3.1: strings that end in a zero byte.
+    """
+    try:
+        words = (device_tree / "compatible").read_bytes()[:MAX_COMPATIBLE_BYTES].split(b"\0")
+        return tuple(word.decode("ascii") for word in words if word)[:MAX_HARDWARE_IDS]
+    except (OSError, UnicodeDecodeError):
+        return ()
 
 
 def _installed_runtimes() -> dict[str, str]:

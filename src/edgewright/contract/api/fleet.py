@@ -41,6 +41,7 @@ class DeviceRecord(msgspec.Struct, frozen=True, kw_only=True):
     is_revoked: bool
     models: tuple[DeviceModel, ...] = ()
     backlog: int = 0
+    hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings
 
 
 class GroupDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -198,6 +198,7 @@ class Automate:
             lineage=lineage,
             metrics=trained["metrics"],
             task=pipeline.task,
+            files=self._registry.version(draft.model, draft.parent).files if draft.parent else (),
         )
         principal = Principal(name=context.args["principal"], roles=())
         return self._registry.register(principal, draft.model, version_draft).version

@@ -188,9 +188,11 @@ def check_enrol_request(request: EnrolRequest) -> None:
         raise HostileInput(f"an Ed25519 key has 32 bytes, this one {len(request.public_key)}", field="public_key")
     machine = request.capabilities
     texts = [request.name, machine.arch, machine.agent_version, machine.python]
-    texts += [text for item in machine.runtimes.items() for text in item]
-    if len(machine.runtimes) > 32 or not all(_PLAIN.fullmatch(text) for text in texts):
-        raise HostileInput("names are at most 100 plain characters, runtimes at most 32", field="capabilities")
+    texts += [text for item in machine.runtimes.items() for text in item] + list(machine.hardware_ids)
+    if max(len(machine.runtimes), len(machine.hardware_ids)) > 32 or not all(_PLAIN.fullmatch(text) for text in texts):
+        raise HostileInput(
+            "names are at most 100 plain characters, runtimes and hardware ids at most 32", field="capabilities"
+        )
     sizes = (machine.cores, machine.ram_bytes, machine.disk_free_bytes)
     if not all(0 <= size < 2**62 for size in sizes):
         raise HostileInput("cores and bytes of a machine are not negative", field="capabilities")

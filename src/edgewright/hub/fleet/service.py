@@ -276,9 +276,10 @@ class Fleet:
         self, row: sa.RowMapping, states: tuple[ModelState, ...], wanted: Mapping[str, Desired]
     ) -> DeviceRecord:
         seen = self._reported.newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"]))
-        plain = ("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "agent_version", "enrolled_at")
+        plain = ("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "hardware_ids", "agent_version")
         return DeviceRecord(
             **{name: row[name] for name in plain},
+            enrolled_at=row["enrolled_at"],
             is_revoked=row["is_revoked"],
             last_seen_at=seen.at,
             backlog=seen.backlog,
@@ -317,6 +318,7 @@ def _device_row(request: EnrolRequest, claim: Any, now: float) -> dict[str, Any]
         "ram_bytes": machine.ram_bytes,
         "disk_free_bytes": machine.disk_free_bytes,
         "runtimes": machine.runtimes,
+        "hardware_ids": machine.hardware_ids,
         "agent_version": machine.agent_version,
         "python": machine.python,
         "enrolled_at": now,

@@ -42,13 +42,15 @@ class Constraints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A kind of hardware. Zeros and empty strings stand for what is not known or does not apply.
 
-    `arch` lists machine names as `uname -m` prints them; `ram_bytes` is what the smallest machine of the kind has.
+    `arch` lists machine names as `uname -m` prints them; where `hardware_ids` is not empty, a device must have one of
+    them too (devicetree `compatible` strings). `ram_bytes` is what the smallest machine of the kind has.
     """
 
     id: str
     title: str
     hardware_class: str = msgspec.field(name="class")
     arch: tuple[str, ...]
+    hardware_ids: tuple[str, ...] = ()
     runtime: Runtime
     dtypes: tuple[str, ...]
     opset: int  # the newest that the oldest allowed runtime reads

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from edgewright.contract.api import VariantRecord, VersionRecord
-from edgewright.contract.manifest import Budgets, File, Manifest, Role, Tolerance, digest
+from edgewright.contract.manifest import Budgets, Dependency, File, Manifest, Role, Tolerance, digest
 from edgewright.hub.optimize.targets import Target
+from edgewright.hub.registry import GOLDEN_FILE, MODEL_FILE, REFERENCE_FILE
 
 MIN_LATENCY_P95_MS = 50.0
 LATENCY_FACTOR = 10.0
@@ -26,6 +27,7 @@ def build_manifest(
     target: Target,
     counter: int,
     size_of: Callable[[str], int],
+    needs: tuple[Dependency, ...] = (),
 ) -> Manifest:
     """The manifest of one package; `size_of` gives a blob's length in bytes by its digest."""
     return Manifest(
@@ -34,13 +36,17 @@ def build_manifest(
         counter=counter,
         target=variant.target,
         hardware=target.arch,
+        hardware_class=target.hardware_class,
+        hardware_ids=target.hardware_ids,
         runtime=target.runtime,
         files=_files(version, variant, size_of),
         contract=version.contract,
         budgets=budgets(variant),
         tolerance=tolerance(variant.recipe),
+        quantisation=variant.quantisation,
         recipe=variant.recipe,
         lineage_sha256=lineage_sha256(version),
+        dependencies=needs,
     )
 
 
@@ -65,10 +71,11 @@ def lineage_sha256(version: VersionRecord) -> str:
 
 def _files(version: VersionRecord, variant: VariantRecord, size_of: Callable[[str], int]) -> tuple[File, ...]:
     wanted = (
-        ("model.onnx", Role.MODEL, variant.sha256),
-        ("golden.safetensors", Role.GOLDEN, variant.golden_sha256),
-        ("reference.bin", Role.REFERENCE, version.reference_sha256),
+        (MODEL_FILE, Role.MODEL, variant.sha256),
+        (GOLDEN_FILE, Role.GOLDEN, variant.golden_sha256),
+        (REFERENCE_FILE, Role.REFERENCE, version.reference_sha256),
     )
-    return tuple(
+    made_here = tuple(
         File(name=name, role=role, sha256=sha256, size_bytes=size_of(sha256)) for name, role, sha256 in wanted if sha256
     )
+    return made_here + version.files

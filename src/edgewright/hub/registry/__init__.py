@@ -1,8 +1,25 @@
 """Registry: models, versions, variants and the blobs they are made of."""
 
 from edgewright.hub.registry.blobs import Blobs
-from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
+from edgewright.hub.registry.model import (
+    GOLDEN_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    UnknownModel,
+    UnknownVersion,
+    check_name,
+)
 from edgewright.hub.registry.rows import check_rows
 from edgewright.hub.registry.service import Registry
 
-__all__ = ["Blobs", "Registry", "UnknownModel", "UnknownVersion", "check_name", "check_rows"]
+__all__ = [
+    "Blobs",
+    "GOLDEN_FILE",
+    "MODEL_FILE",
+    "REFERENCE_FILE",
+    "Registry",
+    "UnknownModel",
+    "UnknownVersion",
+    "check_name",
+    "check_rows",
+]

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
+from edgewright.contract.manifest import File, Role, check_files
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+MODEL_FILE, GOLDEN_FILE, REFERENCE_FILE = "model.onnx", "golden.safetensors", "reference.bin"
+"""What packages call the files that the hub makes."""
+
+FILE_ROLES = (Role.LABELS, Role.PREPROCESSING, Role.ASSET)
+"""What people may add to a version."""
 
 
 class UnknownModel(NotFound):
@@ -28,3 +37,20 @@ def check_name(name: str, field: str) -> str:
             hint="A name has 1 to 40 lower-case letters, digits and '-', and begins with a letter.",
         )
     return name
+
+
+def check_version_files(files: tuple[File, ...]) -> None:
+    """Raise InvalidInput unless these files can go into packages beside those that the hub makes."""
+    for file in files:
+        if file.role not in FILE_ROLES:
+            hint = f"Choose one of {', '.join(FILE_ROLES)}."
+            raise InvalidInput(f"{file.name} cannot be the {file.role} file", field="files.role", hint=hint)
+    try:
+        check_files((*files, *_made_here()))
+    except HostileInput as error:
+        raise InvalidInput(f"these files cannot lie in one package: {error.message}", field=error.field) from error
+
+
+def _made_here() -> Iterable[File]:
+    roles = {MODEL_FILE: Role.MODEL, GOLDEN_FILE: Role.GOLDEN, REFERENCE_FILE: Role.REFERENCE}
+    return (File(name=name, role=role, sha256="", size_bytes=0) for name, role in roles.items())

@@ -12,6 +12,8 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract.api import ModelRecord, VariantRecord, VersionDraft, VersionRecord
+from edgewright.contract.errors import HostileInput, InvalidInput
+from edgewright.contract.manifest import MAX_LABELS_BYTES, File, Role, read_labels
 from edgewright.contract.tensors import Contract, refine
 from edgewright.hub.children import ask
 from edgewright.hub.db import Database
@@ -20,7 +22,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.registry import table
 from edgewright.hub.registry.blobs import Blobs
 from edgewright.hub.registry.inspect import confirm_contract, inspect_source
-from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name
+from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name, check_version_files
 from edgewright.hub.registry.reference import ReferenceAnswer, ReferenceQuestion
 
 REFERENCE_TIMEOUT_S = 120.0
@@ -55,6 +57,9 @@ class Registry:
         Raises InvalidInput for a source or a contract that will not do, UnknownBlob, UnknownVersion (of the parent).
         """
         check_name(name, "model")
+        check_version_files(draft.files)
+        for file in draft.files:
+            self._check_file(file)
         source = self._blobs.path(draft.source_sha256)
         contract = self._contract(source, draft)
         if draft.lineage.parent:
@@ -75,6 +80,7 @@ class Registry:
                 created_at=self._clock(),
                 created_by=principal.name,
                 reference_sha256=self._blobs.put_bytes(reference) if reference and not dry_run else "",
+                files=draft.files,
             )
             if not dry_run:
                 self._save(principal, record)
@@ -128,6 +134,14 @@ class Registry:
         self._audit.record(connection, "hub", "variant.add", subject, sha256=record.sha256, recipe=list(record.recipe))
         self._events.record(connection, "registry.variant_added", subject)
 
+    def _check_file(self, file: File) -> None:
+        size_bytes = self._blobs.size(file.sha256)
+        if size_bytes != file.size_bytes:
+            message = f"{file.name} has {size_bytes} bytes, not {file.size_bytes}"
+            raise InvalidInput(message, field="files.size_bytes")
+        if file.role is Role.LABELS:
+            _read_labels(self._blobs.path(file.sha256))
+
     def _contract(self, source: Path, draft: VersionDraft) -> Contract:
         facts = inspect_source(source)
         if draft.contract is None:
@@ -177,6 +191,16 @@ class Registry:
                 connection, principal.name, "version.register", subject, source_sha256=record.source_sha256
             )
             self._events.record(connection, "registry.version_registered", subject)
+
+
+def _read_labels(path: Path) -> None:
+    """Raise InvalidInput for what no device could read."""
+    with path.open("rb") as file:
+        data = file.read(MAX_LABELS_BYTES + 1)
+    try:
+        read_labels(data)
+    except HostileInput as error:
+        raise InvalidInput(error.message, field="files") from error
 
 
 def _versions(connection: sa.Connection, name: str = "") -> dict[str, list[VersionRecord]]:

@@ -50,10 +50,18 @@ def misfit(device: DeviceRecord, manifest: Manifest) -> str:
     version = device.runtimes.get(runtime.name)
     if device.arch not in manifest.hardware:
         return f"needs {' or '.join(manifest.hardware)}, the device is {device.arch}"
+    if manifest.hardware_ids and set(manifest.hardware_ids).isdisjoint(device.hardware_ids):
+        return (
+            f"needs {' or '.join(manifest.hardware_ids)}, the device is {', '.join(device.hardware_ids) or 'unnamed'}"
+        )
     if version is None:
         return f"needs the runtime {runtime.name}, the device has {', '.join(device.runtimes) or 'none'}"
     if not runtime.takes(version):
         return f"needs {runtime.name} from {runtime.minimum} to below {runtime.below}, the device has {version}"
     if 0 < device.ram_bytes < manifest.budgets.memory_bytes:
         return f"needs {manifest.budgets.memory_bytes} bytes of memory, the device has {device.ram_bytes}"
+    serving = {model.model: model.counter for model in device.models}
+    for needed in manifest.dependencies:
+        if serving.get(needed.model, 0) < needed.minimum_counter:
+            return f"needs {needed.model} from release {needed.minimum_counter} on, which does not serve there yet"
     return ""
