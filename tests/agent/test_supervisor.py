@@ -193,7 +193,7 @@ def test_a_record_that_the_hub_refuses_does_not_hold_up_the_others(agent, hub):
 def test_a_device_whose_clock_was_lost_goes_by_the_last_signed_time(agent, hub):
     agent.work()
 
-    time = SignedTime(agent.root, lambda: 0.0)
+    time = SignedTime(agent.root, lambda: 0.0, lambda: 0.0)
 
     assert time.now() == NOW
 
@@ -244,3 +244,11 @@ def test_the_supervisor_carries_no_runtime_no_numpy_and_no_sql():
 
 def _fields(struct) -> dict:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+def test_a_check_in_says_what_bytes_cost_this_device(agent, hub):
+    agent.pace = Pace(download_bytes_s=50_000.0, is_metered=True)
+
+    agent.work()
+
+    assert hub.check_ins[-1].pace == agent.pace

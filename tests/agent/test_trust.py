@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from edgewright.agent.link.refresh import Repository as Client
 from edgewright.agent.link.refresh import load_role, refresh
@@ -98,6 +98,15 @@ class Origin:
         for name in names:
             metadata.sign(self.operator.signer(name), append=True)
         (self.tuf / f"{metadata.signed.version}.root.json").write_bytes(metadata.to_bytes())
+
+    def replace_timestamp_key(self) -> CryptoSigner:
+        """Publish a root that names another timestamp key, and return that key."""
+        fresh = CryptoSigner.generate_ed25519()
+        root = Metadata[Root].from_bytes(self.repository.root_bytes()).signed
+        root.revoke_key(self.keys.timestamp.public_key.keyid, "timestamp")
+        root.add_key(fresh.public_key, "timestamp")
+        self.next_root(keys=root.keys, roles=root.roles)
+        return fresh
 
 
 def a_manifest(model: str, counter: int) -> Manifest:
@@ -297,18 +306,16 @@ def test_a_hub_s_online_keys_cannot_make_a_release(origin, disk):
     role.signed.version = 2
     role.sign(origin.keys.snapshot)
     origin.put({"2.release-digits.json": role.to_bytes()})
-    origin.repository._republish({"release-digits": 2}, NOW)
+    snapshot = Metadata[Snapshot].from_bytes(origin.files()["2.snapshot.json"]).signed
+    snapshot.meta["release-digits.json"] = MetaFile.from_data(2, role.to_bytes(), ["sha256"])
+    publish_snapshot(origin, snapshot)
 
     with pytest.raises(HostileInput, match="release-digits was signed by 0/1 keys"):
         sees(origin, disk)
 
 
 def test_root_follows_a_chain_of_rotations(origin, disk):
-    fresh = CryptoSigner.generate_ed25519()
-    root = Metadata[Root].from_bytes(origin.repository.root_bytes()).signed
-    root.revoke_key(origin.keys.timestamp.public_key.keyid, "timestamp")
-    root.add_key(fresh.public_key, "timestamp")
-    origin.next_root(keys=root.keys, roles=root.roles)
+    fresh = origin.replace_timestamp_key()
     origin.next_root(names=("root-2", "root-3"))
     origin.resign("timestamp.json", fresh)
 
@@ -337,11 +344,7 @@ def test_a_root_that_skips_a_version_is_refused(origin, disk):
 def test_a_new_timestamp_key_lets_versions_begin_again(origin, disk):
     origin.release(1)
     sees(origin, disk)
-    fresh = CryptoSigner.generate_ed25519()
-    root = Metadata[Root].from_bytes(origin.repository.root_bytes()).signed
-    root.revoke_key(origin.keys.timestamp.public_key.keyid, "timestamp")
-    root.add_key(fresh.public_key, "timestamp")
-    origin.next_root(keys=root.keys, roles=root.roles)
+    fresh = origin.replace_timestamp_key()
     origin.resign("timestamp.json", fresh, version=1)
 
     trusted = sees(origin, disk)

@@ -42,7 +42,7 @@ class Agent:
         self.line = BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=pace.downloaded)
         settings = Settings(poll_s=30.0)
         chance = Chance(uniform=lambda low, high: high)
-        signed_time = SignedTime(root, lambda: hub.now)
+        signed_time = SignedTime(root, lambda: hub.now, lambda: hub.now)
         self.check_ins = Schedule(lambda: self.ticks, chance, 600.0)
         self.trials = Verdicts(*GOOD)
         equipment = Equipment(
@@ -57,7 +57,7 @@ class Agent:
             monotonic=lambda: self.ticks,
             is_pausing=self.check_ins.is_due,
         )
-        exchange = Exchange(root, identity, self.link, settings, signed_time)
+        exchange = Exchange(root, identity, self.link, settings, signed_time, equipment.reports)
         stop.wait = self._wait
         self.supervisor = Supervisor(exchange, equipment, self.check_ins, chance=chance, stop=stop)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgewright.agent.supervisor import Supervisor
     from edgewright.agent.system import Stop
 
-OPTIONS = ("poll_s", "window_s", "bandwidth_bytes_s")
+OPTIONS = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered")
 
 
 class FolderInUse(Conflict):
@@ -101,25 +101,26 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
     from edgewright.agent.trial import Workers
 
     settings = _settings(root, chosen)
-    signed_time, chance = SignedTime(root, time.time), Chance()
+    signed_time, chance = SignedTime(root, time.time, time.monotonic), Chance()
     identity, link = _identify(root, chosen, settings, signed_time.now)
     throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
     patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
-    pace = PaceMeter(root)
+    meter = PaceMeter(root, is_metered=settings.is_metered)
     check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s)
     equipment = Equipment(
         root=root,
         settings=settings,
-        source=BlobLine(link, throttle=throttle, patience=patience, measured=pace.downloaded),
-        patch=timed(apply_delta, pace.applied, time.monotonic),
+        source=BlobLine(link, throttle=throttle, patience=patience, measured=meter.downloaded),
+        patch=timed(apply_delta, meter.applied, time.monotonic),
         trials=Workers(),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
         monotonic=time.monotonic,
         is_pausing=lambda: stop.is_requested or check_ins.is_due(),
+        pace=lambda: meter.pace,
     )
-    exchange = Exchange(root, identity, link, settings, signed_time)
+    exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports)
     return Supervisor(exchange, equipment, check_ins, chance=chance, stop=stop)
 
 
@@ -192,6 +193,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--window-s", type=float, help="seconds that a profile's window covers (60)")
     verb.add_argument(
         "--bandwidth-bytes-s", type=float, help="the most bytes a second that downloads may take (no limit)"
+    )
+    verb.add_argument(
+        "--metered",
+        dest="is_metered",
+        action=argparse.BooleanOptionalAction,
+        help="each byte of this line costs money: fewest bytes before least time (no)",
     )
     verb = verbs.add_parser("status", help="say what is on this device")
     verb.set_defaults(act=status)

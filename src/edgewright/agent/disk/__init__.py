@@ -4,6 +4,7 @@ Beside the names below, `durable`, `policy`, `settings` and `slots` are used as 
 """
 
 from edgewright.agent.disk.durable import FileStore
+from edgewright.agent.disk.floors import Floors
 from edgewright.agent.disk.identity import Identity, NotEnrolled, load_identity, save_identity
 from edgewright.agent.disk.pace import PaceMeter
 from edgewright.agent.disk.policy import Policy, Sampling
@@ -15,6 +16,7 @@ __all__ = [
     "Condition",
     "Entry",
     "FileStore",
+    "Floors",
     "Identity",
     "MANIFEST",
     "ModelFolder",

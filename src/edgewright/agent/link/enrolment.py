@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.agent.disk import FileStore, Identity, durable, save_identity
+from edgewright.agent.disk import FileStore, Floors, Identity, durable, save_identity
 from edgewright.agent.link.hub import Link
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.report import Capabilities, EnrolRequest
@@ -50,7 +50,8 @@ def enrol(
     """
     public_key = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     reply = link.enrol(EnrolRequest(claim=claim, public_key=public_key, name=name, capabilities=measure()))
-    FileStore(root / "tuf").write("root.json", reply.root)
+    for place in (Floors(root), FileStore(root / "tuf")):
+        place.write("root.json", reply.root)
     identity = Identity(device=reply.device, hub=hub, name=name, labels=reply.labels)
     save_identity(root, identity)
     return identity

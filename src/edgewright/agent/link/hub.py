@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import math
 import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -66,18 +65,22 @@ class Link:
         self._clock = clock
         self._patience = patience
         self._talk_s = talk_s
-        self._ends_at = math.inf
+        self._ends_at: float | None = None
         self._connection: TimedConnection | None = None
         self._token = ""
 
     @contextlib.contextmanager
-    def talk(self) -> Iterator[None]:
-        """All that is asked in here is one talk; without, every request is one."""
-        self._ends_at = self._patience.monotonic() + self._talk_s
+    def talk(self, signed_bytes: int = 0) -> Iterator[None]:
+        """All that is asked in here is one talk, with time besides for `signed_bytes`, a length that people signed.
+
+        Without, every request is a talk.
+        """
+        now = self._patience.monotonic()
+        self._ends_at = now + self._talk_s + signed_bytes / self._patience.min_bytes_s
         try:
             yield
         finally:
-            self._ends_at = math.inf
+            self._ends_at = None
 
     def enrol(self, request: EnrolRequest) -> EnrolReply:
         """Make this device known with a claim token."""
@@ -175,7 +178,8 @@ class Link:
         return response.status, data
 
     def _begin(self) -> Deadline:
-        return self._patience.begin(min(self._ends_at, self._patience.monotonic() + self._talk_s))
+        alone = self._patience.monotonic() + self._talk_s
+        return self._patience.begin(alone if self._ends_at is None else self._ends_at)
 
     def _path(self, door: str) -> str:
         return self._url.path.rstrip("/") + API + door
