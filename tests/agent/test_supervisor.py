@@ -19,7 +19,7 @@ from edgewright.agent.states import Step
 from edgewright.agent.status import read_status
 from edgewright.contract.errors import NotAllowed, Unreachable
 from edgewright.contract.order import FORMAT, Collect, Rollback
-from edgewright.contract.report import Fault, InstallReport, Outcome
+from edgewright.contract.report import Fault, InstallReport, Outcome, Pace
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,17 @@ def test_an_order_is_carried_out_and_reported(agent, hub):
     assert Spool(agent.root / "spool").backlog() == 0
     assert hub.check_ins[-1].models[0].counter == 1
     assert hub.check_ins[-1].models[0].held_manifests == (hub.installs[0].manifest_sha256,)
+
+
+def test_a_check_in_says_what_the_device_has_measured(agent, hub):
+    agent.work()
+    before = hub.check_ins[-1].pace
+    hub.release(1)
+
+    agent.work()
+
+    assert before == Pace()
+    assert hub.check_ins[-1].pace.request_s > 0
 
 
 def test_nothing_new_costs_one_short_answer(agent, hub):
@@ -244,11 +255,3 @@ def test_the_supervisor_carries_no_runtime_no_numpy_and_no_sql():
 
 def _fields(struct) -> dict:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
-
-
-def test_a_check_in_says_what_bytes_cost_this_device(agent, hub):
-    agent.pace = Pace(download_bytes_s=50_000.0, is_metered=True)
-
-    agent.work()
-
-    assert hub.check_ins[-1].pace == agent.pace

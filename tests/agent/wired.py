@@ -32,14 +32,14 @@ class Agent:
         self.ticks = 0.0
         stop = Stop()
         key = load_key(root)
-        throttle, pace = Throttle(0, lambda: self.ticks, stop.wait), PaceMeter(root)
+        throttle, meter = Throttle(0, lambda: self.ticks, stop.wait), PaceMeter(root)
         known = {"clock": lambda: hub.now, "patience": PATIENCE, "talk_s": 60.0}
         identity = load_identity(root)
         if identity is None:
             link = Link(url or hub.url, key, device="", **known)
             identity = enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
         self.link = Link(identity.hub, key, device=identity.device, **known)
-        self.line = BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=pace.downloaded)
+        self.line = BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=meter.downloaded)
         settings = Settings(poll_s=30.0)
         chance = Chance(uniform=lambda low, high: high)
         signed_time = SignedTime(root, lambda: hub.now, lambda: hub.now)
@@ -56,6 +56,7 @@ class Agent:
             clock=signed_time.now,
             monotonic=lambda: self.ticks,
             is_pausing=self.check_ins.is_due,
+            pace=lambda: meter.pace,
         )
         exchange = Exchange(root, identity, self.link, settings, signed_time, equipment.reports)
         stop.wait = self._wait

@@ -113,7 +113,7 @@ class Supervisor:
         """Check in and send; whatever the hub answers, the device goes on."""
         try:
             order = self._exchange.check_in(
-                [machine.state() for machine in self._machines.values()], self._chance.nonce()
+                [machine.state() for machine in self._machines.values()], self._chance.nonce(), self._equipment.pace()
             )
             if order is not None:
                 self._order = order
