@@ -178,7 +178,7 @@ def _edit_targets(top: Targets, edit: KeyEdit) -> None:
     roles = _roles(top)
     names = [edit.role]
     if edit.role == EVERY_RELEASE:
-        names = list(roles)
+        names = [name for name, role in roles.items() if _concerns(edit, role.keyids)]
         _edit_new_models(top, edit, {keyid for role in roles.values() for keyid in role.keyids})
     elif edit.role not in roles:
         delegate(top, edit.role.removeprefix(ROLE_PREFIX), *new_model_keys(top))
@@ -192,6 +192,8 @@ def _edit_targets(top: Targets, edit: KeyEdit) -> None:
 def _edit_new_models(top: Targets, edit: KeyEdit, delegated: set[str]) -> None:
     keys, threshold = new_model_keys(top)
     _check_removed(edit, {*keys, *delegated})
+    if not _concerns(edit, keys):
+        return
     facts = {keyid: key.to_dict() for keyid, key in keys.items()}
     edited, needed = _edited(edit, facts), edit.threshold or threshold
     _check_counts(EVERY_RELEASE, len(edited), needed)
@@ -206,6 +208,11 @@ def _edit_delegation(top: Targets, name: str, edit: KeyEdit) -> None:
     keys |= {public.keyid: to_key(public) for public in edit.add}
     _check_counts(name, len(keys), edit.threshold or role.threshold)
     delegate(top, name.removeprefix(ROLE_PREFIX), keys, edit.threshold or role.threshold)
+
+
+def _concerns(edit: KeyEdit, held: Iterable[str]) -> bool:
+    """A key that takes another's place does so where that one was, and gets no say elsewhere."""
+    return not edit.remove or not set(edit.remove).isdisjoint(held)
 
 
 def _roles(top: Targets) -> dict[str, DelegatedRole]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from edgewright.contract.errors import NotFound
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
 from edgewright.hub.data import Data
@@ -18,12 +20,15 @@ from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targets import target as find_target
-from edgewright.hub.packaging import Deltas, Limits, Packaging, Renewal, Repository
+from edgewright.hub.packaging import Deltas, Limits, NoRoot, Packaging, Renewal, Repository
+from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
 from edgewright.hub.rollout import Rollouts
 from edgewright.hub.settings import Settings
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Hub:
     registry: Registry
     optimize: Optimize
     packaging: Packaging
+    key_changes: KeyChanges
     deltas: Deltas
     renewal: Renewal
     fleet: Fleet
@@ -55,10 +61,18 @@ class Hub:
     def start(self) -> None:
         """Begin to work; what a crash cut off goes on where it was."""
         self.blobs.sweep()
-        self.packaging.renew()
+        self._sign_online()
         self.renewal.start()
         self.jobs.launch(self.settings.dir / "runs.sqlite")
         self.events.start()
+
+    def _sign_online(self) -> None:
+        """Without a root that names this hub's keys it begins too: people must be able to sign one that does."""
+        try:
+            self.key_changes.follow()
+            self.packaging.renew()
+        except NoRoot as error:
+            log.error("hub.keys_not_in_root", why=error.message, hint="edgewright keys rotate online")
 
     def stop(self) -> None:
         """Stop; nothing is lost."""
@@ -78,7 +92,8 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     keys = Keys(settings.dir / "keys")
     events = Events(db, clock)
     jobs = Jobs(db, events, clock)
-    audit = Audit(db, clock, keys.audit)
+    repository = Repository(settings.dir / "tuf", keys.timestamp, keys.snapshot)
+    audit = Audit(db, clock, keys.audit, repository.audit_keys)
     blobs = Blobs(settings.dir / "blobs")
     work_dir = settings.dir / "work"
     data = Data(db, events, audit, clock, blobs)
@@ -93,7 +108,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         registry,
         blobs,
         find_target,
-        Repository(settings.dir / "tuf", keys.timestamp, keys.snapshot),
+        repository,
         keys.director,
         settings.approvals_needed,
     )
@@ -127,6 +142,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         registry=registry,
         optimize=optimize,
         packaging=packaging,
+        key_changes=KeyChanges(db, events, audit, clock, repository, keys),
         deltas=deltas,
         renewal=Renewal(packaging.renew),
         fleet=fleet,

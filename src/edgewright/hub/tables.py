@@ -8,7 +8,10 @@ import edgewright.hub.fleet.table
 import edgewright.hub.govern.table
 import edgewright.hub.jobs
 import edgewright.hub.observe.table
+import edgewright.hub.packaging.bundles.table
+import edgewright.hub.packaging.keychanges.table
 import edgewright.hub.packaging.table
+import edgewright.hub.provenance.table
 import edgewright.hub.registry.table
 import edgewright.hub.rollout.table  # noqa: F401
 from edgewright.hub.db import metadata

@@ -37,7 +37,8 @@ class RoleRecord(msgspec.Struct, frozen=True, kw_only=True):
 class KeyEdit(msgspec.Struct, frozen=True, kw_only=True):
     """What changes in one role: `root`, `targets`, `release-<model>`, or `release` for all models, later ones too.
 
-    `remove` names key ids; `threshold` 0 leaves it as it is.
+    `remove` names key ids; `threshold` 0 leaves it as it is. For all models, an edit with `remove` changes those that
+    have such a key, and an edit without it changes all.
     """
 
     role: str

@@ -54,6 +54,7 @@ def overview_of(hub: Hub) -> Overview:
         drift=tuple(hub.observe.status()),
         runs=tuple(hub.jobs.runs(limit=RUNS_SHOWN)),
         audit_entries=hub.audit.count(),
+        roles=tuple(hub.key_changes.roles()),
     )
 
 
