@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from origin import NOW, Disk, Origin
 from power import Power, PowerCut
-from test_trust import NOW, Disk, Origin
 
 from edgewright.agent.disk import Condition, FileStore, Floors
 from edgewright.agent.link.refresh import Repository, refresh
@@ -112,7 +112,7 @@ def test_floors_of_keys_that_were_replaced_count_no_longer(origin, root):
     disk = Disk({"root.json": origin.repository.root_bytes()})
     origin.resign("timestamp.json", origin.keys.timestamp, version=1_000_000)
     refresh(client(root, origin), NOW)
-    fresh = origin.replace_timestamp_key()
+    (fresh,) = origin.replace_keys("timestamp")
     origin.resign("timestamp.json", fresh, version=3)
 
     assert refresh(client(root, origin), NOW).timestamp == refresh(Repository(disk, origin.fetch), NOW).timestamp

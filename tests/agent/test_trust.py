@@ -2,128 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
+from origin import NOW, Disk, Origin, a_manifest
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets
 
 from edgewright.agent.link.refresh import Repository as Client
 from edgewright.agent.link.refresh import load_role, refresh
 from edgewright.agent.trust import read_manifest, read_order
-from edgewright.client.keys import OperatorKeys, ceremony
 from edgewright.contract import manifest as manifests
 from edgewright.contract.envelope import seal
 from edgewright.contract.errors import HostileInput, NotFound
-from edgewright.contract.manifest import Budgets, Manifest, Runtime, Tolerance
-from edgewright.contract.order import PAYLOAD_TYPE, Install, Order
-from edgewright.contract.tensors import Contract
+from edgewright.contract.order import PAYLOAD_TYPE, Order
 from edgewright.contract.trusted import MAX_TIMESTAMP_BYTES, TrustedSet, role_of
-from edgewright.hub.govern import Keys
-from edgewright.hub.packaging.repository import Repository, SignedPayload
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("root.json", "timestamp.json", "snapshot.json", "targets.json", "release-digits.json")
-
-
-class Disk(dict):
-    """The device's store, in memory."""
-
-    def read(self, name: str) -> bytes | None:
-        return self.get(name)
-
-    def write(self, name: str, data: bytes) -> None:
-        self[name] = data
-
-
-class Origin:
-    """A real repository of a hub, with keys at hand to forge what its owner could."""
-
-    def __init__(self, folder: Path) -> None:
-        self.keys = Keys(folder / "keys")
-        self.operator = OperatorKeys(folder / "operator")
-        self.tuf = folder / "tuf"
-        ceremony(folder / "operator", self.tuf, self.keys.public(), NOW)
-        self.repository = Repository(self.tuf, self.keys.timestamp, self.keys.snapshot)
-        self.repository.renew(NOW)
-
-    def release(self, counter: int, model: str = "digits") -> Install:
-        """Sign and publish a package, and say how an order would name it."""
-        data = manifests.encode(a_manifest(model, counter))
-        path = f"{model}/{counter}/cpu-int8.json"
-        payloads = self.repository.draft(model, {path: (len(data), manifests.digest(data))}, NOW)
-        pieces = [SignedPayload(payload, tuple(self.operator.sign(payload))) for payload in payloads]
-        self.repository.publish(pieces, NOW)
-        return Install(
-            deployment="d",
-            model=model,
-            version=1,
-            counter=counter,
-            target_path=path,
-            manifest_sha256=manifests.digest(data),
-            fetches=(),
-        )
-
-    def fetch(self, name: str, max_bytes: int) -> bytes:
-        data = self.repository.file(name)
-        if len(data) > max_bytes:
-            raise HostileInput(f"{name} is too long")
-        return data
-
-    def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.tuf.iterdir()}
-
-    def put(self, files: dict[str, bytes]) -> None:
-        for name, data in files.items():
-            (self.tuf / name).write_bytes(data)
-
-    def resign(self, name: str, signer: CryptoSigner, **changes) -> None:
-        """Change a published file and sign it with `signer` alone."""
-        metadata = Metadata.from_bytes((self.tuf / name).read_bytes())
-        for field, value in changes.items():
-            setattr(metadata.signed, field, value)
-        metadata.sign(signer)
-        (self.tuf / name).write_bytes(metadata.to_bytes())
-
-    def next_root(self, names=("root-1", "root-2"), **changes) -> None:
-        metadata = Metadata[Root].from_bytes(self.repository.root_bytes())
-        metadata.signed.version += 1
-        for field, value in changes.items():
-            setattr(metadata.signed, field, value)
-        metadata.signatures.clear()
-        for name in names:
-            metadata.sign(self.operator.signer(name), append=True)
-        (self.tuf / f"{metadata.signed.version}.root.json").write_bytes(metadata.to_bytes())
-
-    def replace_timestamp_key(self) -> CryptoSigner:
-        """Publish a root that names another timestamp key, and return that key."""
-        fresh = CryptoSigner.generate_ed25519()
-        root = Metadata[Root].from_bytes(self.repository.root_bytes()).signed
-        root.revoke_key(self.keys.timestamp.public_key.keyid, "timestamp")
-        root.add_key(fresh.public_key, "timestamp")
-        self.next_root(keys=root.keys, roles=root.roles)
-        return fresh
-
-
-def a_manifest(model: str, counter: int) -> Manifest:
-    return Manifest(
-        model=model,
-        version=1,
-        counter=counter,
-        target="cpu-int8",
-        hardware=("x86_64",),
-        runtime=Runtime(name="onnxruntime", minimum="1.17", below="2"),
-        files=(),
-        contract=Contract(inputs=(), outputs=()),
-        budgets=Budgets(latency_p95_ms=50.0, memory_bytes=1),
-        tolerance=Tolerance(rtol=0.0, atol=0.0, min_argmax_agreement=1.0),
-        recipe=(),
-        lineage_sha256="0" * 64,
-    )
 
 
 @pytest.fixture
@@ -226,7 +123,7 @@ def test_rollback_of_a_release_role_under_a_new_timestamp_is_refused(origin, dis
     newest = Metadata[Snapshot].from_bytes(origin.files()["3.snapshot.json"]).signed
     before = Metadata[Snapshot].from_bytes(old["2.snapshot.json"]).signed
     newest.meta["release-digits.json"] = before.meta["release-digits.json"]
-    publish_snapshot(origin, newest)
+    origin.publish_snapshot(newest)
 
     with pytest.raises(HostileInput, match="release-digits: version 1 is offered where 2 was trusted"):
         sees(origin, disk)
@@ -237,7 +134,7 @@ def test_a_snapshot_that_forgets_a_role_is_refused(origin, disk):
     sees(origin, disk)
     snapshot = Metadata[Snapshot].from_bytes(origin.files()["2.snapshot.json"]).signed
     del snapshot.meta["release-digits.json"]
-    publish_snapshot(origin, snapshot)
+    origin.publish_snapshot(snapshot)
 
     with pytest.raises(HostileInput, match="it has lost release-digits"):
         sees(origin, disk)
@@ -266,7 +163,7 @@ def test_expiry_of_any_role_stops_updates(origin, disk, name, days):
     origin.resign("timestamp.json", origin.keys.timestamp, expires=later + timedelta(days=1))
     if name == "targets":
         origin.next_root(expires=later + timedelta(days=1))
-        publish_snapshot(origin, Metadata[Snapshot].from_bytes(origin.files()["2.snapshot.json"]).signed, expires=later)
+        origin.publish_snapshot(Metadata[Snapshot].from_bytes(origin.files()["2.snapshot.json"]).signed, expires=later)
 
     with pytest.raises(HostileInput, match=f"{name}: it has expired"):
         sees(origin, disk, later - timedelta(hours=1))
@@ -308,14 +205,14 @@ def test_a_hub_s_online_keys_cannot_make_a_release(origin, disk):
     origin.put({"2.release-digits.json": role.to_bytes()})
     snapshot = Metadata[Snapshot].from_bytes(origin.files()["2.snapshot.json"]).signed
     snapshot.meta["release-digits.json"] = MetaFile.from_data(2, role.to_bytes(), ["sha256"])
-    publish_snapshot(origin, snapshot)
+    origin.publish_snapshot(snapshot)
 
     with pytest.raises(HostileInput, match="release-digits was signed by 0/1 keys"):
         sees(origin, disk)
 
 
 def test_root_follows_a_chain_of_rotations(origin, disk):
-    fresh = origin.replace_timestamp_key()
+    (fresh,) = origin.replace_keys("timestamp")
     origin.next_root(names=("root-2", "root-3"))
     origin.resign("timestamp.json", fresh)
 
@@ -344,7 +241,7 @@ def test_a_root_that_skips_a_version_is_refused(origin, disk):
 def test_a_new_timestamp_key_lets_versions_begin_again(origin, disk):
     origin.release(1)
     sees(origin, disk)
-    fresh = origin.replace_timestamp_key()
+    (fresh,) = origin.replace_keys("timestamp")
     origin.resign("timestamp.json", fresh, version=1)
 
     trusted = sees(origin, disk)
@@ -441,20 +338,6 @@ def test_a_hub_cannot_pass_one_release_off_as_another(origin, disk):
         read_manifest(data, second, trusted)
     with pytest.raises(HostileInput, match="vouches for"):
         read_manifest(data + b" ", first, trusted)
-
-
-def publish_snapshot(origin: Origin, snapshot: Snapshot, expires: datetime | None = None) -> None:
-    """Let the hub's own online keys publish a snapshot of their making."""
-    timestamp = Metadata[Timestamp].from_bytes(origin.files()["timestamp.json"])
-    snapshot = copy.deepcopy(snapshot)
-    snapshot.version = timestamp.signed.snapshot_meta.version + 1
-    snapshot.expires = expires or snapshot.expires
-    metadata = Metadata(snapshot)
-    metadata.sign(origin.keys.snapshot)
-    origin.put({f"{snapshot.version}.snapshot.json": metadata.to_bytes()})
-    meta = type(timestamp.signed.snapshot_meta).from_data(snapshot.version, metadata.to_bytes(), ["sha256"])
-    version = timestamp.signed.version + 1
-    origin.resign("timestamp.json", origin.keys.timestamp, version=version, snapshot_meta=meta)
 
 
 def seal_order(order: Order, signer: CryptoSigner) -> bytes:

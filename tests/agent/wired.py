@@ -12,6 +12,7 @@ from edgewright.agent.disk.identity import load_identity
 from edgewright.agent.disk.pace import PaceMeter
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.spool import Writer
+from edgewright.agent.install import Patch
 from edgewright.agent.link import BlobLine, Link, Patience, Throttle
 from edgewright.agent.link.enrolment import enrol, load_key
 from edgewright.agent.link.exchange import Exchange, SignedTime
@@ -27,19 +28,21 @@ PATIENCE = Patience(silence_s=5.0, min_bytes_s=100.0, monotonic=time.monotonic)
 class Agent:
     """The agent as cli.py wires it, with a clock that the test moves and workers that say what they are told to."""
 
-    def __init__(self, root: Path, hub: ScriptedHub, url: str = "") -> None:
+    def __init__(
+        self, root: Path, hub: ScriptedHub, url: str = "", *, patience: Patience = PATIENCE, patch: Patch = patch
+    ) -> None:
         self.root, self.hub = root, hub
         self.ticks = 0.0
         stop = Stop()
         key = load_key(root)
         throttle, meter = Throttle(0, lambda: self.ticks, stop.wait), PaceMeter(root)
-        known = {"clock": lambda: hub.now, "patience": PATIENCE, "talk_s": 60.0}
+        known = {"clock": lambda: hub.now, "patience": patience, "talk_s": 60.0}
         identity = load_identity(root)
         if identity is None:
             link = Link(url or hub.url, key, device="", **known)
             identity = enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
         self.link = Link(identity.hub, key, device=identity.device, **known)
-        self.line = BlobLine(self.link, throttle=throttle, patience=PATIENCE, measured=meter.downloaded)
+        self.line = BlobLine(self.link, throttle=throttle, patience=patience, measured=meter.downloaded)
         settings = Settings(poll_s=30.0)
         chance = Chance(uniform=lambda low, high: high)
         signed_time = SignedTime(root, lambda: hub.now, lambda: hub.now)
