@@ -75,7 +75,7 @@ class Exchange:
         self._order: Order | None = None
 
     def check_in(self, models: Sequence[ModelState], nonce: str, pace: Pace) -> Order | None:
-        """Report the models' states and the device's pace; the order that holds from now on, or None: the last one still holds.
+        """Report states and pace; the order that holds from now on, or None: the last one still holds.
 
         All of it, with the metadata that an order needs, is one talk: a hub that dawdles is Unreachable in the end.
         'Nothing new' is believed only while the last signed order lives: after that, the device asks as if it had
