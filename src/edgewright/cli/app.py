@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from edgewright.cli.verbs import (
     drift,
     group,
     hub,
+    keys,
     login,
     model,
     optimize,
@@ -45,6 +46,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(is_wanted: bool) -> None:
+    if is_wanted:
+        version.version()
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_tell_version, is_eager=True, help="Print this program's version."),
+]
+
+
+@app.callback()
+def edgewright(is_version: Version = False) -> None:
+    """What stands before every verb."""
+
+
 app.add_typer(hub.app, name="hub", help="Run a hub on this machine.")
 app.command("login")(login.login)
 app.command("whoami")(login.whoami)
@@ -54,6 +74,7 @@ app.add_typer(model.app, name="model", help="Models and their versions.")
 app.command("train")(train.train)
 app.command("optimize")(optimize.optimize)
 app.add_typer(release.app, name="release", help="Build, sign, approve and verify releases.")
+app.add_typer(keys.app, name="keys", help="Who may sign what: make, add, rotate and revoke keys.")
 app.add_typer(device.app, name="device", help="Devices and the tokens that enrol them.")
 app.add_typer(group.app, name="group", help="Groups of devices.")
 app.add_typer(rollout.app, name="rollout", help="Deliver releases in waves.")

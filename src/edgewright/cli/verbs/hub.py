@@ -45,6 +45,13 @@ def up(
             envvar="EDGEWRIGHT_ADMIN_PASSWORD", show_envvar=True, help="The administrator's; made up by default."
         ),
     ] = "",
+    has_ceremony: Annotated[
+        bool,
+        typer.Option(
+            "--ceremony/--no-ceremony",
+            help="Make keys and root at the first start, or wait for `edgewright keys ceremony`.",
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Start a hub; its first start makes the keys and an administrator.
@@ -55,7 +62,8 @@ def up(
     _check_parts()
     folder = folder.resolve()
     keys = (operator or folder.with_name(f"{folder.name}-operator")).resolve()
-    _make_keys(folder, keys)
+    if has_ceremony:
+        _make_keys(folder, keys)
     password = admin_password or secrets.token_urlsafe(12)
 
     def ready(address: str) -> None:

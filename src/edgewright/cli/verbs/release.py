@@ -1,15 +1,15 @@
-"""`edgewright release`: build, sign, approve and verify."""
+"""`edgewright release`: build, sign, approve and verify; the deltas to a release."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgewright.cli.arguments import release_of, version_of
 from edgewright.cli.connection import connect
-from edgewright.cli.formats import moment, short, size, words
+from edgewright.cli.formats import moment, share, short, size, words
+from edgewright.cli.keyring import KeysDir, Passphrase, open_keys, tell_payloads
 from edgewright.cli.output import (
     Column,
     DryRun,
@@ -78,25 +78,17 @@ def show(reference: Reference, as_json: Json = False) -> None:
 @app.command("sign")
 def sign(
     reference: Reference,
-    keys: Annotated[
-        Path | None, typer.Option(help="The folder with the release keys; the one of your login by default.")
-    ] = None,
-    passphrase: Annotated[
-        str, typer.Option(envvar="EDGEWRIGHT_KEYS_PASSPHRASE", help="Opens the keys.", show_envvar=True)
-    ] = "",
+    keys: KeysDir = None,
+    passphrase: Passphrase = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Sign a release with keys that stay on this machine."""
-    from edgewright.client.keys import OperatorKeys
-
     model, counter = release_of(reference)
     with connect() as client:
-        operator_keys = OperatorKeys(keys or _keys_of_login(), passphrase)
+        operator_keys = open_keys(keys, passphrase)
         request = client.releases.signing_request(model, counter)
-        for payload in request.payloads:
-            for line in operator_keys.describe(payload):
-                say(line)
+        tell_payloads(operator_keys, request.payloads)
         release = request.release if dry_run else client.releases.add_signatures(request, operator_keys)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
     say_done(
@@ -140,18 +132,37 @@ def verify(reference: Reference, as_json: Json = False) -> None:
     say(f"{report.subject} verifies")
 
 
-def _keys_of_login() -> Path:
-    from edgewright.client.credentials import current
-    from edgewright.contract.errors import UsageError
-
-    folder = current().keys
-    if not folder:
-        raise UsageError(
-            "no folder of release keys is known here",
-            field="keys",
-            hint="Name it: --keys DIR (see `edgewright hub up`).",
+@app.command("deltas")
+def deltas(
+    reference: Reference,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed or did not pay.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Show the deltas to a release, or why there are none."""
+    model, counter = release_of(reference)
+    with connect() as client:
+        found = (
+            client.releases.retry_deltas(model, counter, dry_run=dry_run)
+            if retry
+            else client.releases.deltas(model, counter)
         )
-    return Path(folder)
+    show_table(
+        found,
+        [
+            ("BASE", lambda one: one.base),
+            ("TARGET", lambda one: one.target),
+            ("FILE", lambda one: one.file),
+            ("DEVICES>", lambda one: str(one.devices)),
+            ("BYTES>", lambda one: size(one.size_bytes) if one.size_bytes else ""),
+            ("OF FULL>", lambda one: share(one.size_bytes / max(1, one.full_bytes)) if one.size_bytes else ""),
+            ("STATE", lambda one: f"{one.state}: {one.reason}" if one.reason else one.state),
+        ],
+        as_json=as_json,
+        empty=f"No device needed a delta to {reference} yet: they are made when a rollout starts.",
+    )
+    if retry:
+        say_done(f"what failed or did not pay for {reference} is tried again", "edgewright run ls", dry_run=dry_run)
 
 
 RELEASE_FACTS: list[Column[ReleaseRecord]] = [

@@ -1,4 +1,4 @@
-"""The embedded ceremony: one person on one machine makes all keys and the root of trust, at a hub's first start."""
+"""Ceremonies: of one person on one machine at a hub's first start, and of several by a file that goes round."""
 
 from __future__ import annotations
 
@@ -6,20 +6,41 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from securesystemslib.signer import Key
 
 from edgewright.client.keys.kinds.file import write_whole
 from edgewright.client.keys.operator import OperatorKeys
 from edgewright.client.keys.ring import HeldKey
-from edgewright.contract.api import KeyEdit, SignatureDraft, SigningPayload
+from edgewright.contract.api import KeyEdit, KeySigningRequest, SignatureDraft, SigningPayload
 from edgewright.contract.errors import Conflict
 from edgewright.contract.keychange import ROOT_THRESHOLD, Published, assemble, draft_change
 from edgewright.contract.publickey import to_public
+
+FORMAT = 1
 
 
 class KeysInUse(Conflict):
     code = "keys_in_use"
     hint = "Give this hub a folder of its own, or move the old keys away."
+
+
+class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
+    """A change on its way between machines: what has to be signed, and the signatures so far."""
+
+    format: int = FORMAT
+    request: KeySigningRequest
+    signatures: tuple[SignatureDraft, ...] = ()
+
+    def with_signatures(self, drafts: Iterable[SignatureDraft]) -> Ceremony:
+        """The same and these signatures; one of the same key replaces the one before."""
+        by_key = {(draft.role, draft.keyid): draft for draft in (*self.signatures, *drafts)}
+        return msgspec.structs.replace(self, signatures=tuple(by_key.values()))
+
+
+def write_ceremony(path: Path, ceremony: Ceremony) -> None:
+    """Write the file as a whole; nothing in it is secret."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(ceremony), indent=2), mode=0o644)
 
 
 def ceremony(
