@@ -30,8 +30,9 @@ test-all: $(VENV)/.dev ## all tests, with the Debian packages that they need
 	@./debian-packages.sh
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
-bench: $(VENV)/.bench ## figures against peers, one JSON line each (B='delta agent profiles')
-	@for name in $(B); do $(BIN)/python bench/$$name.py || exit 1; done
+bench: $(VENV)/.$(if $(filter delta,$(B)),bench-delta,bench) ## figures against peers (B='delta agent profiles'; delta: an hour at first, ARGS=--quick a minute)
+	@$(if $(filter delta,$(B)),command -v xdelta3 zstd >/dev/null || ./debian-packages.sh xdelta3 zstd)
+	@for name in $(B); do $(BIN)/python bench/$$name.py $(ARGS) || exit 1; done
 
 campaign: $(VENV)/.dev ## the long forms of tests (EDGEWRIGHT_MUTANTS=10: ten times as many; EDGEWRIGHT_SEED=7: others)
 	$(BIN)/python -m pytest -m slow $(ARGS)
@@ -59,7 +60,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is not on the PATH" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "help: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	@echo "installing edgewright[$*] into $(VENV)" >&2
 	@$(PIP) --editable '.[$*]'
 	@touch $@

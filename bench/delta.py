@@ -1,166 +1,203 @@
-"""Deltas against bsdiff4 and zstd --patch-from: bytes of trained pairs, speed of applying, cost of making.
+"""Deltas against seven peers on really trained pairs: bytes, distance to the entropy limit, CPU, memory, fleets.
 
-The small pairs are real: a digits MLP, fine-tuned on further data, in float32 and as static int8 QDQ. The large
-pair is synthetic: heavy-tailed weights and a small update whose size differs by row and column, as training leaves
-them; its line says so. Both sides apply in this process, interpreter start not counted. Left out: networks
-trained at that size, HDiffPatch, xdelta3 and detools.
+The pairs are fine-tunings of a sentence model (MiniLM, 22.7 M parameters) and of a CNN (0.6 M), in the number formats
+that people deploy; see bench/deltas. Each maker and applier runs in a process of its own, whose CPU time and peak
+memory count from the interpreter's start; every result is compared bit for bit. Ours is measured anew in each run.
+
+The first run trains (about ten minutes) and measures peers (about an hour: detools takes ten minutes for one pair of
+90 MB); both are kept in `.bench/` in the repository, or where --cache or EDGEWRIGHT_BENCH says. A line's `cached` names
+the peers that an earlier run measured: their bytes cannot differ, their CPU times may. On pairs for which a peer was
+not run, `left_out` names it; --all-peers runs them all. --quick takes the CNN and no slow peer: about a minute.
+
+A ratio is ours over the peer's, `bound` is the ratio's. Exit 0 if all bounds hold, 1 if one does not, 2 if a peer is
+not installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import logging
+import os
+import subprocess
 import sys
-import tempfile
-import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import bsdiff4
-import numpy as np
-import zstandard
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from safetensors.numpy import save_file
-from skl2onnx import to_onnx
-from sklearn.datasets import load_digits
-from sklearn.neural_network import MLPClassifier
+from deltas.measure import Failed, Result, known_peer, measure_ours, measure_peer, resting_mib
+from deltas.pairs import FLEETS, FULL, GENERIC, LARGE_BYTES, PAIRS, REEXPORTED, SCRATCH, TUNED, XOR, Pair, trained
 
-from edgewright.contract import delta
-
-LIMIT_BYTES = 1 << 30
-LAYERS = 5
-SYNTHETIC = "synthetic float32 safetensors pair with trained-like weights and updates"
+BENCH = Path(__file__).parent
+REQUIRED = "the requirement"
+SLOW = ("detools", "xdelta3")
+APPLY_MB_S, APPLY_MIB, MAKE_MIB, MAKE_CPU = 120, 24, 200, 0.2
+OF_LIMIT, OF_FULL, OF_PLAIN = 1.05, 1.01, 1.01
 
 
-class Calibration(CalibrationDataReader):
-    """The first images, one at a time."""
+@dataclass(frozen=True)
+class Measured:
+    """A pair with what was found; `peers` by name."""
 
-    def __init__(self, images: np.ndarray) -> None:
-        self._images = iter(images[:100])
+    pair: Pair
+    base: Path
+    new: Path
+    ours: Result
+    peers: dict[str, Result]
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        image = next(self._images, None)
-        return None if image is None else {"X": image[None]}
+    @property
+    def size_bytes(self) -> int:
+        return self.new.stat().st_size
 
 
 def main() -> int:
-    """Print one JSON line per figure; 1 if a bound does not hold."""
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        train_digits(folder)
-        held = [compare_bytes(folder, "digits MLP, fine-tuned, float32 ONNX", "onnx", bound=0.75)]
-        held.append(compare_bytes(folder, "digits MLP, fine-tuned, static int8 QDQ ONNX", "int8.onnx", bound=0.5))
-        invent_large(folder)
-        held += compare_speed(folder)
+    asked = read_arguments()
+    pairs = [pair for pair in PAIRS if pair.study == "digits" or not asked.quick]
+    pairs = [pair for pair in pairs if all(word in pair.name for word in asked.only)]
+    fleets = {name: files for name, files in FLEETS.items() if name.startswith("CNN") or not asked.quick}
+    try:
+        folder = trained({pair.study for pair in pairs}, asked.cache)
+        measured = {}
+        held = []
+        for pair in pairs:
+            measured[pair] = found = measure(pair, folder, asked)
+            held += tell_bytes(found)
+        held += tell_relations(measured)
+        held += tell_costs(list(measured.values()))
+        if not asked.only:
+            held += [line for name, files in fleets.items() for line in tell_fleet(name, files, folder)]
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0 if all(held) else 1
 
 
-def train_digits(folder: Path) -> None:
-    images, labels = load_digits(return_X_y=True)
-    images = (images / 16).astype(np.float32)
-    model = MLPClassifier((128, 64), random_state=0, max_iter=40).fit(images[:1200], labels[:1200])
-    export(model, images, folder, "base")
-    model.set_params(warm_start=True, max_iter=5, learning_rate_init=2e-4).fit(images[600:], labels[600:])
-    export(model, images, folder, "new")
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    kept = os.environ.get("EDGEWRIGHT_BENCH", BENCH.parent / ".bench")
+    parser.add_argument("--cache", type=Path, default=kept, help="what was trained and measured (default: %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="measure all peers anew")
+    parser.add_argument("--all-peers", action="store_true", help="every peer on every pair: hours")
+    parser.add_argument("--quick", action="store_true", help="only the CNN, without the slow peers: a minute")
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="pairs whose name has these words")
+    return parser.parse_args()
 
 
-def export(model: MLPClassifier, images: np.ndarray, folder: Path, name: str) -> None:
-    plain = folder / f"{name}.onnx"
-    plain.write_bytes(to_onnx(model, images[:1], options={"zipmap": False}).SerializeToString())
-    quantize_static(
-        plain,
-        folder / f"{name}.int8.onnx",
-        Calibration(images),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-    )
+def measure(pair: Pair, folder: Path, asked: argparse.Namespace) -> Measured:
+    base, new = pair.files(folder)
+    cache = asked.cache.resolve() / "peers"
+    cache.mkdir(parents=True, exist_ok=True)
+    wanted = set(GENERIC) if asked.all_peers else set(pair.peers)
+    wanted = wanted - set(SLOW) if asked.quick else wanted
+    peers = {}
+    for peer in (*GENERIC, XOR, *([FULL] if pair is SCRATCH else [])):
+        result = None if asked.fresh or (asked.quick and peer in SLOW) else known_peer(peer, base, new, cache)
+        if result is None and (peer in wanted or peer not in GENERIC):
+            print(f"{pair.name}: {peer}", file=sys.stderr, flush=True)
+            result = measure_peer(peer, base, new, cache)
+        if result:
+            peers[peer] = result
+    print(f"{pair.name}: edgewright", file=sys.stderr, flush=True)
+    return Measured(pair, base, new, measure_ours(base, new), peers)
 
 
-def invent_large(folder: Path) -> None:
-    """Two files of 29 MB: transformer-shaped layers, every weight moved by about a 200th of its size."""
-    random = np.random.default_rng(0)
-    before, after = {}, {}
-    for layer in range(LAYERS):
-        for name, shape in {"q": (384, 384), "o": (384, 384), "up": (384, 1536), "down": (1536, 384)}.items():
-            weights = (random.standard_t(6, shape) * 0.04).astype(np.float32)
-            by_row, by_column = np.exp(random.normal(0, 0.6, (shape[0], 1))), np.exp(random.normal(0, 0.4, shape[1]))
-            before[f"{layer}.{name}"] = weights
-            after[f"{layer}.{name}"] = weights + (random.normal(0, 2e-4, shape) * by_row * by_column).astype(np.float32)
-    save_file(before, folder / "base.safetensors")
-    save_file(after, folder / "new.safetensors")
+def tell_bytes(found: Measured) -> Iterator[bool]:
+    """Against the best generic peer, tensor XOR and, for large files, the entropy limit."""
+    name, ours = f"delta bytes: {found.pair.name}", found.ours.delta_bytes
+    generic = {peer: result for peer, result in found.peers.items() if peer in GENERIC}
+    best = min(generic.values(), key=lambda result: result.delta_bytes)
+    facts = {"full": found.size_bytes, "peers": {peer: result.delta_bytes for peer, result in generic.items()}}
+    facts["cached"] = [peer for peer, result in generic.items() if result.is_cached]
+    facts["left_out"] = [peer for peer in GENERIC if peer not in generic]
+    yield at_most(name, ours, best.delta_bytes, best.name, "bytes", found.pair.bound, **facts)
+    xor = found.peers[XOR]
+    yield at_most(name, ours, xor.delta_bytes, XOR, "bytes", cached=[XOR] if xor.is_cached else [])
+    if found.size_bytes >= LARGE_BYTES:
+        yield at_most(name, ours, limit_bytes(found), "conditional entropy", "bytes", OF_LIMIT)
 
 
-def compare_bytes(folder: Path, figure: str, suffix: str, *, bound: float) -> bool:
-    """Ours against the smallest of the peers."""
-    base, new = folder / f"base.{suffix}", folder / f"new.{suffix}"
-    ours = delta.make(base, new, folder / "ours").delta_bytes
-    before, after = base.read_bytes(), new.read_bytes()
-    peers = {"bsdiff4": len(bsdiff4.diff(before, after)), "zstd --patch-from -19": len(patch_from(before, after))}
-    best = min(peers, key=lambda name: peers[name])
-    return tell(f"delta bytes: {figure}", ours, peers[best], best, "bytes", bound, least=False)
+def limit_bytes(found: Measured) -> int:
+    command = [sys.executable, "-m", "deltas.entropy", found.base, found.new]
+    return int(subprocess.run(command, cwd=BENCH, check=True, capture_output=True).stdout)
 
 
-def compare_speed(folder: Path) -> list[bool]:
-    base, new, ours, peer = (folder / name for name in ("base.safetensors", "new.safetensors", "ours", "peer"))
-    make_s = cpu_s(lambda: delta.make(base, new, ours))
-    peer_make_s = cpu_s(lambda: bsdiff4.file_diff(str(base), str(new), str(peer)))
-    apply_s = min(
-        cpu_s(lambda: delta.apply(base, ours, folder / "out", max_result_bytes=LIMIT_BYTES)) for _ in range(3)
-    )
-    peer_apply_s = min(cpu_s(lambda: bsdiff4.file_patch(str(base), str(folder / "out2"), str(peer))) for _ in range(3))
-    assert (folder / "out").read_bytes() == new.read_bytes()
-    before, after = base.read_bytes(), new.read_bytes()
-    peers = {"bsdiff4": peer.stat().st_size, "zstd --patch-from -19": len(patch_from(before, after))}
-    best = min(peers, key=lambda name: peers[name])
-    mega = len(after) / 1e6
-    return [
-        tell(f"delta bytes: {SYNTHETIC}", ours.stat().st_size, peers[best], best, "bytes", 0.8, least=False),
-        tell(f"delta make, CPU: {SYNTHETIC}", make_s, peer_make_s, "bsdiff4", "s", 0.25, least=False),
-        tell(
-            f"delta apply, per CPU-second: {SYNTHETIC}",
-            mega / apply_s,
-            mega / peer_apply_s,
-            "bsdiff4",
-            "MB/s",
-            2,
-            least=True,
-        ),
-    ]
+def tell_relations(measured: dict[Pair, Measured]) -> Iterator[bool]:
+    """What another exporter costs beside the plain pair, and what no common past costs beside no delta."""
+    if {TUNED, REEXPORTED} <= measured.keys():
+        ours, plain = (measured[pair].ours.delta_bytes for pair in (REEXPORTED, TUNED))
+        yield at_most(f"delta bytes: {REEXPORTED.name}", ours, plain, f"ours: {TUNED.name}", "bytes", OF_PLAIN)
+    if SCRATCH in measured:
+        found = measured[SCRATCH]
+        full = found.peers[FULL].delta_bytes
+        yield at_most(f"delta bytes: {SCRATCH.name}", found.ours.delta_bytes, full, FULL, "bytes", OF_FULL)
 
 
-def patch_from(before: bytes, after: bytes) -> bytes:
-    """What `zstd -19 --long --patch-from` does: the base as a raw dictionary within the window."""
-    window_log = min(27, max(10, (len(before) + len(after)).bit_length()))
-    parameters = zstandard.ZstdCompressionParameters.from_level(19, window_log=window_log, enable_ldm=True)
-    dictionary = zstandard.ZstdCompressionDict(before, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-    return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress(after)
+def tell_costs(measured: list[Measured]) -> Iterator[bool]:
+    """The worst over all pairs; speed only on large files, where the interpreter's start does not rule."""
+    if not measured:
+        return
+    numpy_mib, python_mib = resting_mib("numpy"), resting_mib("sys")
+    large = [found for found in measured if found.size_bytes >= LARGE_BYTES]
+    if large:
+        found = min(large, key=apply_mb_s)
+        yield at_least(f"delta apply, slowest: {found.pair.name}", apply_mb_s(found), APPLY_MB_S, REQUIRED, "MB/CPU-s")
+    found = max(measured, key=lambda found: found.ours.apply.peak_mib)
+    above_mib, name = found.ours.apply.peak_mib - numpy_mib, found.pair.name
+    yield at_most(f"delta apply, memory above Python and numpy, most: {name}", above_mib, APPLY_MIB, REQUIRED, "MiB")
+    found = max(measured, key=lambda found: found.ours.make.peak_mib)
+    above_mib, name = found.ours.make.peak_mib - python_mib, found.pair.name
+    yield at_most(f"delta make, memory above Python, most: {name}", above_mib, MAKE_MIB, REQUIRED, "MiB")
+    yield from tell_beside_bsdiff(found for found in large if "fp32" in found.pair.name and "bsdiff4" in found.peers)
 
 
-def cpu_s(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+def apply_mb_s(found: Measured) -> float:
+    return found.size_bytes / 1e6 / found.ours.apply.cpu_s
 
 
-def tell(figure: str, ours: float, peer: float, peer_name: str, unit: str, bound: float, *, least: bool) -> bool:
-    """Print a figure; `bound` is what the ratio ours / peer may not pass (or must reach, if `least`)."""
-    ratio = ours / peer
-    holds = ratio >= bound if least else ratio <= bound
-    line = {
-        "figure": figure,
-        "ours": round(ours, 2),
-        "peer": round(peer, 2),
-        "peer_name": peer_name,
-        "ratio": round(ratio, 3),
-        "unit": unit,
-        "bound": bound,
-        "holds": holds,
-    }
-    print(json.dumps(line), flush=True)
+def tell_beside_bsdiff(measured: Iterable[Measured]) -> Iterator[bool]:
+    for found in measured:
+        ours, peer = found.ours, found.peers["bsdiff4"]
+        cached = ["bsdiff4"] if peer.is_cached else []
+        for verb, our_s, peer_s, bound in (
+            ("make", ours.make.cpu_s, peer.make.cpu_s, MAKE_CPU),
+            ("apply", ours.apply.cpu_s, peer.apply.cpu_s, 1.0),
+        ):
+            yield at_most(f"delta {verb}, CPU: {found.pair.name}", our_s, peer_s, "bsdiff4", "s", bound, cached=cached)
+
+
+def tell_fleet(name: str, files: list[str], folder: Path) -> Iterator[bool]:
+    """As many devices on each of N-1 … N-5: what each way to plan sends, against the whole file for each."""
+    with TemporaryDirectory() as scratch:
+        saved = Path(scratch) / "saved"
+        versions = [folder / file for file in files]
+        subprocess.run([sys.executable, "-m", "deltas.fleet", saved, *versions], cwd=BENCH, check=True)
+        sent_bytes = json.loads(saved.read_text())
+    full = sent_bytes.pop("full downloads") / (len(files) - 1)
+    for way, total in sent_bytes.items():
+        figure = f"fleet on N-1 … N-{len(files) - 1}, {way}: {name}"
+        yield at_most(figure, total / (len(files) - 1), full, "full downloads", "bytes a device")
+
+
+def at_most(
+    figure: str, ours: float, peer: float, peer_name: str, unit: str, bound: float = 1.0, **more: object
+) -> bool:
+    """Ours over the peer's may not pass `bound`."""
+    return _tell(figure, ours, peer, peer_name, unit, bound, ours / peer <= bound, more)
+
+
+def at_least(
+    figure: str, ours: float, peer: float, peer_name: str, unit: str, bound: float = 1.0, **more: object
+) -> bool:
+    """Ours over the peer's must reach `bound`."""
+    return _tell(figure, ours, peer, peer_name, unit, bound, ours / peer >= bound, more)
+
+
+def _tell(
+    figure: str, ours: float, peer: float, peer_name: str, unit: str, bound: float, holds: bool, more: dict[str, object]
+) -> bool:
+    line = {"figure": figure, "ours": round(ours, 2), "peer": round(peer, 2), "peer_name": peer_name}
+    line |= {"ratio": round(ours / peer, 4), "unit": unit, "bound": bound, "holds": holds}
+    print(json.dumps(line | more, ensure_ascii=False), flush=True)
     return holds
 
 

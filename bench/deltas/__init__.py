@@ -1,0 +1,1 @@
+"""What bench/delta.py is made of: really trained pairs of models, peers, limits, fleets."""
