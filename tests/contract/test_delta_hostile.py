@@ -12,10 +12,12 @@ from safetensors.numpy import save
 
 from edgewright.contract.delta import WrongBase
 from edgewright.contract.delta.applier import apply_bytes
-from edgewright.contract.delta.elements import FLOAT32 as FLOAT32_ELEMENT
-from edgewright.contract.delta.format import Header, Inflating, Op, Reader, Writer, deflate
+from edgewright.contract.delta.coding.elements import FLOAT32 as FLOAT32_ELEMENT
+from edgewright.contract.delta.coding.predict import read_prediction
+from edgewright.contract.delta.format import Header, Op, read_header
 from edgewright.contract.delta.maker import make_bytes
-from edgewright.contract.delta.predict import read_prediction
+from edgewright.contract.delta.reader import Inflater, Reader, Unpacking
+from edgewright.contract.delta.writer import Writer, deflate
 from edgewright.contract.errors import HostileInput
 
 FLOAT32 = FLOAT32_ELEMENT.code
@@ -105,7 +107,7 @@ def assert_refused_or_right(base: bytes, delta: bytes, new: bytes) -> None:
 
 def taken_apart(delta: bytes) -> tuple[Header, bytes, bytes]:
     reader = Reader(memoryview(delta))
-    header = reader.header()
+    header = read_header(reader)
     script = zlib.decompress(reader.take(header.script_bytes), -15)
     return header, script, bytes(reader.take(reader.remaining))
 
@@ -114,20 +116,21 @@ def put_together(header: Header, script: bytes, rest: bytes) -> bytes:
     packed = deflate(script)
     writer = Writer()
     sizes = header.base_bytes, header.result_bytes, len(packed), header.literal_bytes
-    writer.header(Header(header.base_sha256, header.result_sha256, *sizes))
+    Header(header.base_sha256, header.result_sha256, *sizes).write(writer)
     return bytes(writer.data) + packed + rest
 
 
 def crafted(script: list[int], payload: bytes = b"", result_bytes: int = 1 << 30, literals: bytes = b"") -> bytes:
     """A delta for the empty base with this script behind an empty dictionary."""
     told = Writer()
-    told.varint(0)
+    told.varint(0)  # literals are deflated,
+    told.varint(0)  # without a dictionary
     for number in script:
         told.varint(number)
     packed, packed_literals = deflate(bytes(told.data)), deflate(literals)
     writer = Writer()
     digest = hashlib.sha256(b"").digest()
-    writer.header(Header(digest, digest, 0, result_bytes, len(packed), len(packed_literals)))
+    Header(digest, digest, 0, result_bytes, len(packed), len(packed_literals)).write(writer)
     return bytes(writer.data) + packed + packed_literals + payload
 
 
@@ -177,7 +180,7 @@ def test_a_packed_piece_that_unpacks_to_more_than_was_said_is_refused():
     "script",
     [
         [],
-        [6],
+        [7],
         [2**64],
         [Op.COPY, 0, 0],
         [Op.COPY, 10, 0],
@@ -219,7 +222,7 @@ def test_a_number_without_end_is_refused():
 
 
 def test_a_stream_that_is_followed_by_bytes_is_refused():
-    stream = Inflating(memoryview(deflate(b"ab") + b"c"))
+    stream = Unpacking(Reader(memoryview(deflate(b"ab") + b"c")), Inflater())
     stream.take(2)
 
     with pytest.raises(HostileInput):

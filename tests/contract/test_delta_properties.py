@@ -12,12 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.contract.delta.applier import apply_bytes
-from edgewright.contract.delta.coder import read_sparse, write_sparse
-from edgewright.contract.delta.elements import BY_CODE, FLOAT16, FLOAT32, INT8, Element, monotone
-from edgewright.contract.delta.format import Reader, Writer
-from edgewright.contract.delta.maker import make_bytes
-from edgewright.contract.delta.maker.containers import find_tensors
-from edgewright.contract.delta.symbols import (
+from edgewright.contract.delta.coding.coder import read_sparse, write_sparse
+from edgewright.contract.delta.coding.elements import BY_CODE, FLOAT16, FLOAT32, INT8, Element, monotone
+from edgewright.contract.delta.coding.symbols import (
     read_bits,
     read_digits,
     read_planes,
@@ -27,6 +24,11 @@ from edgewright.contract.delta.symbols import (
     write_planes,
     write_positions,
 )
+from edgewright.contract.delta.maker import make_bytes
+from edgewright.contract.delta.maker.containers import find_tensors
+from edgewright.contract.delta.reader import Reader
+from edgewright.contract.delta.source import MemorySource
+from edgewright.contract.delta.writer import Writer
 
 SAFETENSORS = ("I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64")
 ONNX = (3, 5, 6, 7, 10, 16, 1, 11)
@@ -178,7 +180,7 @@ def test_bytes_of_no_known_container_come_back(base, inserted, cut, place):
 @given(st.binary(max_size=2000))
 def test_no_bytes_upset_the_walker(data):
     for candidate in (data, b"\x3a" + data, struct.pack("<Q", len(data)) + b"{" + data):
-        assert all(tensor.end <= len(candidate) for tensor in find_tensors(candidate))
+        assert all(tensor.end <= len(candidate) for tensor in find_tensors(MemorySource(candidate)))
 
 
 @given(st.lists(st.integers(-128, 127), min_size=1, max_size=400), st.sampled_from([1, 2, 8, 100]))

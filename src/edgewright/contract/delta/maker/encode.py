@@ -1,173 +1,231 @@
-"""Writes a plan down: script, dictionary, literals and payloads."""
+"""Writes a plan down: script, literals and payload, each to a file of its own, and then together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, cast
 
-import numpy as np
+from edgewright.contract.delta.format import GROUP_MEMBERS, Header, Op, block_rows
+from edgewright.contract.delta.maker.budget import Effort
+from edgewright.contract.delta.maker.change import Sink, Teller, Told
+from edgewright.contract.delta.maker.literals import Ranges, pack_literals
+from edgewright.contract.delta.maker.plan import Plan
+from edgewright.contract.delta.maker.steps import Change, Copy, Literal, Member, Raw, Step
+from edgewright.contract.delta.source import Source
+from edgewright.contract.delta.writer import Writer
 
-from edgewright.contract.delta.blocks import write_block
-from edgewright.contract.delta.elements import Array, Element
-from edgewright.contract.delta.format import (
-    DICTIONARY_BYTES,
-    GROUP_MEMBERS,
-    Header,
-    Op,
-    Writer,
-    block_rows,
-    deflate,
-    sha256_of,
-)
-from edgewright.contract.delta.maker.fit import best_prediction
-from edgewright.contract.delta.maker.plan import Change, Copy, Literal, Member, Raw, Step
-from edgewright.contract.delta.symbols import write_planes
+_SPOOLED_BYTES = 4 << 20  # of each part that is held in memory before it goes to a temporary file
+_PIECE_BYTES = 1 << 20
+_MAX_READ_RANGES = 1 << 16  # beyond, the dictionary is chosen without regard to what is copied
 
-_RAW_MAY_WIN = 0.8  # a payload above this share of its tensor is compared with plain byte planes
+Tell = Callable[[int, int], object]
+Payload = tuple[Told, bytes]
 
 
-class Encoder:
-    """Writes plans for one pair of files; what a payload costs is worked out once, whatever plan it is in."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of the parts of a delta, as packed."""
 
-    def __init__(self, base: bytes, new: bytes) -> None:
+    whole: int
+    script: int
+    literals: int
+    payload: int
+
+
+class Payloads:
+    """What steps cost is worked out once, whatever plan they are in; for files so small that all of it can be kept."""
+
+    def __init__(self, teller: Teller, *, is_kept: bool) -> None:
+        self._teller = teller
+        self._kept: dict[object, Payload] | None = {} if is_kept else None
+
+    def write(self, step: Change | Raw | tuple[Member, ...], sink: Sink) -> Told:
+        """Send a step's payload to `sink`."""
+        if self._kept is None:
+            return self._tell(step, sink)
+        if step not in self._kept:
+            data = bytearray()
+            told = self._tell(step, data.extend)
+            self._kept[step] = told, bytes(data)
+        told, body = self._kept[step]
+        sink(body)
+        return told
+
+    def _tell(self, step: Change | Raw | tuple[Member, ...], sink: Sink) -> Told:
+        if isinstance(step, Change):
+            return self._teller.change(step, sink)
+        if isinstance(step, Raw):
+            return self._teller.raw(step, sink)
+        return self._teller.group(step, sink)
+
+
+class Encoding:
+    """One plan, as it is written; its parts go when the context ends."""
+
+    def __init__(self, base: Source, new: Source, payloads: Payloads, folder: Path | None = None) -> None:
         self._base, self._new = base, new
-        self._digests = sha256_of(base), sha256_of(new)
-        self._payloads: dict[object, tuple[Op, bytes]] = {}
+        self._payloads = payloads
+        self._folder = folder
+        self._parts = ExitStack()
+        self._script, self._literals, self._payload = (self._parts.enter_context(_spooled(folder)) for _ in range(3))
+        self._cursor = 0
+        self._read: Ranges = []
+        self.told: list[Told] = []
 
-    def encode(self, steps: Sequence[Step]) -> bytes:
-        """The delta file that makes the new file by `steps`."""
-        script, payload = Writer(), Writer()
-        cursor = 0
-        groups = _groups(steps)
-        for step in steps:
+    def __enter__(self) -> Encoding:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.close()
+
+    def write(self, plan: Plan, tell: Tell) -> None:
+        """Obey the plan to its end."""
+        groups = _groups(plan.members)
+        for step in plan.steps():
             group = groups.get(step)
             if group:
-                cursor = self._write_group(script, payload, group, cursor)
-            cursor = self._write_step(script, payload, step, cursor)
-        literals = b"".join(self._new[s.start : s.start + s.size_bytes] for s in steps if isinstance(s, Literal))
-        ranges = _dictionary(steps, len(self._base)) if literals else []
-        attempts = [self._assembled(chosen, script, literals, payload) for chosen in ([], ranges)]
-        return min(attempts, key=len)
+                self._write_group(group)
+            self._write_step(step)
+            tell(step.start + step.size_bytes, self._new.size_bytes)
 
-    def operation(self, step: Change) -> tuple[Op, int]:
-        """How a changed tensor is told (DELTA, or RAW if nothing of the base helps), and in how many bytes."""
-        op, body = self._change_payload(step)
-        return op, len(body)
+    def size(self) -> int:
+        """About how long the delta will be."""
+        self._script.seek(0)
+        self._literals.seek(0)
+        script, literals = (len(zlib.compress(part.read(_SPOOLED_BYTES))) for part in (self._script, self._literals))
+        return script + literals + self._payload.tell()
 
-    def _assembled(self, ranges: list[tuple[int, int]], script: Writer, literals: bytes, payload: Writer) -> bytes:
-        told = Writer()
-        told.varint(len(ranges))
+    def assemble(self, digests: tuple[bytes, bytes], effort: Effort, out: IO[bytes]) -> Sizes:
+        """Write the delta file."""
+        free = _free(self._read, self._base.size_bytes) if len(self._read) < _MAX_READ_RANGES else []
+        start = out.tell()
+        with (
+            _spooled(self._folder) as literals,
+            _spooled(self._folder) as script,
+        ):
+            bits, ranges = pack_literals(self._literals, self._literals.seek(0, 2), self._base, free, effort, literals)
+            self._pack_script(bits, ranges, script)
+            writer = Writer()
+            sizes = self._base.size_bytes, self._new.size_bytes, script.tell(), literals.tell()
+            Header(*digests, *sizes).write(writer)
+            out.write(writer.data)
+            for part in (script, literals, self._payload):
+                _append(part, out)
+            return Sizes(out.tell() - start, script.tell(), literals.tell(), self._payload.tell())
+
+    def _pack_script(self, window_bits: int, ranges: Ranges, out: IO[bytes]) -> None:
+        writer = Writer()
+        writer.varint(window_bits)
+        if window_bits == 0:
+            writer.varint(len(ranges))
         end = 0
         for start, stop in ranges:
-            told.varint(start - end)
-            told.varint(stop - start)
+            writer.varint(start - end)
+            writer.varint(stop - start)
             end = stop
-        dictionary = b"".join(self._base[start:stop] for start, stop in ranges)
-        packed_script, packed_literals = deflate(bytes(told.data + script.data)), deflate(literals, dictionary)
-        whole = Writer()
-        sizes = len(self._base), len(self._new), len(packed_script), len(packed_literals)
-        whole.header(Header(*self._digests, *sizes))
-        return bytes(whole.data + packed_script + packed_literals + payload.data)
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
+        out.write(packer.compress(writer.data))
+        self._script.seek(0)
+        while piece := self._script.read(_PIECE_BYTES):
+            out.write(packer.compress(piece))
+        out.write(packer.flush())
 
-    def _write_step(self, script: Writer, payload: Writer, step: Step, cursor: int) -> int:
-        if isinstance(step, Literal):
-            script.varint(Op.LITERAL)
-            script.varint(step.size_bytes)
-            return cursor
-        if isinstance(step, Copy):
-            script.varint(Op.COPY)
-            script.varint(step.size_bytes)
-            script.signed(step.base - cursor)
-        elif isinstance(step, Member):
-            script.varint(Op.MEMBER)
-            script.varint(step.element.code)
-        elif isinstance(step, Raw):
-            self._write_raw(script, payload, step.element, step.size_bytes, self._raw_payload(step))
-            return cursor
-        else:
-            op, body = self._change_payload(step)
-            if op is Op.RAW:
-                self._write_raw(script, payload, step.element, step.size_bytes, body)
-                return cursor
-            script.varint(Op.DELTA)
-            script.varint(step.element.code)
-            script.varint(step.columns)
-            script.varint(step.size_bytes // step.columns // step.element.size_bytes)
-            script.signed(step.base - cursor)
-            payload.raw(body)
-        return step.base + step.size_bytes
+    def _write_step(self, step: Step) -> None:
+        script = Writer()
+        match step:
+            case Literal():
+                script.varint(Op.LITERAL)
+                script.varint(step.size_bytes)
+                self._spool_literal(step)
+            case Copy():
+                script.varint(Op.COPY)
+                script.varint(step.size_bytes)
+                self._point(script, step.base, step.size_bytes)
+            case Member():
+                script.varint(Op.MEMBER)
+                script.varint(step.element.code)
+                self._cursor = step.base + step.size_bytes
+            case Raw():
+                told = self._payloads.write(step, self._payload.write)
+                self._script_raw(script, told, step)
+            case Change():
+                told = self._payloads.write(step, self._payload.write)
+                if told.op is Op.RAW:
+                    self._script_raw(script, told, step)
+                else:
+                    script.varint(told.op)
+                    for number in (step.element.code, step.columns, step.rows):
+                        script.varint(number)
+                    self._point(script, step.base, step.size_bytes)
+                    self.told.append(told)
+        self._script.write(script.data)
 
-    def _write_raw(self, script: Writer, payload: Writer, element: Element, size_bytes: int, body: bytes) -> None:
+    def _script_raw(self, script: Writer, told: Told, step: Raw | Change) -> None:
         script.varint(Op.RAW)
-        script.varint(element.code)
-        script.varint(size_bytes // element.size_bytes)
-        payload.raw(body)
+        script.varint(told.element.code)
+        script.varint(step.size_bytes // told.element.size_bytes)
+        self.told.append(told)
 
-    def _write_group(self, script: Writer, payload: Writer, group: tuple[Member, ...], cursor: int) -> int:
+    def _write_group(self, group: tuple[Member, ...]) -> None:
+        script = Writer()
         element = group[0].element
         script.varint(Op.GROUP)
         script.varint(element.code)
         script.varint(len(group))
         for member in group:
             script.varint(member.size_bytes // element.size_bytes)
-            script.signed(member.base - cursor)
-            cursor = member.base + member.size_bytes
-        payload.raw(self._group_payload(group))
-        return cursor
+            self._point(script, member.base, member.size_bytes)
+        self._script.write(script.data)
+        told = self._payloads.write(group, self._payload.write)
+        self.told += _shared(told, group)
 
-    def _group_payload(self, group: tuple[Member, ...]) -> bytes:
-        if group not in self._payloads:
-            element = group[0].element
-            before = np.concatenate([_array(self._base, m.base, m.size_bytes, element) for m in group])
-            after = np.concatenate([_array(self._new, m.start, m.size_bytes, element) for m in group])
-            writer = Writer()
-            write_block(writer, before.reshape(1, -1), after.reshape(1, -1), element)
-            self._payloads[group] = Op.GROUP, bytes(writer.data)
-        return self._payloads[group][1]
+    def _point(self, script: Writer, start: int, size_bytes: int) -> None:
+        """Say where a base range begins, from the end of the last one."""
+        script.signed(start - self._cursor)
+        self._cursor = start + size_bytes
+        if len(self._read) < _MAX_READ_RANGES:
+            self._read.append((start, self._cursor))
 
-    def _change_payload(self, step: Change) -> tuple[Op, bytes]:
-        if step not in self._payloads:
-            body = self._delta_payload(step)
-            chosen = Op.DELTA, body
-            if len(body) > _RAW_MAY_WIN * step.size_bytes:
-                raw = self._raw_payload(Raw(step.start, step.size_bytes, step.element))
-                chosen = min(chosen, (Op.RAW, raw), key=lambda one: len(one[1]))
-            self._payloads[step] = chosen
-        return self._payloads[step]
-
-    def _delta_payload(self, step: Change) -> bytes:
-        element = step.element
-        before = _array(self._base, step.base, step.size_bytes, element).reshape(-1, step.columns)
-        after = _array(self._new, step.start, step.size_bytes, element).reshape(-1, step.columns)
-        prediction = best_prediction(before, after, element)
-        writer = Writer()
-        prediction.write(writer)
-        rows = block_rows(step.columns, element)
-        way: int | None = None
-        for first in range(0, len(before), rows):
-            predicted = prediction.of(before[first : first + rows], first)
-            way = write_block(writer, predicted, after[first : first + rows], element, way)
-        return bytes(writer.data)
-
-    def _raw_payload(self, step: Raw) -> bytes:
-        if step not in self._payloads:
-            values = _array(self._new, step.start, step.size_bytes, step.element)
-            writer = Writer()
-            for first in range(0, len(values), block_rows(1, step.element)):
-                write_planes(writer, values[first : first + block_rows(1, step.element)])
-            self._payloads[step] = Op.RAW, bytes(writer.data)
-        return self._payloads[step][1]
+    def _spool_literal(self, step: Literal) -> None:
+        for first in range(0, step.size_bytes, _PIECE_BYTES):
+            size = min(_PIECE_BYTES, step.size_bytes - first)
+            self._literals.write(self._new.read(step.start + first, size))
 
 
-def _array(data: bytes, start: int, size_bytes: int, element: Element) -> Array:
-    return np.frombuffer(data, element.dtype, size_bytes // element.size_bytes, start)
+def _spooled(folder: Path | None) -> IO[bytes]:
+    return cast(IO[bytes], tempfile.SpooledTemporaryFile(_SPOOLED_BYTES, dir=None if folder is None else str(folder)))
 
 
-def _groups(steps: Sequence[Step]) -> dict[Step, tuple[Member, ...]]:
+def _append(part: IO[bytes], out: IO[bytes]) -> None:
+    part.seek(0)
+    while piece := part.read(_PIECE_BYTES):
+        out.write(piece)
+
+
+def _shared(told: Told, group: Sequence[Member]) -> Iterator[Told]:
+    """Each member's part of its group, by its size."""
+    total = sum(member.size_bytes for member in group)
+    for member in group:
+        payload_bytes, entropy_bytes = (
+            round(whole * member.size_bytes / total) for whole in (told.payload_bytes, told.entropy_bytes)
+        )
+        yield Told(member.start, told.op, told.element, told.prediction, payload_bytes, entropy_bytes)
+
+
+def _groups(members: Sequence[Member]) -> dict[Step, tuple[Member, ...]]:
     """Each group, by the member before which it must be told."""
     found: dict[Step, tuple[Member, ...]] = {}
-    for element in dict.fromkeys(step.element for step in steps if isinstance(step, Member)):
-        members = [step for step in steps if isinstance(step, Member) and step.element == element]
-        found.update({group[0]: group for group in _filled(members, block_rows(1, element) * element.size_bytes)})
+    for element in dict.fromkeys(member.element for member in members):
+        alike = [member for member in members if member.element == element]
+        found.update({group[0]: group for group in _filled(alike, block_rows(1, element) * element.size_bytes)})
     return found
 
 
@@ -183,19 +241,12 @@ def _filled(members: list[Member], limit_bytes: int) -> Iterator[tuple[Member, .
     yield tuple(group)
 
 
-def _dictionary(steps: Sequence[Step], base_bytes: int) -> list[tuple[int, int]]:
-    """The last ranges of the base that no step reads, together at most DICTIONARY_BYTES."""
-    read = sorted((s.base, s.base + s.size_bytes) for s in steps if not isinstance(s, Literal | Raw))
-    free: list[tuple[int, int]] = []
+def _free(read: Ranges, base_bytes: int) -> Ranges:
+    """What of the base no step reads."""
+    free: Ranges = []
     end = 0
-    for start, stop in [*read, (base_bytes, base_bytes)]:
+    for start, stop in [*sorted(read), (base_bytes, base_bytes)]:
         if start > end:
             free.append((end, start))
         end = max(end, stop)
-    chosen: list[tuple[int, int]] = []
-    room = DICTIONARY_BYTES
-    for start, stop in reversed(free):
-        if room > 0:
-            chosen.append((max(start, stop - room), stop))
-            room -= stop - chosen[-1][0]
-    return chosen[::-1]
+    return free

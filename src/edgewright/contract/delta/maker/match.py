@@ -1,25 +1,22 @@
-"""Finds what two files have in common: equal byte ranges anywhere, and tensors that grew out of one another."""
+"""Finds equal byte ranges between two files, in memory that does not grow with them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.contract.delta.elements import Array
-from edgewright.contract.delta.maker.containers import Tensor
+from edgewright.contract.delta.coding.elements import Array
+from edgewright.contract.delta.source import Source
 
 WINDOW_BYTES = 24
 
-_STRIDE_BYTES = WINDOW_BYTES // 2
-_PIECE_BYTES = _STRIDE_BYTES << 16
-_FILTER_BITS = 22
-_FILTER_SHIFT = np.uint64(64 - _FILTER_BITS)
-_SAMPLES = 1024
-_MAX_SCORED = 4096  # pairs of tensors of one shape that are compared by content; beyond, by name and order
-_NAME_BONUS = 0.02
+_MAX_ANCHORS = 1 << 19
+_PIECE_BYTES = 1 << 17
+_COMPARED_BYTES = 1 << 18
+_MIX, _MIX_AGAIN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+_SALT = np.uint64(0x5851F42D4C957F2D)  # runs of one byte are no anchors
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,138 +29,138 @@ class Match:
 
 
 class ByteMatcher:
-    """An index of windows in ranges of a base, against which ranges of another file are matched greedily."""
+    """An index of windows in ranges of a base, against which ranges of another file are matched greedily.
 
-    def __init__(self, base: bytes, ranges: Iterable[tuple[int, int]]) -> None:
-        self._base = base
-        found = [part for start, stop in ranges for part in _keys_in_pieces(base, start, stop, _STRIDE_BYTES)]
-        keys = np.concatenate([keys for _, keys in found] or [np.zeros(0, np.uint64)])
-        offsets = np.concatenate([at for at, _ in found] or [np.zeros(0, np.int64)])
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._offsets = keys[order], offsets[order]
-        self._seen = np.zeros(1 << _FILTER_BITS, bool)
-        self._seen[self._keys >> _FILTER_SHIFT] = True
-
-    def matches(self, new: bytes, start: int, stop: int) -> Iterator[Match]:
-        """Equal ranges of at least WINDOW_BYTES within new[start:stop], in order, none over another."""
-        done, shift = start, 0
-        for position, offset in self._candidates(new, start, stop):
-            if position < done:
-                continue
-            follows = max(0, position + shift)
-            if shift and new[position : position + WINDOW_BYTES] == self._base[follows : follows + WINDOW_BYTES]:
-                offset = follows
-            forth = _common_prefix(new, position, stop, self._base, offset)
-            if forth < WINDOW_BYTES:
-                continue
-            back = _common_suffix(
-                new[max(done, position - _STRIDE_BYTES) : position], self._base[max(0, offset - _STRIDE_BYTES) : offset]
-            )
-            yield Match(position - back, offset - back, back + forth)
-            done, shift = position + forth, offset - position
-
-    def _candidates(self, new: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        if not len(self._keys):
-            return
-        for positions, keys in _keys_in_pieces(new, start, stop, 1):
-            maybe = np.flatnonzero(self._seen[keys >> _FILTER_SHIFT])
-            place = np.minimum(np.searchsorted(self._keys, keys[maybe]), len(self._keys) - 1)
-            hit = self._keys[place] == keys[maybe]
-            yield from zip(positions[maybe[hit]].tolist(), self._offsets[place[hit]].tolist(), strict=True)
-
-
-def pair_tensors(
-    base: bytes, base_tensors: Sequence[Tensor], new: bytes, new_tensors: Sequence[Tensor]
-) -> dict[Tensor, Tensor]:
-    """For each new tensor the base tensor of equal type and shape that it resembles most; each is used once.
-
-    Names are hints only: exporters number them anew.
+    Windows are anchored where a hash of their first bytes says so, on both sides alike, and the more sparsely the
+    longer the ranges are: the index has a fixed size, and what is equal over some lengths of the spacing is found.
     """
-    had: dict[object, list[Tensor]] = defaultdict(list)
-    have: dict[object, list[Tensor]] = defaultdict(list)
-    for tensor in base_tensors:
-        had[tensor.element, tensor.shape].append(tensor)
-    for tensor in new_tensors:
-        have[tensor.element, tensor.shape].append(tensor)
-    pairs: dict[Tensor, Tensor] = {}
-    for key, ours in have.items():
-        pairs.update(_pair_alike(base, had[key], new, ours))
-    return pairs
+
+    def __init__(self, base: Source, ranges: Iterable[tuple[int, int]]) -> None:
+        self._base = base
+        found = [(start, stop) for start, stop in ranges if stop - start >= WINDOW_BYTES]
+        total = sum(stop - start for start, stop in found)
+        self._sparseness = max(0, (total // _MAX_ANCHORS).bit_length())
+        self._min_bytes = max(WINDOW_BYTES, (1 << self._sparseness) // 4)
+        parts = [part for start, stop in found for part in self._anchors(base, start, stop)]
+        offsets = np.concatenate([at for at, _ in parts] or [np.zeros(0, np.int64)])
+        self._keys, first = np.unique(
+            np.concatenate([keys for _, keys in parts] or [np.zeros(0, np.uint64)]), return_index=True
+        )
+        self._offsets = offsets[first]
+
+    def matches(self, new: Source, start: int, stop: int) -> Iterator[Match]:
+        """Equal ranges of at least WINDOW_BYTES within new[start:stop], in order, none over another."""
+        candidates = _Candidates(self, new, stop)
+        position, done, shift = start, start, 0
+        while position < stop:
+            size = self._common(new, position, stop, position + shift)
+            origin = position + shift
+            if size < self._min_bytes:
+                candidate = candidates.next(position)
+                if candidate is None:
+                    return
+                position, found = candidate
+                size, origin = max((self._common(new, position, stop, at), at) for at in (found, position + shift))
+            if size < self._min_bytes:
+                position += max(1, size)
+                continue
+            back = _common_suffix(new, done, position, self._base, origin)
+            yield Match(position - back, origin - back, back + size)
+            position, shift = position + size, origin - position
+            done = position
+
+    def lookup(self, new: Source, start: int, stop: int) -> tuple[Array, Array]:
+        """Positions in new[start:stop] whose windows the base has, and where it has them."""
+        positions, offsets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for at, keys in self._anchors(new, start, stop) if len(self._keys) else ():
+            place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            hit = self._keys[place] == keys
+            positions.append(at[hit])
+            offsets.append(self._offsets[place[hit]])
+        return np.concatenate(positions), np.concatenate(offsets)
+
+    def _common(self, new: Source, start: int, stop: int, origin: int) -> int:
+        return _common_prefix(new, start, stop, self._base, origin) if origin >= 0 else 0
+
+    def _anchors(self, source: Source, start: int, stop: int) -> Iterator[tuple[Array, Array]]:
+        """Positions and 64-bit hashes of the anchored windows within source[start:stop], piece by piece."""
+        for first in range(start, stop - WINDOW_BYTES + 1, _PIECE_BYTES):
+            size = min(stop - first, _PIECE_BYTES + WINDOW_BYTES - 1)
+            data = np.frombuffer(source.read(first, size), np.uint8)
+            words = np.lib.stride_tricks.sliding_window_view(data, 8)
+            words = np.ascontiguousarray(words).view("<u8").reshape(-1)
+            mixed = (words[: size - WINDOW_BYTES + 1] ^ _SALT) * _MIX
+            if self._sparseness:
+                at = np.flatnonzero(mixed >> np.uint64(64 - self._sparseness) == 0)
+                mixed = mixed[at]
+            else:
+                at = np.arange(len(mixed))
+            for part in (8, 16):
+                mixed = (mixed ^ (mixed >> np.uint64(29)) ^ words[at + part]) * _MIX_AGAIN
+            yield at + first, mixed
 
 
-def _pair_alike(base: bytes, theirs: list[Tensor], new: bytes, ours: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    if len(theirs) * len(ours) > _MAX_SCORED:
-        yield from _pair_by_name(theirs, ours)
-        return
-    before = [_sample(base, tensor) for tensor in theirs]
-    after = [_sample(new, tensor) for tensor in ours]
-    scores = [
-        (float((x == y).mean()) + _NAME_BONUS * (ours[i].name == theirs[j].name) - 1e-6 * abs(i - j), i, j)
-        for i, y in enumerate(after)
-        for j, x in enumerate(before)
-    ]
-    free_ours, free_theirs = set(range(len(ours))), set(range(len(theirs)))
-    for _, i, j in sorted(scores, reverse=True):
-        if i in free_ours and j in free_theirs:
-            free_ours.remove(i)
-            free_theirs.remove(j)
-            yield ours[i], theirs[j]
+def equal_at_start(base: Source, at: int, new: Source, start: int, size_bytes: int) -> int:
+    """How many of `size_bytes` bytes from base[at] and new[start] on are equal before the first that is not."""
+    return _common_prefix(new, start, start + size_bytes, base, at)
 
 
-def _pair_by_name(theirs: list[Tensor], ours: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    by_name = {tensor.name: tensor for tensor in theirs}
-    named = [(tensor, by_name.pop(tensor.name)) for tensor in ours if tensor.name in by_name]
-    yield from named
-    taken = {tensor.offset for tensor, _ in named}
-    rest = (tensor for tensor in ours if tensor.offset not in taken)
-    yield from zip(rest, by_name.values(), strict=False)
+def equal_at_end(base: Source, end: int, new: Source, stop: int, size_bytes: int) -> int:
+    """How many of `size_bytes` bytes before base[end] and new[stop] are equal behind the last that is not."""
+    return _common_suffix(new, stop - size_bytes, stop, base, end)
 
 
-def _sample(data: bytes, tensor: Tensor) -> Array:
-    """The high bytes (sign, exponent, first bits) of values spread over the tensor."""
-    width = tensor.element.size_bytes
-    rows = np.frombuffer(data, np.uint8, tensor.size_bytes, tensor.offset).reshape(-1, width)
-    return rows[:: max(1, len(rows) // _SAMPLES), -2:]
+class _Candidates:
+    """Positions of the new file whose windows the base has, looked up no further than they are asked for."""
+
+    def __init__(self, matcher: ByteMatcher, new: Source, stop: int) -> None:
+        self._matcher = matcher
+        self._new = new
+        self._looked, self._stop = 0, stop
+        self._positions, self._offsets = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def next(self, position: int) -> tuple[int, int] | None:
+        """The first at or behind `position`, and where the base has it."""
+        while True:
+            place = int(np.searchsorted(self._positions, position))
+            if place < len(self._positions):
+                return int(self._positions[place]), int(self._offsets[place])
+            start = max(position, self._looked)
+            if start + WINDOW_BYTES > self._stop:
+                return None
+            stop = min(self._stop, start + _PIECE_BYTES + WINDOW_BYTES - 1)
+            self._positions, self._offsets = self._matcher.lookup(self._new, start, stop)
+            self._looked = stop - WINDOW_BYTES + 1
 
 
-def _keys_in_pieces(data: bytes, start: int, stop: int, stride: int) -> Iterator[tuple[Array, Array]]:
-    """Positions and 64-bit hashes of the windows within data[start:stop], every `stride` bytes, piece by piece."""
-    for first in range(start, stop - WINDOW_BYTES + 1, _PIECE_BYTES):
-        last = min(stop, first + _PIECE_BYTES + WINDOW_BYTES - 1)
-        keys = _window_keys(np.frombuffer(data, np.uint8, last - first, first))[::stride]
-        yield np.arange(len(keys)) * stride + first, keys
-
-
-def _window_keys(data: Array) -> Array:
-    words = np.lib.stride_tricks.sliding_window_view(data, 8)
-    words = np.ascontiguousarray(words).view("<u8").reshape(-1)
-    count = len(data) - WINDOW_BYTES + 1
-    keys = np.zeros(count, np.uint64)
-    for part in range(0, WINDOW_BYTES, 8):
-        keys = (keys ^ words[part : part + count]) * np.uint64(0x9E3779B97F4A7C15)
-        keys ^= keys >> np.uint64(29)
-    return keys * np.uint64(0xBF58476D1CE4E5B9)
-
-
-def _common_prefix(new: bytes, start: int, stop: int, base: bytes, offset: int) -> int:
-    limit = min(stop - start, len(base) - offset)
+def _common_prefix(new: Source, start: int, stop: int, base: Source, origin: int) -> int:
+    limit = min(stop - start, base.size_bytes - origin)
     size, step = 0, 256
     while size < limit:
         step = min(step, limit - size)
-        if new[start + size : start + size + step] != base[offset + size : offset + size + step]:
-            return size + _first_difference(new, start + size, base, offset + size, step)
+        ours, theirs = new.read(start + size, step), base.read(origin + size, step)
+        if bytes(ours) != bytes(theirs):  # bytes are compared many at a time, memoryviews one by one
+            return size + _first_difference(ours, theirs)
         size += step
-        step = min(2 * step, 1 << 20)
-    return size
+        step = min(4 * step, _COMPARED_BYTES)
+    return max(0, size)
 
 
-def _first_difference(new: bytes, start: int, base: bytes, offset: int, size: int) -> int:
-    ours = np.frombuffer(new, np.uint8, size, start)
-    return int(np.argmax(ours != np.frombuffer(base, np.uint8, size, offset)))
+def _first_difference(ours: memoryview, theirs: memoryview) -> int:
+    return int(np.argmax(np.frombuffer(ours, np.uint8) != np.frombuffer(theirs, np.uint8)))
 
 
-def _common_suffix(ours: bytes, theirs: bytes) -> int:
-    size = 0
-    while size < min(len(ours), len(theirs)) and ours[-1 - size] == theirs[-1 - size]:
-        size += 1
+def _common_suffix(new: Source, start: int, stop: int, base: Source, origin: int) -> int:
+    """How many bytes before new[stop] and base[origin] are equal, no further back than `start`."""
+    limit = min(stop - start, origin)
+    size, step = 0, 64
+    while size < limit:
+        step = min(step, limit - size)
+        ours = np.frombuffer(new.read(stop - size - step, step), np.uint8)[::-1]
+        theirs = np.frombuffer(base.read(origin - size - step, step), np.uint8)[::-1]
+        differs = ours != theirs
+        if differs.any():
+            return size + int(np.argmax(differs))
+        size += step
+        step = min(4 * step, _COMPARED_BYTES)
     return size

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from edgewright.contract.delta.format import Op
+from edgewright.contract.delta.maker.change import Told
+from edgewright.contract.delta.maker.containers import Tensor
 
 
 class Operation(StrEnum):
@@ -82,3 +87,41 @@ class DeltaStats:
 
     def _count(self, *operations: Operation) -> int:
         return sum(tensor.operation in operations for tensor in self.tensors)
+
+
+def tensor_stats(tensors: Sequence[Tensor], copied: frozenset[Tensor], told: Sequence[Told]) -> tuple[TensorStats, ...]:
+    """Each tensor's part of what was told."""
+    parts = sorted(told, key=lambda part: part.start)
+    return tuple(_tensor_stats(tensor, copied, within) for tensor, within in _parts(tensors, parts))
+
+
+def _parts(tensors: Sequence[Tensor], told: Sequence[Told]) -> Iterator[tuple[Tensor, list[Told]]]:
+    place = 0
+    for tensor in tensors:
+        within: list[Told] = []
+        while place < len(told) and told[place].start < tensor.end:
+            within.append(told[place])
+            place += 1
+        yield tensor, within
+
+
+def _tensor_stats(tensor: Tensor, copied: frozenset[Tensor], told: Sequence[Told]) -> TensorStats:
+    main = max(told, key=lambda part: part.payload_bytes, default=None)
+    untold = Operation.COPY if tensor in copied else Operation.BYTES
+    return TensorStats(
+        name=tensor.name,
+        element=tensor.element.name,
+        operation=_OPERATIONS[main.op] if main else untold,
+        prediction=main.prediction if main else "",
+        result_bytes=tensor.size_bytes,
+        delta_bytes=sum(part.payload_bytes for part in told),
+        entropy_bytes=sum(part.entropy_bytes for part in told),
+    )
+
+
+_OPERATIONS = {
+    Op.DELTA: Operation.DELTA,
+    Op.TRANSPOSED: Operation.TRANSPOSED,
+    Op.GROUP: Operation.GROUP,
+    Op.RAW: Operation.RAW,
+}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.contract.delta.elements import Array, Element, exponents
-from edgewright.contract.delta.format import Reader, Writer, require
-from edgewright.contract.delta.symbols import (
+from edgewright.contract.delta.coding.elements import Array, Element, exponents
+from edgewright.contract.delta.coding.symbols import (
     read_bits,
     read_digits,
     read_planes,
@@ -16,6 +15,8 @@ from edgewright.contract.delta.symbols import (
     write_planes,
     write_positions,
 )
+from edgewright.contract.delta.reader import Reader, require
+from edgewright.contract.delta.writer import Writer
 
 CONTEXTS = 128
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.contract.delta.elements import Array
-from edgewright.contract.delta.format import Reader, Writer, require
+from edgewright.contract.delta.coding.elements import Array
+from edgewright.contract.delta.reader import Reader, require
+from edgewright.contract.delta.writer import Writer
 
 # Digits base b fit several to a byte, which lets a Huffman code spend less than a bit on each. Base 1 is all zeros.
 SCHEMES = ((256, 1), (15, 2), (6, 3), (3, 5), (2, 8), (1, 0))
@@ -37,13 +38,22 @@ def read_bits(reader: Reader, count: int, width: int, dtype: np.dtype[np.signedi
         done += 8
     odd = width - done
     if odd:
-        packed = np.frombuffer(reader.take((count * odd + 7) // 8), np.uint8)
-        bits = np.unpackbits(packed, count=count * odd, bitorder="little").reshape(count, odd)
-        low = bits[:, 0].copy()
-        for place in range(1, odd):
-            low |= bits[:, place] << place
+        low = _odd_bits(np.frombuffer(reader.take((count * odd + 7) // 8), np.uint8), count, odd)
         values |= low.astype(dtype) << dtype.type(done)
     return values
+
+
+def _odd_bits(packed: Array, count: int, width: int) -> Array:
+    """`count` fields of fewer than 8 bits: `width` bytes hold eight of them."""
+    rows = np.zeros((-(-count // 8), width + 1), np.uint16)
+    whole = len(packed) // width
+    rows[:whole, :width] = packed[: whole * width].reshape(whole, width)
+    rows[whole:, : len(packed) - whole * width] = packed[whole * width :]
+    fields = np.empty((len(rows), 8), np.uint8)
+    for place in range(8):
+        byte, shift = divmod(place * width, 8)
+        fields[:, place] = ((rows[:, byte] | (rows[:, byte + 1] << 8)) >> shift) & ((1 << width) - 1)
+    return fields.reshape(-1)[:count]
 
 
 def write_planes(writer: Writer, values: Array) -> None:
@@ -105,7 +115,7 @@ def write_positions(writer: Writer, positions: Array) -> None:
     long = high >= _GAP_ESCAPE
     writer.varint(shift)
     write_bits(writer, gaps, shift)
-    writer.packed(np.minimum(high, _GAP_ESCAPE).astype(np.uint8).tobytes())
+    writer.packed(np.minimum(high, _GAP_ESCAPE).astype(np.uint8).tobytes(), may_repeat=False)
     write_planes(writer, gaps[long].astype("<i4"))
 
 
@@ -133,7 +143,7 @@ def _range_of(base: int) -> tuple[int, int]:
 def _write_scheme(writer: Writer, symbols: Array, scheme: int) -> None:
     base, per_byte = SCHEMES[scheme]
     if base == 256:
-        writer.packed(symbols.tobytes())
+        writer.packed(symbols.tobytes(), may_repeat=False)
         return
     low, high = _range_of(base)
     if base > 1:
@@ -142,7 +152,7 @@ def _write_scheme(writer: Writer, symbols: Array, scheme: int) -> None:
         packed = np.zeros(len(rows), np.uint8)
         for place in range(per_byte - 1, -1, -1):
             packed = packed * np.uint8(base) + rows[:, place]
-        writer.packed(packed.tobytes())
+        writer.packed(packed.tobytes(), may_repeat=False)
     strays = np.flatnonzero((symbols < low) | (symbols > high))
     writer.varint(len(strays))
     write_positions(writer, strays)

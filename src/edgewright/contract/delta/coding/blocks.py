@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.contract.delta.coder import contexts_of, read_dense, read_sparse, write_dense, write_sparse
-from edgewright.contract.delta.elements import Array, Element, exponents, monotone
-from edgewright.contract.delta.format import Reader, Writer, require
-from edgewright.contract.delta.symbols import read_planes, write_planes
+from edgewright.contract.delta.coding.coder import contexts_of, read_dense, read_sparse, write_dense, write_sparse
+from edgewright.contract.delta.coding.elements import Array, Element, exponents, monotone
+from edgewright.contract.delta.coding.raw import read_raw, write_raw
+from edgewright.contract.delta.coding.symbols import read_planes, write_planes
+from edgewright.contract.delta.reader import Reader, require
+from edgewright.contract.delta.writer import Writer
 
-_MASKED, _DENSE, _ROW_LEVELS, _COLUMN_LEVELS = 1, 2, 4, 8
+_MASKED, _DENSE, _ROW_LEVELS, _COLUMN_LEVELS, _RAW = 1, 2, 4, 8, 16
+PLAIN = _DENSE  # the way that costs the least time to find
 
 _ALWAYS_SPARSE, _ALWAYS_DENSE = 0.006, 0.25  # shares of changed elements between which both are tried
+_RAW_MAY_WIN = 0.8  # a body above this share of its elements is compared with the elements themselves
 _MIN_COLUMNS, _MIN_ROWS, _MIN_LEVELLED = 32, 8, 2048
 _LEVEL = np.dtype("<i2")
 _FAINTEST = 2.0**-10  # rows fainter than this share of the mean are taken as equally faint
 
 
 Attempt = tuple[int, bytearray]  # flags and body of one way to write a block
+Observe = Callable[[Array, Array], None]  # gets contexts and residuals, as flat arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,18 @@ class Levels:
         return _DENSE | rows | (_COLUMN_LEVELS if self.columns is not None else 0)
 
 
-def write_block(writer: Writer, prediction: Array, new: Array, element: Element, like: int | None = None) -> int:
+def write_block(
+    writer: Writer,
+    prediction: Array,
+    new: Array,
+    element: Element,
+    like: int | None = None,
+    observe: Observe | None = None,
+) -> int | None:
     """What turns a (rows, columns) block of predicted bit patterns into the new ones, as short as is found.
 
-    Returns the way it took: given as `like` for the tensor's next block, it saves trying the others.
+    Returns the way of telling dense residuals that it took: given as `like` for the tensor's next block, it
+    saves trying the others. `observe` is shown the changed rows' contexts and residuals.
     """
     changed = (prediction != new).any(axis=1)
     is_masked = len(changed) > 1 and not changed.all()
@@ -52,42 +65,59 @@ def write_block(writer: Writer, prediction: Array, new: Array, element: Element,
     if share < _ALWAYS_DENSE:
         attempts.append((0, _sparse(residuals)))
     if share >= _ALWAYS_SPARSE:
-        attempts += _dense_attempts(prediction, residuals, element, like)
+        dense = _best_dense(prediction, residuals, element, like, observe)
+        attempts.append(dense)
+        like = dense[0]
+        if len(dense[1]) > _RAW_MAY_WIN * new.nbytes:
+            attempts.append((_RAW, _raw(new.reshape(-1), element)))
+    elif observe is not None and prediction.size:
+        observe(contexts_of(prediction, element, None, None), residuals)
     flags, body = min(attempts, key=lambda attempt: len(attempt[1]))
     writer.varint(flags | (_MASKED if is_masked else 0))
     if is_masked:
         writer.packed(np.packbits(changed, bitorder="little").tobytes())
     writer.raw(body)
-    return flags
+    return like
 
 
 def read_block(reader: Reader, prediction: Array, element: Element) -> Array:
     """The new bit patterns of a block; rows that did not change are as predicted."""
-    flags = reader.at_most(15, "block flags")
+    flags = reader.at_most(31, "block flags")
     if not flags & _MASKED:
         return _read_rows(reader, prediction, element, flags)
     rows = len(prediction)
     bits = np.frombuffer(reader.packed((rows + 7) // 8), np.uint8)
     changed = np.unpackbits(bits, count=rows, bitorder="little").astype(bool)
+    if not changed.any():
+        require(flags == _MASKED, "a block without rows has no residuals")
     block = prediction.copy()
-    block[changed] = _read_rows(reader, np.ascontiguousarray(prediction[changed]), element, flags)
+    block[changed] = _read_rows(reader, prediction[changed], element, flags)
     return block
 
 
 def _read_rows(reader: Reader, prediction: Array, element: Element, flags: int) -> Array:
+    if flags & _RAW:
+        require(flags & ~_MASKED == _RAW, "a raw block has neither residuals nor levels")
+        return read_raw(reader, prediction.size, element).reshape(prediction.shape)
     if flags & _DENSE:
-        require(prediction.size > 0, "a dense block has no rows")
         rows, columns = prediction.shape
         row_levels = _read_levels(reader, rows) if flags & _ROW_LEVELS else None
         column_levels = _read_levels(reader, columns) if flags & _COLUMN_LEVELS else None
         contexts = contexts_of(prediction, element, row_levels, column_levels)
         residuals = read_dense(reader, contexts, element.dtype).reshape(prediction.shape)
-        return monotone(monotone(prediction, element) + residuals, element)
+        residuals += monotone(prediction, element)
+        return monotone(residuals, element)
     require(not flags & (_ROW_LEVELS | _COLUMN_LEVELS), "a sparse block has no levels")
     at, values = read_sparse(reader, prediction.size, element.dtype)
     flat = prediction.reshape(-1).copy()
     flat[at] = monotone(monotone(flat[at], element) + values, element)
     return flat.reshape(prediction.shape)
+
+
+def _raw(values: Array, element: Element) -> bytearray:
+    writer = Writer()
+    write_raw(writer, values, element)
+    return writer.data
 
 
 def _sparse(residuals: Array) -> bytearray:
@@ -96,10 +126,16 @@ def _sparse(residuals: Array) -> bytearray:
     return writer.data
 
 
-def _dense_attempts(prediction: Array, residuals: Array, element: Element, like: int | None) -> list[Attempt]:
-    ways = list(_levels(prediction, residuals, element))
+def _best_dense(
+    prediction: Array, residuals: Array, element: Element, like: int | None, observe: Observe | None
+) -> Attempt:
+    ways = list(_levels(prediction, residuals, element)) if like != PLAIN else [Levels()]
     chosen = [levels for levels in ways if like is not None and levels.flags == like]
-    return [_dense(prediction, residuals, element, levels) for levels in chosen or ways]
+    attempts = [(_dense(prediction, residuals, element, levels), levels) for levels in chosen or ways]
+    best, levels = min(attempts, key=lambda attempt: len(attempt[0][1]))
+    if observe is not None:
+        observe(contexts_of(prediction, element, levels.rows, levels.columns), residuals)
+    return best
 
 
 def _dense(prediction: Array, residuals: Array, element: Element, levels: Levels) -> Attempt:

@@ -32,6 +32,11 @@ class Element:
         return np.dtype(f"<i{self.size_bytes}")
 
     @property
+    def unsigned(self) -> np.dtype[Any]:
+        """The little-endian unsigned integer of the same width."""
+        return np.dtype(f"<u{self.size_bytes}")
+
+    @property
     def exponent_origin(self) -> int:
         """Half-bit level of context 0 where no row or column level says otherwise: values near 2 to the 28th."""
         if self.exponent_bits == 5:
@@ -59,6 +64,33 @@ def monotone(bits: Array, element: Element) -> Array:
     magnitude = element.dtype.type((1 << (width - 1)) - 1)
     flipped: Array = bits ^ ((bits >> (width - 1)) & magnitude)
     return flipped
+
+
+def singles(bits: Array, element: Element) -> Array:
+    """The values of floats of at most 32 bits as float32, or of int8 elements; exact."""
+    if element == INT8:
+        return bits.astype(np.float32)
+    if element == FLOAT16:
+        return bits.view("<f2").astype(np.float32)
+    if element == BFLOAT16:
+        widened: Array = bits.astype("<i4") << 16
+        bits = widened
+    values: Array = bits.view("<f4")
+    return values
+
+
+def rounded(values: Array, element: Element) -> Array:
+    """The bit patterns nearest to float32 values, ties to even; int8 ones are clipped. NaNs give anything."""
+    if element == INT8:
+        clipped: Array = np.clip(np.rint(values), -128, 127)
+        return clipped.astype(np.int8)
+    if element == FLOAT16:
+        half: Array = values.astype("<f2").view(element.dtype)
+        return half
+    bits: Array = np.ascontiguousarray(values).view("<i4")
+    if element == BFLOAT16:
+        bits = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(element.dtype)
+    return bits
 
 
 def exponents(bits: Array, element: Element) -> Array:
