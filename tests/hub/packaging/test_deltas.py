@@ -156,9 +156,7 @@ def test_what_failed_is_remembered_with_its_reason_and_tried_again_when_asked_fo
     aside.rename(base)
     idle = workshop.make((1, 2, 1))
 
-    with workshop.house.db.write() as connection:
-        run = workshop.deltas.retry(connection, "digits", 2)
-    workshop.perform(run)
+    workshop.perform(workshop.deltas.retry("digits", 2, "olga"))
 
     assert (state, "there is no blob" in reason) == (FAILED, True)
     assert idle["pairs"] == 0

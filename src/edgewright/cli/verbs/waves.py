@@ -73,6 +73,7 @@ ROLLOUT_FACTS: list[Column[RolloutRecord]] = [
     ("group", lambda one: one.group),
     ("state", lambda one: f"{one.state} {one.reason}".rstrip()),
     ("gate", lambda one: _gate(one)),
+    ("bytes", lambda one: _bytes(one)),
     ("by", lambda one: one.created_by),
 ]
 
@@ -92,7 +93,7 @@ DEPLOYMENT_COLUMNS: list[Column[DeploymentRecord]] = [
     ("TARGET", lambda one: one.target),
     ("STATE", lambda one: one.state),
     ("AGREES>", lambda one: "" if one.agreement is None else share(one.agreement)),
-    ("RECEIVED>", lambda one: size(one.received_bytes) if one.full_bytes else ""),
+    ("RECEIVED>", lambda one: _received(one)),
     ("FULL>", lambda one: size(one.full_bytes) if one.full_bytes else ""),
 ]
 
@@ -100,6 +101,18 @@ REASON_COLUMNS: list[Column[DeploymentRecord]] = [
     ("DEVICE", lambda one: one.device),
     ("REASON", lambda one: one.reason),
 ]
+
+
+def _received(deployment: DeploymentRecord) -> str:
+    """What has crossed the link; before a device has reported, what its order was planned to cost."""
+    planned = f"~{size(deployment.planned_bytes)}" if deployment.planned_bytes else ""
+    return size(deployment.received_bytes) if deployment.received_bytes else planned
+
+
+def _bytes(rollout: RolloutRecord) -> str:
+    sent_bytes = sum(one.received_bytes or one.planned_bytes for one in rollout.deployments)
+    full_bytes = sum(one.full_bytes for one in rollout.deployments)
+    return f"{size(sent_bytes)} instead of {size(full_bytes)} ({share(sent_bytes / full_bytes)})" if full_bytes else ""
 
 
 def _gate(rollout: RolloutRecord) -> str:

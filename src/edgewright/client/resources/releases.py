@@ -8,6 +8,7 @@ import msgspec
 
 from edgewright.client.transport import Transport
 from edgewright.contract.api import (
+    DeltaRecord,
     ReleaseDraft,
     ReleaseRecord,
     SignatureDraft,
@@ -85,6 +86,15 @@ class Releases:
     def verify(self, model: str, counter: int) -> VerifyReport:
         """Check a release from the root of trust down to every blob."""
         return self._hub.get("releases", model, counter, "verify", into=VerifyReport)
+
+    def deltas(self, model: str, counter: int) -> tuple[DeltaRecord, ...]:
+        """The deltas to a release: from what, for how many devices, and what became of them."""
+        return self._hub.get("releases", model, counter, "deltas", into=tuple[DeltaRecord, ...])
+
+    def retry_deltas(self, model: str, counter: int, *, dry_run: bool = False) -> tuple[DeltaRecord, ...]:
+        """Try again what failed or did not pay."""
+        parts = ("releases", model, counter, "deltas", "retry")
+        return self._hub.post(*parts, body={}, into=tuple[DeltaRecord, ...], dry_run=dry_run)
 
 
 def check_request(request: SigningRequest, model: str, counter: int) -> None:

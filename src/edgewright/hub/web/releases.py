@@ -1,11 +1,19 @@
-"""Doors to releases: build, signatures, approvals, verification."""
+"""Doors to releases: build, signatures, approvals, verification, deltas."""
 
 from __future__ import annotations
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from edgewright.contract.api import ReleaseDraft, ReleaseRecord, SignatureDraft, SigningRequest, VerifyReport
+from edgewright.contract.api import (
+    DeltaRecord,
+    ReleaseDraft,
+    ReleaseRecord,
+    SignatureDraft,
+    SigningRequest,
+    VerifyReport,
+)
+from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
@@ -68,4 +76,28 @@ def verify(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal:
     return hub.packaging.verify(model, counter)
 
 
-ROUTES = [build, releases, release, signing, add_signatures, approve, verify]
+@get("/releases/{model:str}/{counter:int}/deltas", sync_to_thread=True)
+def deltas(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> list[DeltaRecord]:
+    """The deltas to a release: from what, for how many devices, and what became of them."""
+    require(principal, Permission.READ)
+    return _deltas(hub, model, counter)
+
+
+@post("/releases/{model:str}/{counter:int}/deltas/retry", status_code=200, sync_to_thread=True)
+def retry_deltas(
+    model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> list[DeltaRecord]:
+    """Try again what failed or did not pay."""
+    require(principal, Permission.ROLL_OUT)
+    release = hub.packaging.release(model, counter)
+    if not dry_run:
+        hub.deltas.retry(release.model, release.counter, principal.name)
+    return _deltas(hub, model, counter)
+
+
+def _deltas(hub: Hub, model: str, counter: int) -> list[DeltaRecord]:
+    hub.packaging.release(model, counter)
+    return hub.deltas.of_release(model, counter, hub.fleet.running(model))
+
+
+ROUTES = [build, releases, release, signing, add_signatures, approve, verify, deltas, retry_deltas]

@@ -87,13 +87,14 @@ class Deltas:
         args = {"needs": [[need.base_manifest, need.result_manifest, need.devices] for need in asked]}
         return self._jobs.start(connection, KIND, release, args, id=id, why=why)
 
-    def retry(self, connection: sa.Connection, model: str, counter: int) -> str:
-        """Forget in this transaction what failed or did not pay, and queue a run that tries it again; its id."""
-        wanted = records.needs(connection, records.packages_of(connection, model, counter))
-        files = records.files(connection, {need.result_manifest for need in wanted})
-        records.forget(connection, {file.sha256 for package in files.values() for file in package})
-        needs = {(need.base_manifest, need.result_manifest): need.devices for need in wanted}
-        return self.start(connection, f"{model}/{counter}", needs, id="", why="deltas are to be tried again")
+    def retry(self, model: str, counter: int, who: str) -> str:
+        """Forget what failed or did not pay, and queue a run that tries it again; its id."""
+        with self._db.write() as connection:
+            wanted = records.needs(connection, records.packages_of(connection, model, counter))
+            files = records.files(connection, {need.result_manifest for need in wanted})
+            records.forget(connection, {file.sha256 for package in files.values() for file in package})
+            needs = {(need.base_manifest, need.result_manifest): need.devices for need in wanted}
+            return self.start(connection, f"{model}/{counter}", needs, id="", why=f"{who} wants deltas tried again")
 
     def run(self, context: RunContext) -> dict[str, Any]:
         """Body of a run: try pair after pair, the most valuable first, until the run's time is spent."""
