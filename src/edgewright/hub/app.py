@@ -20,7 +20,7 @@ from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targets import target as find_target
-from edgewright.hub.packaging import Deltas, Limits, NoRoot, Packaging, Renewal, Repository
+from edgewright.hub.packaging import Bundles, Chain, Deltas, Limits, NoRoot, Packaging, Renewal, Repository
 from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
@@ -49,6 +49,8 @@ class Hub:
     registry: Registry
     optimize: Optimize
     packaging: Packaging
+    chain: Chain
+    bundles: Bundles
     key_changes: KeyChanges
     deltas: Deltas
     renewal: Renewal
@@ -98,8 +100,10 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     work_dir = settings.dir / "work"
     data = Data(db, events, audit, clock, blobs)
     registry = Registry(db, events, audit, clock, blobs, data.rows)
-    provenance = Provenance(db, clock, blobs, keys.audit)
+    provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
     optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, work_dir)
+    chain = Chain(clock, registry, data, blobs, provenance)
+    bundles = Bundles(db, audit, clock, blobs)
     packaging = Packaging(
         db,
         events,
@@ -110,6 +114,8 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         find_target,
         repository,
         keys.director,
+        chain,
+        bundles,
         settings.approvals_needed,
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
@@ -142,6 +148,8 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         registry=registry,
         optimize=optimize,
         packaging=packaging,
+        chain=chain,
+        bundles=bundles,
         key_changes=KeyChanges(db, events, audit, clock, repository, keys),
         deltas=deltas,
         renewal=Renewal(packaging.renew),

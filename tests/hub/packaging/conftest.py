@@ -15,19 +15,24 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgewright.client.keys import OperatorKeys, ceremony
 from edgewright.contract.api import (
+    FileRef,
     Lineage,
     ReleaseDraft,
     ReleaseRecord,
     Role,
+    SnapshotDraft,
+    SnapshotRecord,
     VariantRecord,
     VersionRecord,
 )
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
+from edgewright.hub.data import Data
 from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events, event_table
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.optimize.targets import target
-from edgewright.hub.packaging import Packaging, Repository
+from edgewright.hub.packaging import Bundles, Chain, Packaging, Repository
+from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -57,6 +62,10 @@ class House:
     blobs: Blobs
     repository: Repository
     packaging: Packaging
+    provenance: Provenance
+    snapshot: SnapshotRecord
+    chain: Chain
+    bundles: Bundles
     keys: Keys
     operator: OperatorKeys
     folder: Path
@@ -72,7 +81,7 @@ class House:
             source_sha256=self.blobs.put_bytes(onnx_file(number)),
             source_bytes=1,
             contract=CONTRACT,
-            lineage=Lineage(snapshot="digits/1", seed=number),
+            lineage=Lineage(snapshot=self.snapshot.id, seed=number),
             metrics={"accuracy": 0.9},
             task="classification",
             note="",
@@ -83,7 +92,11 @@ class House:
         self.registry._save(self.ada, version)
         with self.db.write() as connection:
             for target in targets:
-                self.registry.add_variant(connection, self.variant(version, target))
+                variant = self.variant(version, target)
+                self.registry.add_variant(connection, variant)
+                done = Execution(f"run-{version.version}-{target}", START, START)
+                statement = optimisation(version, variant, self.snapshot, done, self.provenance.builder)
+                self.provenance.record(connection, Making.OPTIMISATION, statement)
         return version
 
     def variant(self, version: VersionRecord, target: str) -> VariantRecord:
@@ -144,6 +157,10 @@ def onnx_file(seed: int, dtype: type = np.float32) -> bytes:
     return model.SerializeToString()
 
 
+def a_file(blobs: Blobs) -> FileRef:
+    return FileRef(path="rows.csv", sha256=blobs.put_bytes(b"rows"), size_bytes=4)
+
+
 @pytest.fixture
 def house(tmp_path) -> House:
     db = Database(f"sqlite:///{tmp_path / 'hub.db'}")
@@ -152,11 +169,15 @@ def house(tmp_path) -> House:
     keys = Keys(tmp_path / "keys")
     events, audit = Events(db, clock), Audit(db, clock, keys.audit)
     blobs = Blobs(tmp_path / "blobs")
-    registry = Registry(db, events, audit, clock, blobs, lambda snapshot: tmp_path / snapshot)
+    data = Data(db, events, audit, clock, blobs)
+    registry = Registry(db, events, audit, clock, blobs, data.rows)
     ceremony(tmp_path / "operator", tmp_path / "tuf", keys.public(), datetime.fromtimestamp(clock(), UTC))
     repository = Repository(tmp_path / "tuf", keys.timestamp, keys.snapshot)
-    packaging = Packaging(db, events, audit, clock, registry, blobs, target, repository, keys.director)
+    provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
+    chain, bundles = Chain(clock, registry, data, blobs, provenance), Bundles(db, audit, clock, blobs)
+    packaging = Packaging(db, events, audit, clock, registry, blobs, target, repository, keys.director, chain, bundles)
     packaging.renew()
+    ada = Principal(name="ada", roles=(Role.ENGINEER, Role.APPROVER))
     return House(
         db=db,
         events=events,
@@ -166,10 +187,14 @@ def house(tmp_path) -> House:
         blobs=blobs,
         repository=repository,
         packaging=packaging,
+        provenance=provenance,
+        snapshot=data.create(ada, SnapshotDraft(dataset="digits", files=(a_file(blobs),))),
+        chain=chain,
+        bundles=bundles,
         keys=keys,
         operator=OperatorKeys(tmp_path / "operator"),
         folder=tmp_path,
-        ada=Principal(name="ada", roles=(Role.ENGINEER, Role.APPROVER)),
+        ada=ada,
         otto=Principal(name="otto", roles=(Role.OPERATOR,)),
         bob=Principal(name="bob", roles=(Role.APPROVER,)),
     )

@@ -23,7 +23,7 @@ def test_an_honest_release_holds_on_every_line(house):
 
     assert report.holds
     assert report.subject == "digits/1"
-    assert len(report.checks) == 2 + 2 * 4 + 2 + 1 + 1 + 2
+    assert len(report.checks) == 2 + 2 * 4 + 2 + 1 + 1 + 2 + 1 + 2 * 2 + 1 + 2
 
 
 def test_a_draft_lacks_signatures_and_approvals(house):

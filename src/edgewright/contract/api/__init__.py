@@ -20,6 +20,7 @@ from edgewright.contract.api.keys import (
 from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
 from edgewright.contract.api.overview import AuditEntry, AuditReport, Overview
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
+from edgewright.contract.api.provenance import BundleDraft, BundleRecord, ProvenanceReport, StatementRecord
 from edgewright.contract.api.registry import (
     Lineage,
     ModelRecord,
@@ -62,6 +63,8 @@ __all__ = [
     "AlertRecord",
     "AuditEntry",
     "AuditReport",
+    "BundleDraft",
+    "BundleRecord",
     "CheckLine",
     "ClaimDraft",
     "ClaimReply",
@@ -92,6 +95,7 @@ __all__ = [
     "Overview",
     "PackageRecord",
     "PipelineDraft",
+    "ProvenanceReport",
     "PublicKey",
     "ReleaseDraft",
     "ReleaseRecord",
@@ -110,6 +114,7 @@ __all__ = [
     "SigningRequest",
     "SnapshotDraft",
     "SnapshotRecord",
+    "StatementRecord",
     "TargetRecord",
     "TrainDraft",
     "TriggerDraft",

@@ -34,10 +34,9 @@ from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
-from edgewright.hub.provenance import Execution, Making, Provenance, training
+from edgewright.hub.provenance import RUN_KEY, Execution, Making, Provenance, training
 from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_name
 
-RUN_KEY = "edgewright_run"
 MAX_REASON_CHARS = 300
 
 

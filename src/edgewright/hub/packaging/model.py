@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edgewright.contract.api import ReleaseState
-from edgewright.contract.errors import Conflict, NotAllowed, NotFound, Refused
+from edgewright.contract.api import ReleaseDraft, ReleaseState
+from edgewright.contract.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refused
+from edgewright.contract.manifest import MAX_DEPENDENCIES
 
 
 class NoVariants(Refused):
@@ -87,3 +88,14 @@ def check_approver(id: str, author: str, approver: str) -> None:
     """Raise OwnApproval if the approver built the release."""
     if approver == author:
         raise OwnApproval(f"{approver} built release {id} and may not approve it", field="user")
+
+
+def check_needs(draft: ReleaseDraft) -> None:
+    """Raise InvalidInput unless the models that a release needs are others, each named once, and not too many."""
+    names = [needed.model for needed in draft.needs]
+    if draft.model in names:
+        raise InvalidInput(f"{draft.model} cannot need itself", field="needs")
+    if len(set(names)) != len(names) or len(names) > MAX_DEPENDENCIES:
+        raise InvalidInput(f"each of at most {MAX_DEPENDENCIES} models is needed once", field="needs")
+    if not all(needed.minimum_counter >= 1 for needed in draft.needs):
+        raise InvalidInput("releases are counted from 1", field="needs", hint="Write MODEL>=COUNTER.")

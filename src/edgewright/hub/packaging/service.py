@@ -28,12 +28,15 @@ from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Permission, Principal, require
 from edgewright.hub.optimize.targets import Target
 from edgewright.hub.packaging import records
+from edgewright.hub.packaging.bundles import Bundles
+from edgewright.hub.packaging.chain import Chain
 from edgewright.hub.packaging.manifests import build_manifest
 from edgewright.hub.packaging.model import (
     NoVariants,
     OwnApproval,
     StaleSignature,
     check_approver,
+    check_needs,
     check_open,
     is_ready,
     release_digest,
@@ -59,6 +62,8 @@ class Packaging:
         targets: Callable[[str], Target],
         repository: Repository,
         director: Signer,
+        chain: Chain,
+        bundles: Bundles,
         approvals_needed: int = 1,
     ) -> None:
         self._db = db
@@ -70,14 +75,20 @@ class Packaging:
         self._targets = targets
         self._repository = repository
         self._director = director
+        self._chain = chain
+        self._bundles = bundles
         self._approvals_needed = approvals_needed
 
     def build(self, principal: Principal, draft: ReleaseDraft, *, dry_run: bool = False) -> ReleaseRecord:
         """Make a package of every variant that keeps parity with its version, under the model's next counter.
 
-        Raises UnknownVersion, NoVariants, Forbidden. With `dry_run` nothing is kept.
+        Raises UnknownVersion, NoVariants, Forbidden; UnknownModel and InvalidInput for what it needs. With `dry_run`
+        nothing is kept.
         """
         require(principal, Permission.BUILD_RELEASES)
+        check_needs(draft)
+        for needed in draft.needs:
+            self._registry.model(needed.model)
         version = self._registry.version(draft.model, draft.version)
         variants = [item for item in self._registry.variants(draft.model, draft.version) if item.is_parity_kept]
         if not variants:
@@ -88,7 +99,9 @@ class Packaging:
         with self._db.read() if dry_run else self._db.write() as connection:
             counter = records.next_counter(connection, draft.model)
             built = {
-                variant.target: build_manifest(version, variant, targets[variant.target], counter, self._blobs.size)
+                variant.target: build_manifest(
+                    version, variant, targets[variant.target], counter, self._blobs.size, draft.needs
+                )
                 for variant in variants
             }
             record = self._new_record(draft, counter, principal.name, now, built)
@@ -184,7 +197,8 @@ class Packaging:
         with self._db.read() as connection:
             record = records.read(connection, model, counter, self._approvals_needed)
             pieces = records.payloads(connection, model, counter)
-        return verify_release(record, pieces, self._blobs, self._repository, self._now())
+        also = (*self._bundles.lines(record), *self._chain.report(record).checks)
+        return verify_release(record, pieces, self._blobs, self._repository, self._now(), also)
 
     def sign_order(self, order: Order) -> bytes:
         """The order in the director's sealed envelope."""
@@ -232,6 +246,7 @@ class Packaging:
         for data in encoded.values():
             self._blobs.put_bytes(data)
         records.insert(connection, record, {target: (built[target], len(encoded[target])) for target in built})
+        self._chain.note(connection, record, built)
         self._redraft(connection, record)
         self._audit.record(connection, record.author, "release.build", record.id, digest=record.digest)
         facts = {"model": record.model, "counter": record.counter, "version": record.version}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 
 from edgewright.contract import manifest as manifests
@@ -19,9 +20,14 @@ CHUNK_BYTES = 1 << 20
 
 
 def verify_release(
-    record: ReleaseRecord, pieces: list[SignedPayload], blobs: Blobs, repository: Repository, now: datetime
+    record: ReleaseRecord,
+    pieces: list[SignedPayload],
+    blobs: Blobs,
+    repository: Repository,
+    now: datetime,
+    also: Iterable[CheckLine],
 ) -> VerifyReport:
-    """One line for each thing that must hold; a line that cannot be checked does not hold."""
+    """One line for each thing that must hold; a line that cannot be checked does not hold. `also` comes last."""
     lines = [_digest_line(record), _state_line(record)]
     for package in record.packages:
         lines += _package_lines(record, package, blobs)
@@ -29,6 +35,7 @@ def verify_release(
     lines.append(_approval_line(record))
     if record.state is not ReleaseState.DRAFT:
         lines += _chain_lines(record, blobs, repository, now)
+    lines += also
     return VerifyReport(subject=record.id, holds=all(line.holds for line in lines), checks=tuple(lines))
 
 

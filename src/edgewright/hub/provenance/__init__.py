@@ -2,6 +2,7 @@
 
 from edgewright.hub.provenance.model import (
     BUILD_TYPES,
+    RUN_KEY,
     Execution,
     Making,
     optimisation,
@@ -18,6 +19,7 @@ __all__ = [
     "Attested",
     "Making",
     "Provenance",
+    "RUN_KEY",
     "Execution",
     "optimisation",
     "packaging",

@@ -23,6 +23,9 @@ from edgewright.contract.statements import (
     Statement,
 )
 
+RUN_KEY = "edgewright_run"
+"""Where the lineage of a version that this hub has trained names the run."""
+
 DOCS = "https://github.com/edgewright/edgewright/blob/main/docs/reference/provenance.md"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from securesystemslib.signer import Signer
+from securesystemslib.signer import Key, Signer
 
 from edgewright.contract import statements
 from edgewright.contract.envelope import open_sealed, seal
@@ -34,10 +34,21 @@ class Attested:
 
 
 class Provenance:
-    """What this hub saw. It can vouch for no more: what people sign is the digest of the package itself."""
+    """What this hub saw. It can vouch for no more: what people sign is the digest of the package itself.
 
-    def __init__(self, db: Database, clock: Callable[[], float], blobs: Blobs, signer: Signer) -> None:
+    `keys` gives all keys that ever sealed statements here: those that every root has named for it.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Callable[[], float],
+        blobs: Blobs,
+        signer: Signer,
+        keys: Callable[[], Iterable[Key]] = tuple,
+    ) -> None:
         self._db = db
+        self._keys = keys
         self._clock = clock
         self._blobs = blobs
         self._signer = signer
@@ -75,6 +86,6 @@ class Provenance:
         return Attested(kind=kind, sha256=sha256, envelope=envelope, statement=statement)
 
     def open(self, envelope: bytes) -> Statement[statements.Provenance]:
-        """What a sealed statement says; raises HostileInput unless this hub's key sealed it."""
-        key = self._signer.public_key
-        return statements.decode_provenance(open_sealed(envelope, PAYLOAD_TYPE, {key.keyid: key}))
+        """What a sealed statement says; raises HostileInput unless a key of this hub sealed it."""
+        keys = {key.keyid: key for key in (*self._keys(), self._signer.public_key)}
+        return statements.decode_provenance(open_sealed(envelope, PAYLOAD_TYPE, keys))
