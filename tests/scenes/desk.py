@@ -55,10 +55,10 @@ class Desk:
     def url(self) -> str:
         return self.facts["hub"]
 
-    def start_hub(self) -> dict[str, str]:
+    def start_hub(self, *options: str) -> dict[str, str]:
         """Start the hub, the first time at a free port and then at that one again; returns what it printed."""
         port = urlsplit(self.url).port if self.facts else 0
-        words = ["hub", "up", "--dir", str(self.home / "hub"), "--port", str(port), "--json"]
+        words = ["hub", "up", "--dir", str(self.home / "hub"), "--port", str(port), "--json", *options]
         self.hub = self._start("edgewright.cli", words, stdout=subprocess.PIPE)
         assert self.hub.stdout is not None
         line = self.hub.stdout.readline()

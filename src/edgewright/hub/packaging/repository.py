@@ -302,6 +302,7 @@ class Repository:
         self._write(f"{piece.payload.version}.{piece.payload.role}.json", data)
 
     def _write(self, name: str, data: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{name}.new"
         with draft.open("wb") as file:
             file.write(data)
