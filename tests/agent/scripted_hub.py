@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -59,6 +61,10 @@ class ScriptedHub:
         self.forged: dict[str, object] = {}
         self.is_claim_used = self.is_revoked = self.is_silent = self.is_away = False
         self.refused_ids: set[str] = set()
+        self.streams: dict[str, Callable[[], Iterable[bytes]]] = {}  # by door: what it says instead, without an end
+        self.envelopes: list[bytes] = []  # the orders that were sent
+        self.replayed: bytes | None = None  # what is sent in place of an order
+        self.is_closed = False
         self.sends_on_to = ""  # where blobs are, for devices that do not insist
         self.connections = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -82,6 +88,7 @@ class ScriptedHub:
         return install
 
     def close(self) -> None:
+        self.is_closed = True
         self.server.shutdown()
         self.server.server_close()
 
@@ -139,7 +146,8 @@ class ScriptedHub:
         order = Order(**{**facts, **self.forged})
         if self.is_silent or orders.etag(order) == state.etag:
             return 304, b""
-        return 200, seal(msgspec.json.encode(order), orders.PAYLOAD_TYPE, self.signer)
+        self.envelopes.append(seal(msgspec.json.encode(order), orders.PAYLOAD_TYPE, self.signer))
+        return 200, self.replayed or self.envelopes[-1]
 
     def _batch(self, batch: Batch) -> bytes:
         if self.refused_ids & {record.id for record in batch.records}:
@@ -167,6 +175,10 @@ class ScriptedHub:
                 if hub.is_away:
                     self.close_connection = True
                     return
+                door = self.path.removeprefix("/device/v1/").split("/")[0]
+                if door in hub.streams:
+                    self.stream(hub.streams[door]())
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 try:
                     status, reply = hub.answer(self.command, self.path, headers, body)
@@ -181,6 +193,17 @@ class ScriptedHub:
                 self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()
                 self.wfile.write(reply)
+
+            def stream(self, parts: Iterable[bytes]) -> None:
+                self.close_connection = True
+                self.send_response(200)
+                self.send_header("Content-Length", str(10**12))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for part in parts:
+                        if hub.is_closed:
+                            return
+                        self.wfile.write(part)
 
             do_GET = do_POST = handle_any  # noqa: N815
 

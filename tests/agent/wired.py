@@ -45,7 +45,7 @@ class Agent:
         self.line = BlobLine(self.link, throttle=throttle, patience=patience, measured=meter.downloaded)
         settings = Settings(poll_s=30.0)
         chance = Chance(uniform=lambda low, high: high)
-        signed_time = SignedTime(root, lambda: hub.now, lambda: hub.now)
+        self.time = signed_time = SignedTime(root, lambda: hub.now, lambda: hub.now)
         self.check_ins = Schedule(lambda: self.ticks, chance, 600.0)
         self.trials = Verdicts(*GOOD)
         equipment = Equipment(
