@@ -20,6 +20,8 @@ CHANGES = {
     "user create",
     "data snapshot",
     "data label",
+    "delta apply",
+    "delta make",
     "model register",
     "train",
     "optimize",

@@ -15,6 +15,7 @@ import typer
 from edgewright.cli.verbs import (
     audit,
     data,
+    delta,
     demo,
     device,
     drift,
@@ -74,6 +75,7 @@ app.add_typer(model.app, name="model", help="Models and their versions.")
 app.command("train")(train.train)
 app.command("optimize")(optimize.optimize)
 app.add_typer(release.app, name="release", help="Build, sign, approve and verify releases.")
+app.add_typer(delta.app, name="delta", help="Deltas between two files on this machine, without a hub.")
 app.add_typer(keys.app, name="keys", help="Who may sign what: make, add, rotate and revoke keys.")
 app.add_typer(device.app, name="device", help="Devices and the tokens that enrol them.")
 app.add_typer(group.app, name="group", help="Groups of devices.")

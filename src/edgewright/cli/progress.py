@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class UploadProgress:
         if not sys.stderr.isatty():
             return
         if self._bars is None:
-            self._bars = _upload_bars()
+            self._bars = _byte_bars()
             self._bars.start()
             self._task = self._bars.add_task(upload.path, total=upload.total_bytes)
         if self._task is not None:
@@ -45,6 +46,37 @@ class UploadProgress:
             self._bars.stop()
         if self._last is not None and error is None:
             say(f"{size(self._last.total_bytes)} at the hub")
+
+
+class ByteProgress:
+    """Work on this machine, in bytes of what it makes: `with ByteProgress(title) as tell: work(tell=tell)`.
+
+    `tell(done_bytes, total_bytes)` may be called as often as one likes; off a terminal nothing is shown.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._tell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def _tell(self, done_bytes: int, total_bytes: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bars is None:
+            self._bars = _byte_bars()
+            self._bars.start()
+        if self._task is None:
+            self._task = self._bars.add_task(self._title, total=total_bytes)
+        self._bars.update(self._task, completed=done_bytes, total=total_bytes)
 
 
 class RunProgress:
@@ -93,7 +125,7 @@ class RunProgress:
             talk.print(new.rstrip("\n"), markup=False, highlight=False, soft_wrap=True)
 
 
-def _upload_bars() -> Progress:
+def _byte_bars() -> Progress:
     from rich import progress
 
     return progress.Progress(
