@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
+
+import pytest
 
 from hostile.mutants import mutants
 from hostile.signed import Signed
@@ -29,8 +32,18 @@ class Tally:
     crashes: list[tuple[bytes, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        told = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
-        return f"{self.name}: {told} (seed {self.seed})"
+        return f"{self.name}: {told(self.counts)} (seed {self.seed})"
+
+
+def told(counts: Counter[str]) -> str:
+    """What became of how many."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+
+
+def tell(capsys: pytest.CaptureFixture[str], name: str, seed: int, counts: Counter[str], more: str = "") -> None:
+    """Print the counts of a long campaign, whatever pytest catches."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n  {name}: {', '.join(filter(None, (told(counts), more)))} (seed {seed})")
 
 
 def campaign(signed: Signed, seed: int, count: int) -> Tally:

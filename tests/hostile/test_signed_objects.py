@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from hostile.campaign import SEED, campaign, scaled
+from hostile.campaign import SEED, campaign, scaled, tell
 from hostile.signed import Signed, signed_objects
 
 OBJECTS = signed_objects()
@@ -25,8 +23,7 @@ def test_no_mutant_is_accepted_and_none_raises_anything_else(signed):
 def test_no_mutant_of_a_long_campaign_is_accepted(signed, capsys):
     tally = held(signed, SEED + 1, scaled(LONG))
 
-    with capsys.disabled():
-        sys.stdout.write(f"\n  {tally}")
+    tell(capsys, signed.name, tally.seed, tally.counts)
 
 
 def held(signed: Signed, seed: int, count: int):
