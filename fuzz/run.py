@@ -1,7 +1,7 @@
 """Runs one fuzz target under atheris: `python fuzz/run.py TARGET [--seconds 60]`. Needs `pip install -e '.[fuzz]'`.
 
 New inputs that reach new code go to .fuzz/TARGET, and those that break something to .fuzz/crashes; both stay out of the
-repository. `--keep` lets libFuzzer merge what is worth keeping into fuzz/corpus/TARGET.
+repository until `python fuzz/keep.py TARGET` takes what is worth it into the corpus.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ def main() -> None:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
-    parser.add_argument("--keep", action="store_true", help="merge what was found into the corpus instead of fuzzing")
     given = parser.parse_args()
 
     corpus, found = FOLDER / "corpus" / given.target, ROOT / ".fuzz" / given.target
@@ -42,10 +41,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     limits = [f"-max_len={MAX_INPUT_BYTES}", f"-rss_limit_mb={MAX_MEMORY_MIB}", "-timeout=20"]
     options = [*limits, f"-artifact_prefix={crashes}/{given.target}-", f"-seed={given.seed}", "-print_final_stats=1"]
-    if given.keep:
-        options += ["-merge=1", str(corpus), str(found)]
-    else:
-        options += [f"-max_total_time={given.seconds}", str(found), str(corpus)]
+    options += [f"-max_total_time={given.seconds}", str(found), str(corpus)]
     target = _load(given.target)
     atheris.Setup([sys.argv[0], *options], target.consume, custom_mutator=_mutator(target))
     atheris.Fuzz()
