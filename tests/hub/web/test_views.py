@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.hub.web.views import away_after_s
+from edgewright.contract.api import Overview, RoleRecord
+from edgewright.hub.web.views import Glance, away_after_s, summary
 from edgewright.hub.web.wording import Segment, duration, plural, segments, size
 
 
@@ -35,3 +36,14 @@ def test_a_device_may_miss_two_polls_before_it_counts_as_away():
 
 def test_nouns_follow_their_number():
     assert (plural(1, "entry", "entries"), plural(2000, "device")) == ("1 entry", "2,000 devices")
+
+
+@pytest.mark.parametrize(("problem", "told"), [("", []), ("expires in 35 days: edgewright keys renew", ["root"])])
+def test_keys_are_on_the_page_when_somebody_must_act(problem, told):
+    root = RoleRecord(role="root", version=1, threshold=2, keys=(), is_online=False, expires_at=1.0, problem=problem)
+    nothing = dict.fromkeys(("devices", "models", "releases", "rollouts", "drift", "runs"), ())
+    overview = Overview(at=0.0, hub="", audit_entries=0, roles=(root,), **nothing)
+
+    tiles = summary(Glance(overview, 15.0)).tiles
+
+    assert [tile.value for tile in tiles if tile.label == "Keys"] == told

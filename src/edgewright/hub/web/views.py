@@ -171,7 +171,7 @@ def summary(glance: Glance) -> Summary:
     """The tiles at the top, and the same as one sentence."""
     overview = glance.overview
     known = (_models_tile(overview), _rollouts_tile(overview), _alerts_tile(overview), _waiting_tile(overview))
-    tiles = (_devices_tile(glance), *known)
+    tiles = (_devices_tile(glance), *known, *_keys_tiles(overview))
     sentence = "; ".join(f"{tile.label}: {tile.value}" for tile in tiles)
     return Summary(glance.moment(overview.at), tiles, sentence, overview.audit_entries)
 
@@ -241,6 +241,14 @@ def _waiting_tile(overview: Overview) -> Tile:
     unapproved = sum(len(release.approvals) < release.approvals_needed for release in drafts)
     detail = f"{unsigned} to sign, {unapproved} to approve" if drafts else "nothing to sign or approve"
     return Tile("Releases waiting", str(len(drafts)), detail, "warn" if drafts else "", "#versions")
+
+
+def _keys_tiles(overview: Overview) -> tuple[Tile, ...]:
+    """A warning where a signed role will expire, or names keys that this hub has not; else nothing."""
+    wrong = [role for role in overview.roles if role.problem]
+    if not wrong:
+        return ()
+    return (Tile("Keys", ", ".join(role.role for role in wrong), wrong[0].problem, "warn", "#versions"),)
 
 
 def _device_row(glance: Glance, device: DeviceRecord, models: Sequence[str]) -> DeviceRow:
