@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from edgewright.client import Client
+    from edgewright.contract.manifest import Dependency, Role
 
 T = TypeVar("T")
 
@@ -58,6 +59,35 @@ def labels_of(items: Sequence[str], field: str = "label") -> dict[str, str]:
             raise _usage(f"{item!r} is not of the form name=value", field, f"Write --{field} site=berlin.")
         labels[name] = value
     return labels
+
+
+def needs_of(items: Sequence[str]) -> tuple[Dependency, ...]:
+    """['plates>=3'] as what a package depends on; a bare name means any release."""
+    from edgewright.contract.manifest import Dependency
+
+    needs = []
+    for item in items:
+        model, at_least, counter = item.partition(">=")
+        if not model or (at_least and not counter.isdecimal()):
+            raise _usage(
+                f"{item!r} is not what a package can need", "needs", "Write it as plates>=3: model and counter."
+            )
+        needs.append(Dependency(model=model, minimum_counter=int(counter or 1)))
+    return tuple(needs)
+
+
+def files_of(items: Sequence[str]) -> list[tuple[Path, Role]]:
+    """['names.txt:labels'] as path and role."""
+    from edgewright.contract.manifest import Role
+
+    files = []
+    for item in items:
+        path, colon, role = item.rpartition(":")
+        if not colon or not path or role not in ("labels", "preprocessing", "asset"):
+            hint = "Write it as FILE:labels, FILE:preprocessing or FILE:asset."
+            raise _usage(f"{item!r} does not say what the file is for", "file", hint)
+        files.append((Path(path), Role(role)))
+    return files
 
 
 def read_json(path: Path, kind: type[T], field: str) -> T:

@@ -11,6 +11,7 @@ from edgewright.client.resources import (
     Alerts,
     Audit,
     Blobs,
+    Content,
     Devices,
     Groups,
     Keys,
@@ -60,7 +61,8 @@ class Client:
         self.runs = Runs(self._transport, pace)
         self.pipelines = Pipelines(self._transport, self.blobs)
         self.triggers = Triggers(self._transport)
-        self.releases = Releases(self._transport)
+        self.content = Content(self._transport)
+        self.releases = Releases(self._transport, self.content)
         self.devices = Devices(self._transport)
         self.groups = Groups(self._transport)
         self.rollouts = Rollouts(self._transport, pace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgewright.cli.arguments import read_json, version_of
+from edgewright.cli.arguments import files_of, read_json, version_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, numbers, share, size, words
 from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, show_json, show_table
@@ -15,9 +15,12 @@ from edgewright.cli.progress import UploadProgress
 
 if TYPE_CHECKING:
     from edgewright.contract.api import ModelRecord, VariantRecord, VersionRecord
+    from edgewright.contract.manifest import File
     from edgewright.contract.tensors import TensorSpec
 
 app = typer.Typer(no_args_is_help=True)
+
+MAX_LISTED = 20
 
 
 @app.command("register")
@@ -28,6 +31,12 @@ def register(
     contract: Annotated[Path | None, typer.Option(help="Its contract in JSON; inferred by default.")] = None,
     metrics: Annotated[Path | None, typer.Option(help='Its metrics in JSON: {"accuracy": 0.97}.')] = None,
     note: Annotated[str, typer.Option(help="A word to those who read this later.")] = "",
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file", metavar="FILE:ROLE", help="What its packages carry too: ROLE is labels, preprocessing or asset."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +53,7 @@ def register(
             snapshot=snapshot,
             metrics=measured,
             note=note,
+            files=files_of(extra or ()),
             on_progress=progress,
             dry_run=dry_run,
         )
@@ -124,6 +134,7 @@ VERSION_FACTS: list[Column[VersionRecord]] = [
     ("task", lambda one: one.task),
     ("source", lambda one: one.source_sha256),
     ("size", lambda one: size(one.source_bytes)),
+    ("files", lambda one: _files(one.files[:MAX_LISTED])),
     ("inputs", lambda one: _tensors(one.contract.inputs)),
     ("outputs", lambda one: _tensors(one.contract.outputs)),
     ("metrics", lambda one: numbers(one.metrics)),
@@ -152,6 +163,10 @@ RECIPE_COLUMNS: list[Column[VariantRecord]] = [
     ("TARGET", lambda one: one.target),
     ("RECIPE", lambda one: "\n".join(one.recipe)),
 ]
+
+
+def _files(files: tuple[File, ...]) -> str:
+    return "\n".join(f"{file.role}  {file.name}  {size(file.size_bytes)}" for file in files)
 
 
 def _tensors(specs: tuple[TensorSpec, ...]) -> str:

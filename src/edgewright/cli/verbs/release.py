@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgewright.cli.arguments import release_of, version_of
+from edgewright.cli.arguments import needs_of, release_of, version_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, share, short, size, words
 from edgewright.cli.keyring import KeysDir, Passphrase, open_keys, tell_payloads
@@ -21,26 +21,29 @@ from edgewright.cli.output import (
     show_json,
     show_table,
 )
+from edgewright.cli.verbs.content import Reference, export, provenance, show_checks
 
 if TYPE_CHECKING:
-    from edgewright.contract.api import CheckLine, ReleaseRecord
+    from edgewright.contract.api import ReleaseRecord
 
 app = typer.Typer(no_args_is_help=True)
-
-Reference = Annotated[str, typer.Argument(metavar="MODEL/COUNTER", help="A release: digits/4.")]
 
 
 @app.command("build")
 def build(
     version: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="digits@3; digits means the newest.")],
     note: Annotated[str, typer.Option(help="A word to those who approve it.")] = "",
+    needs: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL>=COUNTER", help="Another model that must serve on the device; repeatable."),
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Package every variant of a version."""
     with connect() as client:
         name, number = version_of(client, version)
-        release = client.releases.build(name, number, note=note, dry_run=dry_run)
+        release = client.releases.build(name, number, note=note, needs=needs_of(needs or ()), dry_run=dry_run)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
     say_done(f"release {release.id} is built", f"edgewright release sign {release.id}", dry_run=dry_run)
 
@@ -120,12 +123,7 @@ def verify(reference: Reference, as_json: Json = False) -> None:
     if as_json:
         show_json(report)
     else:
-        columns: list[Column[CheckLine]] = [
-            ("", lambda one: "holds" if one.holds else "FAILS"),
-            ("CHECK", lambda one: one.what),
-            ("SEEN", lambda one: one.detail),
-        ]
-        show_table(report.checks, columns, as_json=False, empty="Nothing was checked.")
+        show_checks(report.checks)
     if not report.holds:
         broken = words(check.what for check in report.checks if not check.holds)
         refuse(f"{report.subject} does not verify: {broken}", field="release", hint="Do not roll it out.")
@@ -164,6 +162,9 @@ def deltas(
     if retry:
         say_done(f"what failed or did not pay for {reference} is tried again", "edgewright run ls", dry_run=dry_run)
 
+
+app.command("provenance")(provenance)
+app.command("export")(export)
 
 RELEASE_FACTS: list[Column[ReleaseRecord]] = [
     ("release", lambda one: one.id),

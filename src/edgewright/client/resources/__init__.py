@@ -1,5 +1,6 @@
 """The hub's nouns, each with its verbs; `Client` holds one of each."""
 
+from edgewright.client.resources.content import Content
 from edgewright.client.resources.data import Blobs, Labels, Snapshots
 from edgewright.client.resources.fleet import Devices, Groups, Rollouts
 from edgewright.client.resources.keys import Keys
@@ -13,6 +14,7 @@ __all__ = [
     "Alerts",
     "Audit",
     "Blobs",
+    "Content",
     "Devices",
     "Groups",
     "Keys",

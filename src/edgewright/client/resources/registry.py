@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from edgewright.contract.api import (
     VersionDraft,
     VersionRecord,
 )
+from edgewright.contract.manifest import File, Role
 from edgewright.contract.tensors import Contract, Refinement, refine
 
 
@@ -38,16 +40,19 @@ class Models:
         lineage: Lineage | None = None,
         task: str = "classification",
         note: str = "",
+        files: Sequence[tuple[Path, Role]] = (),
         on_progress: OnUpload | None = None,
         dry_run: bool = False,
     ) -> VersionRecord:
         """Upload an ONNX file and register it as the model's next version.
 
+        `files` go into every package under their own names: labels, preprocessing, assets.
         Without `contract` the hub infers one from the file, to which `refinement` adds what no file can say. A
         dry run uploads the file too, since the hub has to look into it, and registers nothing.
         """
         source = describe_file(file, file.name)
-        self._blobs.put_files([(file, source)], on_progress)
+        extra = [(path, role, describe_file(path, path.name)) for path, role in files]
+        self._blobs.put_files([(file, source), *((path, ref) for path, _, ref in extra)], on_progress)
         draft = VersionDraft(
             source_sha256=source.sha256,
             contract=contract,
@@ -56,6 +61,9 @@ class Models:
             metrics=metrics or {},
             task=task,
             note=note,
+            files=tuple(
+                File(name=ref.path, role=role, sha256=ref.sha256, size_bytes=ref.size_bytes) for _, role, ref in extra
+            ),
         )
         if refinement is not None and refinement != Refinement():
             inferred = contract or self._register(model, draft, dry_run=True).contract

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from edgewright.client.resources.content import Content, SignsContent
 from edgewright.client.transport import Transport
 from edgewright.contract.api import (
     DeltaRecord,
@@ -17,9 +19,10 @@ from edgewright.contract.api import (
     VerifyReport,
 )
 from edgewright.contract.errors import HostileInput, Refused
+from edgewright.contract.manifest import Dependency
 
 
-class Signs(Protocol):
+class Signs(SignsContent, Protocol):
     """Whoever holds release keys; `client.keys.OperatorKeys` does."""
 
     def sign(self, payload: SigningPayload) -> list[SignatureDraft]:
@@ -34,12 +37,15 @@ class Signs(Protocol):
 class Releases:
     """The packages of one version under one rising counter."""
 
-    def __init__(self, hub: Transport) -> None:
+    def __init__(self, hub: Transport, content: Content) -> None:
         self._hub = hub
+        self._content = content
 
-    def build(self, model: str, version: int, *, note: str = "", dry_run: bool = False) -> ReleaseRecord:
-        """Package every variant of a version."""
-        draft = ReleaseDraft(model=model, version=version, note=note)
+    def build(
+        self, model: str, version: int, *, note: str = "", needs: Sequence[Dependency] = (), dry_run: bool = False
+    ) -> ReleaseRecord:
+        """Package every variant of a version; `needs` names other models that must serve on the device."""
+        draft = ReleaseDraft(model=model, version=version, note=note, needs=tuple(needs))
         return self._hub.post("releases", body=draft, into=ReleaseRecord, dry_run=dry_run)
 
     def list(self, model: str = "") -> tuple[ReleaseRecord, ...]:
@@ -66,7 +72,7 @@ class Releases:
         return self.add_signatures(request, keys)
 
     def add_signatures(self, request: SigningRequest, keys: Signs) -> ReleaseRecord:
-        """Sign a request that was fetched and looked at before."""
+        """Sign a request that was fetched and looked at before, and the content too where there is a key for that."""
         drafts = [draft for payload in request.payloads for draft in keys.sign(payload)]
         if request.payloads and not drafts:
             wanted = ", ".join(sorted({keyid[:12] for payload in request.payloads for keyid in payload.keyids}))
@@ -76,7 +82,9 @@ class Releases:
                 hint="Name the folder of the release keys with --keys.",
             )
         parts = ("releases", request.release.model, request.release.counter, "signatures")
-        return self._hub.post(*parts, body=drafts, into=ReleaseRecord)
+        release = self._hub.post(*parts, body=drafts, into=ReleaseRecord)
+        self._content.sign(request.release, keys)
+        return release
 
     def approve(self, model: str, counter: int, *, dry_run: bool = False) -> ReleaseRecord:
         """Approve the release as it is now; its author's approval does not count."""

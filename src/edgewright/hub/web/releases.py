@@ -1,4 +1,4 @@
-"""Doors to releases: build, signatures, approvals, verification, deltas."""
+"""Doors to releases: build, signatures, approvals, verification, provenance, deltas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from edgewright.contract.api import (
+    BundleDraft,
+    BundleRecord,
     DeltaRecord,
+    ProvenanceReport,
     ReleaseDraft,
     ReleaseRecord,
     SignatureDraft,
@@ -69,6 +72,34 @@ def approve(
     return hub.packaging.approve(principal, model, counter, dry_run=dry_run)
 
 
+@get("/releases/{model:str}/{counter:int}/provenance", sync_to_thread=True)
+def provenance(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> ProvenanceReport:
+    """What was made of what, from data to package, and whether every link holds."""
+    require(principal, Permission.READ)
+    return hub.chain.report(hub.packaging.release(model, counter))
+
+
+@get("/releases/{model:str}/{counter:int}/bundles", sync_to_thread=True)
+def bundles(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> list[BundleRecord]:
+    """OpenSSF Model Signing bundles of the packages."""
+    require(principal, Permission.READ)
+    return hub.bundles.of(hub.packaging.release(model, counter))
+
+
+@post("/releases/{model:str}/{counter:int}/bundles", status_code=200, sync_to_thread=True)
+def add_bundles(
+    model: FromPath[str],
+    counter: FromPath[int],
+    data: JSONBody[list[BundleDraft]],
+    hub: TheHub,
+    principal: Caller,
+    dry_run: DryRun = False,
+) -> list[BundleRecord]:
+    """Hand in bundles made on the operator's machine."""
+    require(principal, Permission.SIGN_RELEASES)
+    return hub.bundles.add(principal, hub.packaging.release(model, counter), data, dry_run=dry_run)
+
+
 @get("/releases/{model:str}/{counter:int}/verify", sync_to_thread=True)
 def verify(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> VerifyReport:
     """Check everything that a device would check, and the approvals."""
@@ -100,4 +131,17 @@ def _deltas(hub: Hub, model: str, counter: int) -> list[DeltaRecord]:
     return hub.deltas.of_release(model, counter, hub.fleet.running(model))
 
 
-ROUTES = [build, releases, release, signing, add_signatures, approve, verify, deltas, retry_deltas]
+ROUTES = [
+    build,
+    releases,
+    release,
+    signing,
+    add_signatures,
+    approve,
+    verify,
+    provenance,
+    bundles,
+    add_bundles,
+    deltas,
+    retry_deltas,
+]
