@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,7 @@ class House:
     ada: Principal
     otto: Principal
     bob: Principal
+    file_of: Callable[[int, type], bytes]  # a version's model file
 
     def add_version(self, number: int, model: str = "digits", targets: tuple[str, ...] = ("cpu-fp32", "cpu-int8")):
         """A version and its variants: real ONNX files that differ a little from one version to the next."""
@@ -100,7 +102,7 @@ class House:
         return version
 
     def variant(self, version: VersionRecord, target: str) -> VariantRecord:
-        data = onnx_file(version.version, np.int8 if "int8" in target else np.float32)
+        data = self.file_of(version.version, np.int8 if "int8" in target else np.float32)
         facts: dict[str, Any] = {"accuracy": 0.9, "source_accuracy": 0.9, "parity": 1.0, "is_parity_kept": True}
         measured: dict[str, Any] = {"latency_p50_ms": 1.0, "latency_p95_ms": 8.0, "memory_bytes": 1000}
         return VariantRecord(
@@ -197,4 +199,5 @@ def house(tmp_path) -> House:
         ada=ada,
         otto=Principal(name="otto", roles=(Role.OPERATOR,)),
         bob=Principal(name="bob", roles=(Role.APPROVER,)),
+        file_of=onnx_file,
     )

@@ -11,7 +11,7 @@ from edgewright.contract.delta.applier import apply
 from edgewright.contract.errors import EdgewrightError
 
 USAGE = """usage: python -m edgewright.contract.delta apply BASE DELTA OUT MAX_RESULT_BYTES
-       python -m edgewright.contract.delta make BASE NEW OUT
+       python -m edgewright.contract.delta make BASE NEW OUT [MAX_CPU_S]
 """
 
 
@@ -22,7 +22,9 @@ def main(arguments: Sequence[str]) -> int:
             case ["apply", base, delta, out, limit] if limit.isdecimal():
                 _tell(apply(Path(base), Path(delta), Path(out), max_result_bytes=int(limit)))
             case ["make", base, new, out]:
-                _tell(_make(Path(base), Path(new), Path(out)))
+                _tell(_make(Path(base), Path(new), Path(out), None))
+            case ["make", base, new, out, max_cpu_s] if max_cpu_s.isdecimal():
+                _tell(_make(Path(base), Path(new), Path(out), float(max_cpu_s)))
             case _:
                 sys.stderr.write(USAGE)
                 return 2
@@ -38,12 +40,12 @@ def _tell(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def _make(base: Path, new: Path, out: Path) -> str:
+def _make(base: Path, new: Path, out: Path, max_cpu_s: float | None) -> str:
     from dataclasses import asdict
 
     from edgewright.contract.delta.maker import make
 
-    return json.dumps(asdict(make(base, new, out)))
+    return json.dumps(asdict(make(base, new, out, max_cpu_s=max_cpu_s)))
 
 
 def _refuse(code: str, message: str) -> int:

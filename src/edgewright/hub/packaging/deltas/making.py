@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.hub.sandbox import GIB, PYTHON, run
+from edgewright.hub.sandbox import GIB, PYTHON, Finished, run
 
-MAX_SHARE = 0.9
 NICE = ("nice", "-n", "10")
 MEMORY_BYTES = 4 * GIB
+CHEAPER_FROM = 0.5  # of the time: from there on the maker spends less on each byte, to be done before it is up
 TAIL_CHARS = 500
 
 
@@ -24,44 +24,35 @@ class Made:
     why_not: str = ""
 
 
-class _Stats(msgspec.Struct):
-    """What we read of the line in which the maker counts."""
+class _Line(msgspec.Struct):
+    """What we read of the maker's last line: its time, or what it refuses."""
 
     cpu_s: float = 0.0
+    message: str = ""
 
 
 def make_delta(base: Path, result: Path, out: Path, max_cpu_s: float) -> Made:
-    """Write the delta between two files to `out`, in a time that is bounded; `out` lies in a folder of its own.
-
-    The files are mapped into memory, so that the bound on memory grows with them.
-    """
-    result_bytes = result.stat().st_size
+    """Write the delta between two files to `out`, in a time that is bounded; `out` lies in a folder of its own."""
+    words = [str(base.resolve()), str(result.resolve()), str(out), str(int(CHEAPER_FROM * max_cpu_s))]
     finished = run(
-        [
-            *NICE,
-            *PYTHON,
-            "-m",
-            "edgewright.contract.delta",
-            "make",
-            str(base.resolve()),
-            str(result.resolve()),
-            str(out),
-        ],
+        [*NICE, *PYTHON, "-m", "edgewright.contract.delta", "make", *words],
         cwd=out.parent,
         env={"TMPDIR": str(out.parent), "OMP_NUM_THREADS": "1"},
         timeout_s=max_cpu_s,
-        memory_bytes=MEMORY_BYTES + base.stat().st_size + result_bytes,
-        file_bytes=2 * result_bytes + GIB,
+        memory_bytes=MEMORY_BYTES,
+        file_bytes=result.stat().st_size + GIB,
     )
     if finished.timed_out:
         return Made(0, max_cpu_s, f"not made within {max_cpu_s:g} s")
+    line = _last_line(finished)
     if not finished.is_ok:
-        return Made(0, 0.0, f"the maker {finished.explain()}: {finished.output[-TAIL_CHARS:].strip()}")
-    return Made(out.stat().st_size, _cpu_s(finished.output))
+        said = line.message or finished.output[-TAIL_CHARS:].strip()
+        return Made(0, line.cpu_s, f"the maker {finished.explain()}: {said}")
+    return Made(out.stat().st_size, line.cpu_s)
 
 
-def _cpu_s(output: str) -> float:
+def _last_line(finished: Finished) -> _Line:
     try:
-        return msgspec.json.decode(output.strip().rpartition("\n")[2], type=_Stats).cpu_s
+        return msgspec.json.decode(finished.output.strip().rpartition("\n")[2], type=_Line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return 0.0
+        return _Line()
