@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,18 @@ def test_a_delta_is_applied_in_a_process_of_its_own(tmp_path):
     with pytest.raises(HostileInput):
         apply_delta(tmp_path / "new", tmp_path / "delta", tmp_path / "other", 16_000)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    "deed", ["open('out', 'wb').write(bytes(100_000))", "bytearray(400_000_000)"], ids=["file", "memory"]
+)
+def test_a_process_takes_no_more_than_it_was_given(tmp_path, monkeypatch, deed):
+    monkeypatch.chdir(tmp_path)
+
+    process = start_bound([sys.executable, "-S", "-c", deed], file_bytes=1000, memory_bytes=300_000_000)
+
+    assert process.wait() == 1
+    assert not (tmp_path / "out").exists() or (tmp_path / "out").stat().st_size <= 1000
 
 
 def test_a_process_that_was_started_runs_and_is_heard():

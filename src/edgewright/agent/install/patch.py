@@ -11,6 +11,7 @@ from edgewright.agent.system import start_bound
 from edgewright.contract.errors import HostileInput
 
 DELTA_TIMEOUT_S = 900
+DELTA_MEMORY_BYTES = 1024 * 1024 * 1024  # of address space: interpreter, numpy, and what the format needs
 
 
 Patch = Callable[[Path, Path, Path, int], None]
@@ -18,9 +19,14 @@ Patch = Callable[[Path, Path, Path, int], None]
 
 
 def apply_delta(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
-    """Write what `delta` makes of `base` to `result`; raises HostileInput, also above `max_bytes`."""
+    """Write what `delta` makes of `base` to `result`; raises HostileInput, also above `max_bytes`.
+
+    The applier keeps to that by itself; the kernel besides holds its process to it, and to a bounded memory.
+    """
     arguments = ["apply", str(base), str(delta), str(result), str(max_bytes)]
-    process = start_bound([sys.executable, "-m", "edgewright.contract.delta", *arguments])
+    command = [sys.executable, "-m", "edgewright.contract.delta", *arguments]
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # more would reserve address space, and have nothing to do
+    process = start_bound(command, file_bytes=max_bytes, memory_bytes=DELTA_MEMORY_BYTES, variables=one_thread)
     try:
         process.communicate(timeout=DELTA_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
