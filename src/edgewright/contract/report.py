@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from edgewright.contract.wire import Amount, Span
+from edgewright.contract.wire import Amount, HeaderWord, Moment, Span
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,24 +34,24 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
 class EnrolReply(msgspec.Struct, frozen=True, kw_only=True):
     """The device's id, and the TUF root (its exact bytes) that it trusts from now on."""
 
-    device: str
+    device: HeaderWord
     root: bytes
-    hub_time: float
+    hub_time: Moment
     labels: dict[str, str]
 
 
 class NonceReply(msgspec.Struct, frozen=True, kw_only=True):
     """A nonce of the hub, good for one signed request within `ttl_s` seconds."""
 
-    nonce: str
-    ttl_s: float
+    nonce: HeaderWord
+    ttl_s: Span
 
 
 class SessionReply(msgspec.Struct, frozen=True, kw_only=True):
     """A short-lived session token, sent as `Authorization: Bearer`."""
 
-    token: str
-    expires_in_s: float
+    token: HeaderWord
+    expires_in_s: Span
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):

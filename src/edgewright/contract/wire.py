@@ -20,6 +20,8 @@ MaybeSha256 = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\Z")]
 """A name that cannot leave its folder: of a file, a target."""
 ModelName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,39}\Z")]
+HeaderWord = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._:~+/=-]{1,200}\Z")]
+"""A nonce, a token or a device's id: what may stand in a header."""
 Word = Annotated[str, msgspec.Meta(max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=4000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]

@@ -12,6 +12,7 @@ from edgewright.agent.disk import FileStore, Floors, Identity, durable, save_ide
 from edgewright.agent.link.hub import Link
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.report import Capabilities, EnrolRequest
+from edgewright.contract.trusted import TrustedSet
 
 KEY = "device.key"
 
@@ -46,10 +47,12 @@ def enrol(
 ) -> Identity:
     """Enrol with `claim`; the identity is written last, so a cut in between means to enrol again with the same key.
 
-    Raises NotAllowed for a claim that is used, expired or unknown, and Unreachable.
+    Raises NotAllowed for a claim that is used, expired or unknown, HostileInput for a reply that is none, and
+    Unreachable.
     """
     public_key = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     reply = link.enrol(EnrolRequest(claim=claim, public_key=public_key, name=name, capabilities=measure()))
+    TrustedSet.from_root(reply.root)
     for place in (Floors(root), FileStore(root / "tuf")):
         place.write("root.json", reply.root)
     identity = Identity(device=reply.device, hub=hub, name=name, labels=reply.labels)

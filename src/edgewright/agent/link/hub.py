@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from edgewright.contract.errors import (
 )
 from edgewright.contract.order import MAX_ORDER_BYTES
 from edgewright.contract.report import Batch, BatchReply, CheckIn, EnrolReply, EnrolRequest, NonceReply, SessionReply
+from edgewright.contract.wire import read_json, read_msgpack
 
 API = "/device/v1"
 DIRECT = {"Edgewright-Direct": "1"}
@@ -35,7 +35,6 @@ DIRECT = {"Edgewright-Direct": "1"}
 MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 T = TypeVar("T")
-_WORD = re.compile(r"[A-Za-z0-9._:~+/=-]{1,200}")
 
 
 class Link:
@@ -86,7 +85,7 @@ class Link:
         """Make this device known with a claim token."""
         body = msgspec.json.encode(request)
         reply = self._signed("/enrol", body, keyid=hashlib.sha256(request.public_key).hexdigest())
-        return _parse(reply, EnrolReply)
+        return read_json(reply, EnrolReply, "an enrolment")
 
     def check_in(self, state: CheckIn) -> bytes | None:
         """Say what is here; the envelope of an order comes back, or None: nothing new since `etag`."""
@@ -98,7 +97,7 @@ class Link:
         """Hand over records; the ids that are committed come back."""
         body = msgspec.msgpack.encode(batch)
         _, reply = self._in_session(lambda: (200, self._signed("/batch", body, keyid=self._device, kind=_MSGPACK)))
-        return _parse(reply, BatchReply, decode=msgspec.msgpack.decode)
+        return read_msgpack(reply, BatchReply, "a batch reply")
 
     def tuf(self, name: str, max_bytes: int) -> bytes:
         """A file of the hub's signed metadata, such as 'timestamp.json' or '2.root.json'."""
@@ -137,10 +136,10 @@ class Link:
 
     def _open_session(self) -> None:
         self._token = ""
-        self._token = _word(_parse(self._signed("/session", b"{}", keyid=self._device), SessionReply).token)
+        self._token = read_json(self._signed("/session", b"{}", keyid=self._device), SessionReply, "a session").token
 
     def _signed(self, door: str, body: bytes, *, keyid: str, kind: dict[str, str] | None = None) -> bytes:
-        nonce = _word(_parse(self._ask("POST", "/nonce", b"", {}, MAX_REPLY_BYTES)[1], NonceReply).nonce)
+        nonce = read_json(self._ask("POST", "/nonce", b"", {}, MAX_REPLY_BYTES)[1], NonceReply, "a nonce").nonce
         created = int(self._clock())
         signature = httpsig.sign(
             "POST", self._path(door), body, key=self._key, keyid=keyid, nonce=nonce, created=created
@@ -207,8 +206,8 @@ def foreign_errors_told() -> Iterator[None]:
 def raise_for(status: int, reply: bytes) -> None:
     """Raise what the hub says in a reply that is no success: NotLoggedIn, NotAllowed, NotFound, Unreachable, Told."""
     try:
-        body = msgspec.json.decode(reply, type=ErrorReply).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        body = read_json(reply, ErrorReply, "an error").error
+    except HostileInput:
         body = ErrorBody(code="unknown", message=f"the hub answers with status {status}")
     if status == http.client.UNAUTHORIZED:
         raise NotLoggedIn(body.message, field=body.field, hint=body.hint)
@@ -219,17 +218,3 @@ def raise_for(status: int, reply: bytes) -> None:
     if status >= 500 or status in (http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS):
         raise Unreachable(f"the hub cannot answer now: {body.message}", hint=body.hint)
     raise Told(status, body)
-
-
-def _parse(data: bytes, kind: type[T], decode: Callable[..., T] = msgspec.json.decode) -> T:
-    try:
-        return decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise HostileInput(f"the hub's answer is no {kind.__name__}: {error}") from error
-
-
-def _word(text: str) -> str:
-    """A nonce or a token that may stand in a header."""
-    if not _WORD.fullmatch(text):
-        raise HostileInput("the hub's nonce or token is no plain word")
-    return text
