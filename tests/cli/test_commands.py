@@ -28,6 +28,7 @@ CHANGES = {
     "release build",
     "release sign",
     "release approve",
+    "release deltas",
     "device claim",
     "device revoke",
     "group create",

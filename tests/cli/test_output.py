@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from edgewright.cli import formats
 from edgewright.cli.output import fit_widths, say_done, show_facts, show_table
 from edgewright.cli.verbs.model import VARIANT_COLUMNS
+from edgewright.cli.verbs.release import DELTA_COLUMNS
 from edgewright.cli.verbs.waves import show_rollout, show_watched
 from edgewright.contract.api import (
+    DeltaRecord,
+    DeltaState,
     DeploymentRecord,
     GateDraft,
     RolloutRecord,
@@ -181,3 +186,34 @@ def test_sizes_and_spans_have_their_unit():
     ]
     assert [formats.duration(span) for span in (0.2, 59, 60, 7200, 200_000)] == ["0 s", "59 s", "1 min", "2 h", "2 d"]
     assert formats.ago(None, 5.0) == "never"
+
+
+def test_deltas_are_told_in_80_columns_with_the_reason_where_there_is_none(capsys):
+    facts = {"target": "cpu-int8", "file": "model.onnx", "base_sha256": "a" * 64, "result_sha256": "b" * 64}
+    facts |= {"full_bytes": 104_448, "cpu_s": 0.4, "used_at": 0.0}
+    made = DeltaRecord(base="digits/6", devices=41, state=DeltaState.MADE, reason="", size_bytes=22_130, **facts)
+    reason = "no time was left for it after more valuable pairs"
+    skipped = DeltaRecord(base="digits/5", devices=2, state=DeltaState.SKIPPED, reason=reason, size_bytes=0, **facts)
+
+    show_table([made, skipped], DELTA_COLUMNS, as_json=False, empty="")
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "22.1 kB" in out
+    assert "21.2%" in out
+    assert "skipped:" in out
+
+
+def test_what_an_order_is_planned_to_cost_is_shown_until_the_device_has_reported(capsys):
+    base = rollout()
+    offered = msgspec.structs.replace(
+        base.deployments[0], state="offered", planned_bytes=9_000, received_bytes=0, full_bytes=40_000
+    )
+
+    show_rollout(
+        msgspec.structs.replace(base, deployments=(base.deployments[0], offered)), as_json=False, with_devices=True
+    )
+
+    out = capsys.readouterr().out
+    assert "~9.0 kB" in out
+    assert "21.3 kB instead of 85.7 kB (24.9%)" in out

@@ -24,7 +24,7 @@ from edgewright.cli.output import (
 from edgewright.cli.verbs.content import Reference, export, provenance, show_checks
 
 if TYPE_CHECKING:
-    from edgewright.contract.api import ReleaseRecord
+    from edgewright.contract.api import DeltaRecord, ReleaseRecord
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -145,20 +145,8 @@ def deltas(
             if retry
             else client.releases.deltas(model, counter)
         )
-    show_table(
-        found,
-        [
-            ("BASE", lambda one: one.base),
-            ("TARGET", lambda one: one.target),
-            ("FILE", lambda one: one.file),
-            ("DEVICES>", lambda one: str(one.devices)),
-            ("BYTES>", lambda one: size(one.size_bytes) if one.size_bytes else ""),
-            ("OF FULL>", lambda one: share(one.size_bytes / max(1, one.full_bytes)) if one.size_bytes else ""),
-            ("STATE", lambda one: f"{one.state}: {one.reason}" if one.reason else one.state),
-        ],
-        as_json=as_json,
-        empty=f"No device needed a delta to {reference} yet: they are made when a rollout starts.",
-    )
+    empty = f"No device needed a delta to {reference} yet: they are made when a rollout starts."
+    show_table(found, DELTA_COLUMNS, as_json=as_json, empty=empty)
     if retry:
         say_done(f"what failed or did not pay for {reference} is tried again", "edgewright run ls", dry_run=dry_run)
 
@@ -176,6 +164,16 @@ RELEASE_FACTS: list[Column[ReleaseRecord]] = [
     ("approved", lambda one: f"{len(one.approvals)} of {one.approvals_needed} {words(one.approvals)}"),
     ("note", lambda one: one.note),
     ("by", lambda one: f"{one.author}, {moment(one.created_at)}"),
+]
+
+DELTA_COLUMNS: list[Column[DeltaRecord]] = [
+    ("BASE", lambda one: one.base),
+    ("TARGET", lambda one: one.target),
+    ("FILE", lambda one: one.file),
+    ("DEVICES>", lambda one: str(one.devices)),
+    ("BYTES>", lambda one: size(one.size_bytes) if one.size_bytes else ""),
+    ("OF FULL>", lambda one: share(one.size_bytes / max(1, one.full_bytes)) if one.size_bytes else ""),
+    ("STATE", lambda one: f"{one.state}: {one.reason}" if one.reason else one.state),
 ]
 
 

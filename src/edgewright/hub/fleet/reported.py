@@ -79,7 +79,7 @@ class Reported:
         of = table.device_model.c
         query = sa.select(of.manifest_sha256, sa.func.count()).where(of.model == model).group_by(of.manifest_sha256)
         with self._db.read() as connection:
-            return {sha256: count for sha256, count in connection.execute(query).tuples() if sha256}
+            return {sha256: count for sha256, count in connection.execute(query) if sha256}
 
     def paces(self, devices: Collection[str]) -> dict[str, Pace]:
         """What bytes cost each of `devices`, as it last reported."""
