@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from edgewright.contract.order import MAX_TTL_S
+
 
 class Settings(BaseSettings):
     """Where the hub keeps things, and how strict it is. Times are in seconds."""
@@ -17,7 +19,7 @@ class Settings(BaseSettings):
     dir: Annotated[Path, AfterValidator(Path.resolve)]
     database_url: str = ""  # "" means SQLite in `dir`
     approvals_needed: int = 1
-    order_ttl_s: float = 86_400.0
+    order_ttl_s: float = Field(default=86_400.0, gt=0, le=MAX_TTL_S)
     poll_s: float = 30.0
     delta_disk_bytes: int = 20 * 1024**3  # deltas take at most so much of the disk
     delta_run_cpu_s: float = 1800.0  # for all deltas of a rollout

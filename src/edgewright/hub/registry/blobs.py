@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.wire import MAX_BLOB_BYTES
 
-MAX_BLOB_BYTES = 8 * 1024**3
 CHUNK_BYTES = 1 << 20
 HEX = frozenset("0123456789abcdef")
 

@@ -10,8 +10,8 @@ from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryP
 from litestar.response import Stream
 
 from edgewright.contract.api import LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.wire import MAX_BLOB_BYTES
 from edgewright.hub.govern import Permission, require
-from edgewright.hub.registry.blobs import MAX_BLOB_BYTES
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 from edgewright.hub.web.streaming import OCTETS, ask_of, chunks_of
 
