@@ -138,8 +138,10 @@ class Releases:
         }
         return Manifest(**{**facts, **changes})
 
-    def install(self, counter: int, *, delta: bytes | None = None, **changes) -> tuple[Install, Manifest, bytes]:
-        manifest = self.manifest(counter)
+    def install(
+        self, counter: int, *, delta: bytes | None = None, of=None, **changes
+    ) -> tuple[Install, Manifest, bytes]:
+        manifest = self.manifest(counter, **(of or {}))
         data = manifests.encode(manifest)
         self.shelf.add(data)
         before, after = self.files(counter - 1)["model.onnx"], self.files(counter)["model.onnx"]

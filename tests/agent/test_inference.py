@@ -21,7 +21,7 @@ from edgewright.agent.disk.policy import Policy, Sampling
 from edgewright.agent.disk.spool import Spool
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.manifest import Role
+from edgewright.contract.manifest import File, Role
 from edgewright.contract.profile import Profile, decode_schema
 from edgewright.contract.report import Fault, ProfileWindow, Record, Sample
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
@@ -232,6 +232,23 @@ def test_not_a_number_disturbs_nobody(ready: ModelOnDisk, good: Trained) -> None
         model.predict(image=good.images[:2])
 
     assert sum(window.rows for window in records(ready, ProfileWindow)) == 10
+
+
+def test_the_names_of_the_classes_come_from_the_package(ready: ModelOnDisk, good: Trained) -> None:
+    folder = ready.pack("b", good, version=2)
+    names = "".join(f"digit {number}\n" for number in range(10)).encode()
+    (folder / "names.txt").write_bytes(names)
+    file = File(name="names.txt", role=Role.LABELS, sha256=manifests.digest(names), size_bytes=len(names))
+    manifest = manifests.decode((folder / "manifest.json").read_bytes())
+    manifest = msgspec.structs.replace(manifest, files=(*manifest.files, file))
+    (folder / "manifest.json").write_bytes(manifests.encode(manifest))
+
+    with Model("digits", ready.root) as model:
+        assert model.labels == tuple(map(str, range(10)))  # as the contract names them
+        ready.activate("b")
+        until(lambda: model.predict(image=good.images[:1]) and model.version == 2)
+        assert model.labels[3] == "digit 3"
+        assert len(model.labels) == 10
 
 
 def test_a_package_without_a_reference_still_answers(ready: ModelOnDisk, good: Trained) -> None:

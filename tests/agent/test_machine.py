@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from device import BAD, GOOD, Device, Releases, Shelf, Verdicts, reports, serving_counter
 
-from edgewright.agent.disk import policy
+from edgewright.agent.disk import ModelFolder, policy
 from edgewright.agent.disk.policy import Sampling
-from edgewright.agent.states import Step
+from edgewright.agent.states import ModelRecord, SlotRecord, Step
 from edgewright.agent.trial.lines import ShadowDone, ShadowReady, TrialResult
 from edgewright.contract.errors import Unreachable
+from edgewright.contract.manifest import Dependency
 from edgewright.contract.order import Rollback
 from edgewright.contract.report import Outcome, ShadowResult
 
@@ -116,6 +117,43 @@ def test_a_package_that_does_not_fit_the_device_is_refused(tmp_path, shelf, rele
     assert report.outcome is Outcome.REFUSED
     assert why in report.reason
     assert not shelf.asked
+
+
+@pytest.mark.parametrize(
+    ("ids", "outcome"),
+    [
+        (("raspberrypi,5-model-b", "brcm,bcm2712"), Outcome.COMMITTED),
+        (("raspberrypi,4-model-b", "brcm,bcm2711"), Outcome.REFUSED),
+        ((), Outcome.REFUSED),
+    ],
+)
+def test_a_package_for_a_board_goes_to_that_board_alone(tmp_path, shelf, releases, ids, outcome):
+    device = Device(tmp_path, shelf, hardware_ids=ids)
+
+    device.take(releases.install(1, of={"hardware_ids": ("brcm,bcm2712",)}))
+
+    assert reports(tmp_path)[-1].outcome is outcome
+    assert bool(shelf.asked) is (outcome is Outcome.COMMITTED)
+
+
+@pytest.mark.parametrize(
+    ("serving", "minimum", "why"),
+    [(0, 1, "from release 1 on; it is not here"), (2, 3, "from release 3 on; release 2 serves"), (3, 3, "")],
+)
+def test_a_package_comes_only_where_the_models_that_it_needs_serve(tmp_path, shelf, releases, serving, minimum, why):
+    device = Device(tmp_path, shelf)
+    if serving:
+        other = SlotRecord(version=1, counter=serving, manifest_sha256="a" * 64, target="cpu")
+        ModelFolder(tmp_path / "models" / "plates", "plates").save(
+            ModelRecord(model="plates", active="a", slots={"a": other, "b": None})
+        )
+
+    device.take(releases.install(1, of={"dependencies": (Dependency(model="plates", minimum_counter=minimum),)}))
+
+    report = reports(tmp_path)[-1]
+    assert report.outcome is (Outcome.REFUSED if why else Outcome.COMMITTED)
+    assert why in report.reason
+    assert bool(shelf.asked) is not bool(why)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgewright.contract.api import FileRef, Lineage, Role, SnapshotDraft, VariantRecord, VersionDraft
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.manifest import File
+from edgewright.contract.manifest import Role as ManifestRole
 from edgewright.contract.profile import decode_schema
 from edgewright.contract.tensors import Contract, Dtype, Kind, Refinement, TensorHint, TensorSpec
 from edgewright.hub.data import Data, npz
@@ -95,6 +97,47 @@ def test_versions_are_numbered_from_one_and_keep_what_was_said_of_them(room):
     assert room.registry.version("defects", 1) == first
     assert (first.metrics, first.note, first.created_by) == ({"accuracy": 0.9}, "the first", "ana")
     assert (second.lineage.parent, second.lineage.seed, second.lineage.params) == (1, 7, {"epochs": 3})
+
+
+def test_a_version_keeps_the_files_that_its_packages_carry(room):
+    files = (a_file(room, "names.txt", b"good\nbad\n", ManifestRole.LABELS), a_file(room, "words.json", b"{}"))
+
+    version = room.register("carried", files=files)
+
+    assert version.files == files
+    assert room.registry.version("carried", 1).files == files
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "role", "field"),
+    [
+        ("other.onnx", b"x", ManifestRole.MODEL, "files.role"),
+        ("golden", b"x", ManifestRole.GOLDEN, "files.role"),
+        ("MODEL.onnx", b"x", ManifestRole.ASSET, "files.name"),
+        ("../x", b"x", ManifestRole.ASSET, "files.name"),
+        ("manifest.json", b"x", ManifestRole.ASSET, "files.name"),
+        ("names.txt", b"\xff\xfe", ManifestRole.LABELS, "files"),
+    ],
+)
+def test_a_file_that_no_package_can_carry_is_refused(room, name, data, role, field):
+    before = room.trace()
+
+    with pytest.raises(InvalidInput) as caught:
+        room.register("spoilt", files=(a_file(room, name, data, role),))
+
+    assert caught.value.field == field
+    assert room.trace() == before
+
+
+def test_a_file_of_another_size_than_was_said_is_refused(room):
+    file = msgspec.structs.replace(a_file(room, "x.bin", b"four"), size_bytes=5)
+
+    with pytest.raises(InvalidInput, match="4 bytes, not 5"):
+        room.register("spoilt", files=(file,))
+
+
+def a_file(room, name: str, data: bytes, role: ManifestRole = ManifestRole.ASSET) -> File:
+    return File(name=name, role=role, sha256=room.blobs.put_bytes(data), size_bytes=len(data))
 
 
 def test_a_version_comes_with_its_event_and_its_audit_entry(room):

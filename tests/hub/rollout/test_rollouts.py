@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import GateDraft, GroupDraft, ReleaseState, RolloutDraft, RolloutState
 from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.manifest import Dependency
 from edgewright.contract.report import Outcome
 from edgewright.hub.events import event_table
 from edgewright.hub.rollout import EmptyGroup, NoDeviceFits, ReleaseNotReady, RolloutMovedOn, RolloutOverlaps, table
@@ -380,6 +381,8 @@ def test_each_device_gets_the_package_that_fits_it_and_the_rest_are_told_why(wor
     ("change", "reason"),
     [
         ({"hardware": ("aarch64",)}, "needs aarch64"),
+        ({"hardware_ids": ("brcm,bcm2712",)}, "needs brcm,bcm2712, the device is unnamed"),
+        ({"dependencies": (Dependency(model="plates", minimum_counter=2),)}, "needs plates from release 2 on"),
         ({"runtime": "openvino"}, "needs the runtime openvino"),
         ({"minimum": "1.24"}, "needs onnxruntime from 1.24"),
         ({"below": "1.23.2"}, "below 1.23.2"),

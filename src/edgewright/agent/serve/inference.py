@@ -85,6 +85,11 @@ class Model:
         """The release counter of what answers now; 0 while nothing is installed."""
         return self._serving.installed.counter if self._serving else 0
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes of what answers now, by index; empty where the package brings none."""
+        return self._serving.package.labels if self._serving else ()
+
     def predict(self, /, reference: str = "", **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Infer: one array for each input of the contract, rows first; one for each output comes back, by name.
 

@@ -25,6 +25,7 @@ class Package:
         self.folder = folder
         self.manifest = manifest
         self.contract = manifest.contract
+        self.labels = _labels(folder, manifest)
         self.label = self.contract.output_of(Kind.LABEL)
         self.scores = self.contract.output_of(Kind.SCORES)
         self._session = session
@@ -105,6 +106,16 @@ def read_manifest(folder: Path, manifest_sha256: str = "") -> Manifest:
     if manifest_sha256 and manifests.digest(data) != manifest_sha256:
         raise HostileInput("the slot holds another manifest than the agent installed", field="manifest")
     return manifests.decode(data)
+
+
+def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """The class names: those of the labels file, else those of the contract, else none."""
+    file = manifest.find(Role.LABELS)
+    if file is not None:
+        with (folder / file.name).open("rb") as opened:
+            return manifests.read_labels(opened.read(manifests.MAX_LABELS_BYTES + 1))
+    named = (manifest.contract.output_of(kind) for kind in (Kind.LABEL, Kind.SCORES))
+    return next((spec.names for spec in named if spec is not None and spec.names), ())
 
 
 def blank_row(manifest: Manifest) -> dict[str, np.ndarray]:

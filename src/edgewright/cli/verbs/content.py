@@ -95,8 +95,7 @@ STATEMENT_COLUMNS: list[Column[StatementRecord]] = [
     ("DONE", lambda one: one.kind),
     ("MADE", lambda one: one.name),
     ("OF", lambda one: "\n".join(one.made_of)),
-    ("BY RUN", lambda one: one.run),
-    ("AT", lambda one: one.finished_on),
+    ("AT", lambda one: one.finished_on.replace("T", " ").removesuffix("Z")),
 ]
 
 MANIFEST_FACTS: list[Column[Manifest]] = [

@@ -65,7 +65,7 @@ class Bundles:
         return [self._line(bundle) for bundle in self.of(release)]
 
     def _line(self, bundle: BundleRecord) -> CheckLine:
-        what, detail = f"OpenSSF model signature of {bundle.target}", f"key {bundle.key.keyid}"
+        what, detail = f"OpenSSF model signature of {bundle.target}", bundle.key.keyid
         try:
             data, manifest = (self._blobs.path(name).read_bytes() for name in (bundle.sha256, bundle.manifest_sha256))
             check_bundle(data, manifest, to_key(bundle.key))
