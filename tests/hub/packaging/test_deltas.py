@@ -137,6 +137,15 @@ def test_what_waits_for_its_worker_is_shown_so(workshop):
     assert not workshop.deltas.is_foreseen(workshop.digest(3), workshop.digest(2))
 
 
+def test_a_package_that_a_device_made_up_starts_no_work(workshop):
+    with workshop.house.db.write() as connection:
+        run = workshop.deltas.start(connection, "digits/2", {("e" * 64, workshop.digest(2)): 9}, id="", why="")
+
+    assert workshop.deltas.is_foreseen("e" * 64, workshop.digest(2))
+    assert workshop.perform(run)["pairs"] == 0
+    assert workshop.deltas.of_release("digits", 2, {}) == []
+
+
 def test_a_delta_that_saves_nothing_is_remembered_and_not_served(workshop):
     noise = np.random.default_rng(0).bytes(20_000)
     workshop.house.blobs.path(workshop.model(1)).write_bytes(noise[:300])

@@ -167,6 +167,12 @@ class Offers:
         return True
 
 
+def max_fetches(installs: int, rollbacks: list[Rollback]) -> int:
+    """How many fetches each install of an order may name, so that all of it stays within MAX_ORDER_BYTES."""
+    taken_bytes = HEAD_BYTES + installs * INSTALL_BYTES + len(msgspec.json.encode(rollbacks))
+    return min(MAX_FETCHES, max(0, MAX_ORDER_BYTES - taken_bytes) // FETCH_BYTES // max(1, installs))
+
+
 def _of_device(device: str, states: tuple[ModelState, ...]) -> sa.Select[Any]:
     """Deployments that still matter to a device: those of counters below the one it runs never do."""
     model, counter = table.deployment.c.model, table.deployment.c.counter
@@ -237,12 +243,6 @@ def _is_halted(row: Row) -> bool:
 
 def _rollback(row: Row) -> Rollback:
     return Rollback(deployment=row.id, model=row.model, counter=row.counter, reason=row.reason[:MAX_TOLD_CHARS])
-
-
-def max_fetches(installs: int, rollbacks: list[Rollback]) -> int:
-    """How many fetches each install of an order may name, so that all of it stays within MAX_ORDER_BYTES."""
-    taken_bytes = HEAD_BYTES + installs * INSTALL_BYTES + len(msgspec.json.encode(rollbacks))
-    return min(MAX_FETCHES, max(0, MAX_ORDER_BYTES - taken_bytes) // FETCH_BYTES // max(1, installs))
 
 
 def _kept(report: InstallReport) -> Any:

@@ -71,18 +71,24 @@ class Deltas:
         self._stock.note_used([fetch.sha256 for fetch in fetches])
 
     def is_foreseen(self, base: str, wanted: str) -> bool:
-        """Whether deltas from the package `base` to `wanted` were asked for before."""
+        """Whether deltas from the package `base` to `wanted` were asked for before, or can never be made."""
         with self._db.read() as connection:
-            return records.is_needed(connection, base, wanted)
+            return records.is_needed(connection, base, wanted) or not records.releases_of(connection, [base])
 
     def start(
         self, connection: sa.Connection, release: str, needs: Mapping[tuple[str, str], int], *, id: str, why: str
     ) -> str:
         """Queue a run, in this transaction, that makes what devices need; returns its id. Safe to repeat by `id`.
 
-        `needs` counts devices by the package that they run and the one that they shall get.
+        `needs` counts devices by the package that they run and the one that they shall get. A device may say that it
+        runs anything: packages that are not this hub's count for nothing.
         """
-        asked = [Need(base, wanted, devices) for (base, wanted), devices in sorted(needs.items()) if base != wanted]
+        known = records.releases_of(connection, [base for base, _ in needs])
+        asked = [
+            Need(base, wanted, devices)
+            for (base, wanted), devices in sorted(needs.items())
+            if base in known and base != wanted
+        ]
         records.note_needs(connection, asked)
         args = {"needs": [[need.base_manifest, need.result_manifest, need.devices] for need in asked]}
         return self._jobs.start(connection, KIND, release, args, id=id, why=why)
