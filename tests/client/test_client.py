@@ -297,8 +297,9 @@ def test_the_audit_log_is_read_page_by_page(client, answers):
 class Pen:
     """Something that signs, and remembers what."""
 
-    def __init__(self) -> None:
+    def __init__(self, *beyond: str) -> None:
         self.signed: list[str] = []
+        self.beyond = list(beyond)
 
     def sign(self, payload: SigningPayload) -> list:
         self.signed.append(payload.role)
@@ -306,6 +307,9 @@ class Pen:
 
     def describe(self, payload: SigningPayload) -> list[str]:
         return [payload.role]
+
+    def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
+        return self.beyond
 
 
 @pytest.mark.parametrize(
@@ -335,6 +339,18 @@ def test_packages_of_earlier_releases_may_stay_among_the_signed(client, answers)
 
     client.releases.sign("digits", 1, pen, dry_run=True)
 
+    assert pen.signed == []
+
+
+def test_what_goes_beyond_the_release_is_signed_by_nobody_s_habit(client, answers):
+    request = signing_request({"digits/1/cpu-fp32.json": DIGEST}, release())
+    answers.say("GET", "/api/v1/releases/digits/1/signing", request)
+    pen = Pen("adds delegation wine/*/* to release-wine: 1 of the keys 0123456789ab", "removes path digits/0/cpu.json")
+
+    with pytest.raises(Refused, match=r"adds delegation wine.* and 1 more") as caught:
+        client.releases.sign("digits", 1, pen)
+
+    assert caught.value.code == "more_than_the_release"
     assert pen.signed == []
 
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from securesystemslib.signer import CryptoSigner, Signature
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 
 from edgewright.client.keys import KeysInUse, NoOperatorKeys, OperatorKeys, ceremony
-from edgewright.contract.api import SigningPayload
+from edgewright.contract.api import KeyEdit, SigningPayload
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput
+from edgewright.contract.keychange import Published, draft_change
+from edgewright.contract.publickey import to_public
 from edgewright.contract.trusted import TrustedSet
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,7 +108,8 @@ def test_a_ceremony_leaves_only_public_metadata_at_the_hub_and_happens_once(tmp_
 def test_a_ceremony_that_was_cut_off_is_finished_with_the_same_keys(tmp_path):
     ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
     first = Metadata[Root].from_bytes((tmp_path / "hub" / "1.root.json").read_bytes()).signed
-    (tmp_path / "hub" / "1.root.json").unlink()
+    for left in (tmp_path / "hub" / "1.root.json", *(tmp_path / "operator").glob("*.signed")):
+        left.unlink()
 
     assert ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
 
@@ -114,8 +117,8 @@ def test_a_ceremony_that_was_cut_off_is_finished_with_the_same_keys(tmp_path):
     assert again.roles == first.roles
 
 
-def test_keys_that_have_signed_for_one_hub_do_not_begin_another(keys, tmp_path):
-    keys.sign(release_payload(keys))
+def test_keys_that_have_signed_for_one_hub_do_not_begin_another(tmp_path):
+    ceremony(tmp_path / "operator", tmp_path / "first", ONLINE, NOW)
 
     with pytest.raises(KeysInUse):
         ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
@@ -185,3 +188,49 @@ def test_an_older_version_than_was_signed_before_is_refused(keys):
 
     with pytest.raises(HostileInput, match="version 2 was signed here before"):
         keys.sign(release_payload(keys, 1))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"paths": ["*"]},
+        {"paths": ["digits/*/*", "wine/*/*"]},
+        {"name": "everything"},
+        {"paths": None, "path_hash_prefixes": ["ab"]},
+    ],
+)
+def test_a_delegation_to_more_than_one_models_releases_is_not_signed(keys, changes):
+    key = next(iter(keys.release_keys().values()))
+    rule = {"keyids": [key.keyid], "threshold": 1, "terminating": True}
+    role = {"name": "release-digits", "paths": ["digits/*/*"], **rule, **changes}
+    role = {name: value for name, value in role.items() if value is not None}
+    targets = Targets(version=2, expires=NOW, delegations=Delegations({key.keyid: key}, {role["name"]: _role(role)}))
+    signed = Metadata(targets).signed_bytes
+    payload = SigningPayload(role="targets", version=2, signed=signed, keyids=(key.keyid,), threshold=1)
+
+    with pytest.raises(HostileInput, match="one model's releases alone"):
+        keys.sign(payload)
+
+
+def _role(facts: dict) -> DelegatedRole:
+    return DelegatedRole.from_dict(dict(facts))
+
+
+def test_a_hub_gets_no_more_than_its_release_signed_without_a_yes(tmp_path):
+    """A hub that was taken over puts a key of its own, or a release of its own, beside the one that is to be signed."""
+    ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
+    keys = OperatorKeys(tmp_path / "operator")
+    published = Metadata[Targets].from_bytes((tmp_path / "hub" / "1.targets.json").read_bytes())
+    edits = (KeyEdit(role="release-digits"), KeyEdit(role="release", add=(to_public(ONLINE["audit"]),)))
+    root = Metadata[Root].from_bytes((tmp_path / "hub" / "1.root.json").read_bytes())
+    (honest,), (rogue,) = (draft_change(Published(root, published, {}), edits[:n], NOW) for n in (1, 2))
+    keys.sign(release_payload(keys, 1))
+
+    assert keys.beyond_release(honest, "digits", 1) == []
+    assert keys.beyond_release(honest, "wine", 1)
+    assert any("new models" in line for line in keys.beyond_release(rogue, "digits", 1))
+    own = ("digits/1/cpu.json", "digits/2/cpu.json")
+    assert keys.beyond_release(release_payload(keys, 2, own), "digits", 2) == []
+    assert keys.beyond_release(release_payload(keys, 2, (*own, "digits/9/cpu.json")), "digits", 2)
+    keys.sign(release_payload(keys, 2, own[1:]))
+    assert keys.beyond_release(release_payload(keys, 3, own), "digits", 2) == []  # both were signed here

@@ -11,7 +11,7 @@ from securesystemslib.signer import Key, Signature
 from edgewright.contract.api.keys import PublicKey
 from edgewright.contract.errors import InvalidInput
 
-SCHEMES = {"ed25519": "ed25519", "ecdsa-sha2-nistp256": "ecdsa", "ecdsa-sha2-nistp384": "ecdsa"}
+SCHEMES = {"ed25519": "ed25519", "ecdsa-sha2-nistp256": "ecdsa"}
 """Signature schemes and their key types (TUF §4.2). All are verified on devices by the same library."""
 
 MAX_PUBLIC_CHARS = 2048

@@ -9,7 +9,7 @@ import typer
 from edgewright.cli.arguments import needs_of, release_of, version_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, share, short, size, words
-from edgewright.cli.keyring import KeysDir, Passphrase, open_keys, tell_payloads
+from edgewright.cli.keyring import KeysDir, Passphrase, Yes, may_sign, open_keys, tell_payloads
 from edgewright.cli.output import (
     Column,
     DryRun,
@@ -83,16 +83,25 @@ def sign(
     reference: Reference,
     keys: KeysDir = None,
     passphrase: Passphrase = "",
+    yes: Yes = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Sign a release with keys that stay on this machine."""
+    """Sign a release with keys that stay on this machine.
+
+    Where that would sign more than the release (other paths, other keys) it asks first.
+    """
+    from edgewright.client.resources.releases import beyond_release
+
     model, counter = release_of(reference)
     with connect() as client:
         operator_keys = open_keys(keys, passphrase)
         request = client.releases.signing_request(model, counter)
         tell_payloads(operator_keys, request.payloads)
-        release = request.release if dry_run else client.releases.add_signatures(request, operator_keys)
+        release = request.release
+        if not dry_run:
+            is_accepted = bool(beyond_release(request, operator_keys)) and may_sign(yes)
+            release = client.releases.add_signatures(request, operator_keys, is_accepted=is_accepted)
     show_facts(release, RELEASE_FACTS, as_json=as_json)
     say_done(
         f"release {release.id} is signed",

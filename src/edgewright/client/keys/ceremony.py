@@ -62,6 +62,8 @@ def ceremony(
     root, targets = draft_change(Published(), first_edits(keys.held(), online), now)
     for payload in (targets, root):
         write_whole(hub_tuf_dir / f"1.{payload.role}.json", _signed(payload, keys), mode=0o644)
+    for payload in (targets, root):
+        keys.remember(payload)
     return True
 
 
@@ -82,7 +84,7 @@ def first_edits(
 
 
 def _signed(payload: SigningPayload, keys: OperatorKeys) -> bytes:
-    """The metadata with the signatures of all keys that may; unlike `keys.sign` it leaves no memory of a hub."""
+    """The metadata with the signatures of all keys that may; unlike `keys.sign` it leaves no memory of a hub yet."""
     signers = [keys.signer(key.name) for key in keys.held() if key.may_sign(payload.role)]
     drafts = [
         SignatureDraft(

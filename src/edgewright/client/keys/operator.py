@@ -13,13 +13,14 @@ from securesystemslib.signer import Key, Signer
 
 from edgewright.client.keys.kinds import NoOperatorKeys, Vault, open_kind
 from edgewright.client.keys.kinds.file import write_whole
-from edgewright.client.keys.payload import Signed, changes, read_payload
+from edgewright.client.keys.payload import Signed, beyond_release, changes, paths_of, read_payload
 from edgewright.client.keys.ring import FILE_NAME, ROLES, SCHEMES, HeldKey, read_ring, write_ring
 from edgewright.contract.api import SignatureDraft, SigningPayload
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.publickey import to_key, to_public
 
+RELEASED = "released.json"
 FIRST_KEYS = (
     ("root-1", "root"),
     ("root-2", "root"),
@@ -89,6 +90,7 @@ class OperatorKeys:
             raise Conflict(f"the ring has a key '{name}' already", field="name")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place, public = open_kind(kind, self._vault()).make(name, SCHEMES.get(role, "ed25519"))
+        to_key(to_public(public))  # a key of a kind's own making may be none that a hub takes
         held = HeldKey(name=name, role=role, kind=kind, place=place, public=to_public(public), model=model)
         write_ring(self._folder, ring.with_key(held))
         return held
@@ -130,7 +132,7 @@ class OperatorKeys:
             if key.public.keyid in payload.keyids and key.may_sign(payload.role)
         ]
         if drafts:
-            write_whole(self._memory(payload.role), payload.signed, mode=0o600)
+            self.remember(payload)
         return drafts
 
     def describe(self, payload: SigningPayload) -> list[str]:
@@ -139,6 +141,20 @@ class OperatorKeys:
         names = {key.public.keyid: key.name for key in self.held()}
         head = f"{payload.role} version {payload.version}, good until {signed['expires']}"
         return [head, *changes(self._last_signed(payload.role), signed, names)]
+
+    def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
+        """What would be signed that is no part of a release, in sentences: none of it is signed by mere habit.
+
+        It is told against what was signed here: what others have signed in between is told too.
+        """
+        last, signed = self._last_signed(payload.role), self._read(payload)
+        return beyond_release(last, signed, self._released(), model, counter)
+
+    def remember(self, payload: SigningPayload) -> None:
+        """Tell later payloads of this role against this one, which was signed elsewhere with these keys."""
+        released = self._released() | paths_of(read_payload(payload))
+        write_whole(self._folder / RELEASED, json.dumps(released, indent=1).encode(), mode=0o600)
+        write_whole(self._memory(payload.role), payload.signed, mode=0o600)
 
     def _read(self, payload: SigningPayload) -> Signed:
         signed = read_payload(payload)
@@ -150,6 +166,11 @@ class OperatorKeys:
     def _last_signed(self, role: str) -> Signed:
         place = self._memory(role)
         return json.loads(place.read_bytes(), strict=False) if place.exists() else {}
+
+    def _released(self) -> dict[str, str]:
+        """SHA-256 by path of everything that was signed here."""
+        place = self._folder / RELEASED
+        return json.loads(place.read_bytes()) if place.exists() else {}
 
     def _memory(self, role: str) -> Path:
         return self._folder / f"{role}.signed"

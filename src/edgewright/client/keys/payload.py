@@ -16,6 +16,7 @@ from edgewright.contract.publickey import key_id
 from edgewright.contract.trusted import ONLINE_FIELD, RELEASE_FIELD, ROLE_PREFIX
 
 Signed = dict[str, Any]
+NEW_MODELS = "for releases of new models"
 
 
 def read_payload(payload: SigningPayload) -> Signed:
@@ -46,6 +47,23 @@ def changes(before: Signed, after: Signed, names: Mapping[str, str]) -> list[str
     lines += _changes("delegation", _delegations(before, names), _delegations(after, names))
     lines += _changes("rule", _rules(before, names), _rules(after, names))
     return lines
+
+
+def beyond_release(before: Signed, after: Signed, released: Mapping[str, str], model: str, counter: int) -> list[str]:
+    """What signing brings about besides one release and, for a new model, the delegation to the keys of new models.
+
+    `released` has the SHA-256 of every path that was signed before. That a path goes is no harm: a hub can withhold it.
+    """
+    own = f"{model}/{counter}/"
+    offered = {path: sha256 for path, sha256 in paths_of(after).items() if not path.startswith(own)}
+    known = {path: sha256 for path, sha256 in released.items() if path in offered}
+    old, new, rules = _delegations(before, {}), _delegations(after, {}), _rules(before, {})
+    for name, rule in new.items():
+        is_first = name not in old and name == f"{model}/*/* to {ROLE_PREFIX}{model}"
+        if is_first and rule == rules.get(NEW_MODELS):
+            old[name] = rule
+    lines = _changes("path", known, offered) + _changes("delegation", old, new)
+    return lines + _changes("rule", rules, _rules(after, {}))
 
 
 def paths_of(signed: Signed) -> dict[str, str]:
@@ -104,7 +122,7 @@ def _rules(signed: Signed, names: Mapping[str, str]) -> dict[str, str]:
     rules |= {f"for {name}": _rule(1, keys, names) for name, keys in signed.get(ONLINE_FIELD, {}).items()}
     if RELEASE_FIELD in signed:
         field = signed[RELEASE_FIELD]
-        rules["for releases of new models"] = _rule(field["threshold"], field["keys"], names)
+        rules[NEW_MODELS] = _rule(field["threshold"], field["keys"], names)
     return rules
 
 

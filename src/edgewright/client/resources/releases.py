@@ -33,6 +33,17 @@ class Signs(SignsContent, Protocol):
         """Say in sentences what would be signed; raises HostileInput for what must not be."""
         ...
 
+    def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
+        """Say what of it is no part of that release."""
+        ...
+
+
+class MoreThanTheRelease(Refused):
+    """The hub asks for more than the release: other paths, other keys, other rules."""
+
+    code = "more_than_the_release"
+    hint = "Read what it says. If that is known to you, sign it with --yes; if not, ask who runs the hub."
+
 
 class Releases:
     """The packages of one version under one rising counter."""
@@ -71,8 +82,16 @@ class Releases:
             return request.release
         return self.add_signatures(request, keys)
 
-    def add_signatures(self, request: SigningRequest, keys: Signs) -> ReleaseRecord:
-        """Sign a request that was fetched and looked at before, and the content too where there is a key for that."""
+    def add_signatures(self, request: SigningRequest, keys: Signs, *, is_accepted: bool = False) -> ReleaseRecord:
+        """Sign a request that was fetched and looked at before, and the content too where there is a key for that.
+
+        Raises MoreThanTheRelease where it changes other things too, unless somebody has read and accepted them.
+        """
+        beyond = beyond_release(request, keys)
+        if beyond and not is_accepted:
+            others = f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
+            message = f"to sign {request.release.id} is to sign more: {beyond[0]}{others}"
+            raise MoreThanTheRelease(message, field="signed")
         drafts = [draft for payload in request.payloads for draft in keys.sign(payload)]
         if request.payloads and not drafts:
             wanted = ", ".join(sorted({keyid[:12] for payload in request.payloads for keyid in payload.keyids}))
@@ -103,6 +122,12 @@ class Releases:
         """Try again what failed or did not pay."""
         parts = ("releases", model, counter, "deltas", "retry")
         return self._hub.post(*parts, body={}, into=tuple[DeltaRecord, ...], dry_run=dry_run)
+
+
+def beyond_release(request: SigningRequest, keys: Signs) -> list[str]:
+    """What a request would have signed that is no part of its release, in sentences."""
+    model, counter = request.release.model, request.release.counter
+    return [line for payload in request.payloads for line in keys.beyond_release(payload, model, counter)]
 
 
 def check_request(request: SigningRequest, model: str, counter: int) -> None:

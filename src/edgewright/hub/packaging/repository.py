@@ -51,6 +51,7 @@ class Repository:
         self._timestamp = timestamp
         self._snapshot = snapshot
         self._lock = threading.RLock()
+        self._seen: tuple[tuple[bytes, bytes], Published] | None = None  # pages ask again and again
 
     def file(self, name: str) -> bytes:
         """The published file of that plain name; raises NotFound."""
@@ -70,15 +71,10 @@ class Repository:
         with self._lock:
             if not self._root_versions():
                 return Published()
-            root = Metadata[Root].from_bytes(self.root_bytes())
-            timestamp = self._newest_timestamp()
-            meta = self._newest_snapshot(timestamp).meta if timestamp else {"targets.json": MetaFile(1)}
-            roles = {
-                name.removesuffix(".json"): Metadata[Targets].from_bytes(self.file(f"{one.version}.{name}"))
-                for name, one in meta.items()
-            }
-            top = roles.pop("targets", None)
-            return Published(root, top, roles)
+            now = (self.root_bytes(), self.file("timestamp.json") if self._newest_timestamp() else b"")
+            if self._seen is None or self._seen[0] != now:
+                self._seen = now, self._read_published()
+            return self._seen[1]
 
     def online_keys(self) -> list[dict[str, dict[str, Key]]]:
         """The online keys by role and key id, as each root has named them, the oldest root first."""
@@ -212,6 +208,17 @@ class Repository:
                 self._write_timestamp(old.version + 1, old.snapshot_meta, now, roots)
                 return True
             return False
+
+    def _read_published(self) -> Published:
+        root = Metadata[Root].from_bytes(self.root_bytes())
+        timestamp = self._newest_timestamp()
+        meta = self._newest_snapshot(timestamp).meta if timestamp else {"targets.json": MetaFile(1)}
+        roles = {
+            name.removesuffix(".json"): Metadata[Targets].from_bytes(self.file(f"{one.version}.{name}"))
+            for name, one in meta.items()
+        }
+        top = roles.pop("targets", None)
+        return Published(root, top, roles)
 
     def _republish(self, changed: Mapping[str, int], now: datetime, roots: Sequence[Root]) -> None:
         old = self._newest_timestamp()

@@ -13,7 +13,11 @@ from edgewright.contract.api import KeyChangeDraft, PublicKey, RoleRecord
 from edgewright.contract.errors import Conflict, InvalidInput, NotFound
 from edgewright.contract.keychange import EVERY_RELEASE, ONLINE, Published, new_model_keys
 from edgewright.contract.publickey import to_public
+from edgewright.contract.trusted import ROLE_PREFIX
+from edgewright.hub.registry.model import check_name
 
+MAX_EDITS = 64
+MAX_NOTE_CHARS = 500
 WARN_DAYS = 60
 DAY_S = 86_400.0
 
@@ -35,10 +39,14 @@ class ChangeIsClosed(Conflict):
 
 def check_draft(draft: KeyChangeDraft) -> None:
     """Raise InvalidInput for what no change may ask: the hub alone makes online keys."""
+    if len(draft.edits) > MAX_EDITS or len(draft.note) > MAX_NOTE_CHARS:
+        raise InvalidInput(f"a change has at most {MAX_EDITS} edits and {MAX_NOTE_CHARS} characters", field="edits")
     for name in draft.online:
         if name not in ONLINE:
             raise InvalidInput(f"'{name}' is no online role; {', '.join(ONLINE)} are", field="online")
     for edit in draft.edits:
+        if edit.role.startswith(ROLE_PREFIX):
+            check_name(edit.role.removeprefix(ROLE_PREFIX), "edits.role")
         if edit.role in ONLINE:
             hint = "Name it in `online`."
             raise InvalidInput(f"the hub makes the keys of '{edit.role}'", field="edits.role", hint=hint)
