@@ -41,6 +41,8 @@ class ScriptedHub:
 
     def __init__(self, folder: Path, now: float = NOW) -> None:
         self.now = now
+        self.folder = folder
+        self.payload_type = orders.PAYLOAD_TYPE
         self.keys = Keys(folder / "keys")
         self.operator = OperatorKeys(folder / "operator")
         moment = datetime.fromtimestamp(self.now, UTC)
@@ -146,7 +148,7 @@ class ScriptedHub:
         order = Order(**{**facts, **self.forged})
         if self.is_silent or orders.etag(order) == state.etag:
             return 304, b""
-        self.envelopes.append(seal(msgspec.json.encode(order), orders.PAYLOAD_TYPE, self.signer))
+        self.envelopes.append(seal(msgspec.json.encode(order), self.payload_type, self.signer))
         return 200, self.replayed or self.envelopes[-1]
 
     def _batch(self, batch: Batch) -> bytes:

@@ -17,6 +17,7 @@ HEAVY = ("httpx", "numpy", "onnxruntime", "onnx", "tuf", "cryptography", "sqlalc
 
 
 CHANGES = {
+    "bundle export",
     "user create",
     "data snapshot",
     "data label",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,16 +12,16 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.agent.link import BlobLine, Link, Patience, Throttle
+from edgewright.agent.link import BlobLine
 from edgewright.contract.api import Role, UserDraft
 from edgewright.hub.app import build_hub
 from edgewright.hub.fleet import table as fleet
 from edgewright.hub.settings import Settings
 from edgewright.hub.web.server import build_app
 from scenes.dashboard import add_device
+from scenes.lines import line
 
 USER, PASSWORD = "ana", "a long password"
-PATIENCE = Patience(silence_s=10.0, min_bytes_s=100.0, monotonic=time.monotonic)
 
 
 class ServedHub:
@@ -55,17 +54,6 @@ class ServedHub:
         self._thread.join()
         self.hub.serving.close()
         self.hub.db.close()
-
-
-def line(url: str, key: Ed25519PrivateKey, device: str) -> BlobLine:
-    link = Link(url, key, device=device, clock=time.time, patience=PATIENCE, talk_s=60.0)
-    throttle = Throttle(0.0, time.monotonic, lambda _: False)
-    return BlobLine(link, throttle=throttle, patience=PATIENCE, measured=lambda *_, **__: None)
-
-
-def load_key(text: str) -> Ed25519PrivateKey:
-    """The key that `main` has printed."""
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`edgewright-agent run|status|tuf|version`: the device's own command."""
+"""`edgewright-agent run|bundle|status|tuf|version`: the device's own command."""
 
 from __future__ import annotations
 
@@ -65,6 +65,21 @@ def run(chosen: argparse.Namespace) -> int:
     finally:
         os.close(lock)
     return 0
+
+
+def bundle(chosen: argparse.Namespace) -> int:
+    """Install from a bundle, while no other agent works on the folder."""
+    from edgewright.agent.bundle.command import import_bundle
+
+    root: Path = chosen.dir.absolute()
+    try:
+        lock = _lock(root)
+    except OSError as error:
+        raise UsageError(f"the folder {root} cannot be used: {error}", field="dir") from error
+    try:
+        return import_bundle(chosen, root)
+    finally:
+        os.close(lock)
 
 
 def status(chosen: argparse.Namespace) -> int:
@@ -204,10 +219,20 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(act=status)
     verb.add_argument("--dir", type=Path, required=True, help="the agent's folder")
     verb.add_argument("--json", action="store_true", help="as one JSON object")
+    _add_bundle(verbs.add_parser("bundle", help="install from a bundle that was carried here, without any network"))
     _add_tuf(verbs.add_parser("tuf", help="use any TUF repository by hand, with the agent's own client"))
     verb = verbs.add_parser("version", help="say which agent this is")
     verb.set_defaults(act=version)
     return parser
+
+
+def _add_bundle(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(act=bundle)
+    deeds = verb.add_subparsers(required=True, metavar="DEED")
+    deed = deeds.add_parser("import", help="install what the bundle holds for this device; stop its agent first")
+    deed.add_argument("bundle", type=Path, help="the bundle's folder")
+    deed.add_argument("--dir", type=Path, required=True, help="the agent's folder")
+    deed.add_argument("--json", action="store_true", help="tell how each install ended as JSON")
 
 
 def _add_tuf(verb: argparse.ArgumentParser) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgewright.contract import manifest as manifests
-from edgewright.contract.envelope import open_sealed
+from edgewright.contract.bundle import ORDER_TYPE as BUNDLE_ORDER_TYPE
+from edgewright.contract.envelope import open_sealed, unverified_payload
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import FORMAT, MAX_ORDER_BYTES, PAYLOAD_TYPE, Install, Order
@@ -17,12 +18,38 @@ def read_order(envelope: bytes, trusted: TrustedSet, *, device: str, nonce: str,
     `nonce` is the one that this device sent, which is what makes the order fresh. `now` is in seconds since the
     epoch; `skew_s` is how far this device's clock may be off: infinite where there is no clock to believe.
     """
-    payload = open_sealed(envelope, PAYLOAD_TYPE, trusted.director_keys())
+    order = _open_order(envelope, PAYLOAD_TYPE, trusted, device=device, now=now, skew_s=skew_s)
+    _require(order.nonce == nonce, "nonce", "the order answers another question: its nonce is not ours")
+    return order
+
+
+def read_bundle_order(
+    envelope: bytes, trusted: TrustedSet, *, device: str, after: float, now: float, skew_s: float
+) -> Order:
+    """Open an order that was carried here; as `read_order`, with the time of signing in the place of a nonce.
+
+    `after` is when the last order was signed that this device has believed, however it came: no older one counts.
+    """
+    order = _open_order(envelope, BUNDLE_ORDER_TYPE, trusted, device=device, now=now, skew_s=skew_s)
+    _require(order.nonce == "", "nonce", "an order in a bundle answers no nonce")
+    _require(order.issued_at >= after, "issued_at", "this device has had a later order than the bundle's")
+    _require(not order.rollbacks and not order.collects, "order", "a bundle brings installs and nothing else")
+    return order
+
+
+def claimed_moment(envelope: bytes) -> float:
+    """When an order says that it was signed, before anything of it is believed; raises HostileInput."""
+    return read_json(unverified_payload(envelope), Order, "an order").issued_at
+
+
+def _open_order(
+    envelope: bytes, payload_type: str, trusted: TrustedSet, *, device: str, now: float, skew_s: float
+) -> Order:
+    payload = open_sealed(envelope, payload_type, trusted.director_keys())
     _require(len(payload) <= MAX_ORDER_BYTES, "order", f"an order has at most {MAX_ORDER_BYTES} bytes")
     order = read_json(payload, Order, "an order")
     _require(order.format == FORMAT, "format", f"order format {order.format} is not known; this agent reads {FORMAT}")
     _require(order.device == device, "device", f"the order is for the device '{order.device}', not for this one")
-    _require(order.nonce == nonce, "nonce", "the order answers another question: its nonce is not ours")
     _require(order.issued_at <= now + skew_s, "issued_at", "the order is from the future")
     is_within_root = order.issued_at <= trusted.root.expires.timestamp()
     _require(is_within_root, "issued_at", "the order is from after the end of the root that vouches for its signer")

@@ -14,6 +14,7 @@ import typer
 
 from edgewright.cli.verbs import (
     audit,
+    bundle,
     data,
     delta,
     demo,
@@ -80,6 +81,7 @@ app.add_typer(keys.app, name="keys", help="Who may sign what: make, add, rotate 
 app.add_typer(device.app, name="device", help="Devices and the tokens that enrol them.")
 app.add_typer(group.app, name="group", help="Groups of devices.")
 app.add_typer(rollout.app, name="rollout", help="Deliver releases in waves.")
+app.add_typer(bundle.app, name="bundle", help="Carry releases to devices that no network reaches.")
 app.add_typer(drift.app, name="drift", help="What the fleet sees, against what the model learned.")
 app.add_typer(trigger.app, name="trigger", help="What happens by itself when a model drifts.")
 app.add_typer(run.app, name="run", help="Durable work at the hub.")

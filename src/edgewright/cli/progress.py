@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 class UploadProgress:
-    """Bytes of an upload: `with UploadProgress() as progress: create(..., progress)`."""
+    """Bytes of an upload: `with UploadProgress() as progress: create(..., progress)`. `done` says where they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, done: str = "at the hub") -> None:
+        self._done = done
         self._bars: Progress | None = None
         self._task: TaskID | None = None
         self._last: Upload | None = None
@@ -45,7 +46,7 @@ class UploadProgress:
         if self._bars is not None:
             self._bars.stop()
         if self._last is not None and error is None:
-            say(f"{size(self._last.total_bytes)} at the hub")
+            say(f"{size(self._last.total_bytes)} {self._done}")
 
 
 class ByteProgress:

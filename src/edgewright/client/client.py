@@ -11,6 +11,7 @@ from edgewright.client.resources import (
     Alerts,
     Audit,
     Blobs,
+    Bundles,
     Content,
     Devices,
     Groups,
@@ -66,6 +67,7 @@ class Client:
         self.devices = Devices(self._transport)
         self.groups = Groups(self._transport)
         self.rollouts = Rollouts(self._transport, pace)
+        self.bundles = Bundles(self._transport)
         self.keys = Keys(self._transport)
         self.users = Users(self._transport)
         self.audit = Audit(self._transport)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -88,31 +89,37 @@ class Transport:
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes of that digest. Raises HostileInput where they do not have it."""
-        data = self._request("GET", _api("blobs", sha256)).content
+        data = self._request("GET", _api("blobs", sha256), follow_redirects=True).content
         if hashlib.sha256(data).hexdigest() != sha256:
             raise HostileInput(f"the hub sent bytes that are not those of blob {sha256}", field="sha256")
         return data
 
     def save_blob(self, sha256: str, size_bytes: int, path: Path) -> None:
         """Write the bytes of that digest to a new file, in pieces. Raises HostileInput for other or more bytes."""
+        digest, come = hashlib.sha256(), 0
+        with self.open_blob(sha256) as chunks, path.open("xb") as file:
+            for chunk in chunks:
+                come += len(chunk)
+                if come > size_bytes:
+                    raise HostileInput(f"blob {sha256} is longer than {size_bytes} bytes", field="size_bytes")
+                digest.update(chunk)
+                file.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise HostileInput(f"the hub sent bytes that are not those of blob {sha256}", field="sha256")
+
+    @contextlib.contextmanager
+    def open_blob(self, sha256: str) -> Iterator[Iterator[bytes]]:
+        """The bytes of that digest as they come, unchecked; also from where the hub sends who asks for blobs."""
         import httpx
 
-        digest, come = hashlib.sha256(), 0
         try:
-            with self._http.stream("GET", _api("blobs", sha256)) as reply, path.open("xb") as file:
+            with self._http.stream("GET", _api("blobs", sha256), follow_redirects=True) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise _told(self.url, reply)
-                for chunk in reply.iter_bytes(CHUNK_BYTES):
-                    come += len(chunk)
-                    if come > size_bytes:
-                        raise HostileInput(f"blob {sha256} is longer than {size_bytes} bytes", field="size_bytes")
-                    digest.update(chunk)
-                    file.write(chunk)
+                yield reply.iter_bytes(CHUNK_BYTES)
         except httpx.HTTPError as error:
             raise _unreachable(self.url, error) from error
-        if digest.hexdigest() != sha256:
-            raise HostileInput(f"the hub sent bytes that are not those of blob {sha256}", field="sha256")
 
     def close(self) -> None:
         """Give the connections back."""

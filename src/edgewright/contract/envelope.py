@@ -54,6 +54,11 @@ def open_sealed(data: bytes, payload_type: str, keys: Mapping[str, Key]) -> byte
     return wire.payload
 
 
+def unverified_payload(data: bytes) -> bytes:
+    """What is in an envelope, whoever has signed it: good for choosing how to verify it, and for nothing else."""
+    return _parse(data).payload
+
+
 def _parse(data: bytes) -> _Wire:
     if len(data) > MAX_ENVELOPE_BYTES:
         raise HostileInput(f"an envelope has at most {MAX_ENVELOPE_BYTES} bytes, this one has {len(data)}")

@@ -25,7 +25,7 @@ from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
-from edgewright.hub.rollout import Rollouts
+from edgewright.hub.rollout import Carried, Rollouts
 from edgewright.hub.settings import Settings
 
 log = structlog.get_logger()
@@ -56,6 +56,7 @@ class Hub:
     renewal: Renewal
     fleet: Fleet
     rollouts: Rollouts
+    carried: Carried
     observe: Observe
     automate: Automate
     evaluations: Evaluations
@@ -155,6 +156,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         renewal=Renewal(packaging.renew),
         fleet=fleet,
         rollouts=rollouts,
+        carried=Carried(db, audit, clock, fleet, packaging, deltas),
         observe=observe,
         automate=automate,
         evaluations=evaluations,

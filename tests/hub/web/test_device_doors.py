@@ -165,9 +165,7 @@ def test_one_range_of_a_blob_is_served_wherever_it_lies(hub, ask, range_, part):
     assert reply.headers["content-range"].endswith("/5")
 
 
-@pytest.mark.parametrize(
-    "range_", ["bytes=2-1", "bytes=x-", "pages=1-", "bytes", "bytes=0-1,3-4", "bytes=-"]
-)
+@pytest.mark.parametrize("range_", ["bytes=2-1", "bytes=x-", "pages=1-", "bytes", "bytes=0-1,3-4", "bytes=-"])
 def test_a_range_that_cannot_be_understood_counts_as_not_asked_for(hub, ask, range_):
     sha256 = hub.blobs.put_bytes(b"five!")
 

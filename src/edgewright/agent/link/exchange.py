@@ -49,6 +49,11 @@ class SignedTime:
         """The time."""
         return max(self._clock(), self._last + self._monotonic() - self._at)
 
+    @property
+    def last_signed(self) -> float:
+        """The last time that was learned; 0 where there is none."""
+        return self._last
+
     def learn(self, signed: float) -> None:
         """Remember a signed time, durably."""
         if signed > self._last:

@@ -1,5 +1,6 @@
 """The hub's nouns, each with its verbs; `Client` holds one of each."""
 
+from edgewright.client.resources.bundles import Bundles
 from edgewright.client.resources.content import Content
 from edgewright.client.resources.data import Blobs, Labels, Snapshots
 from edgewright.client.resources.fleet import Devices, Groups, Rollouts
@@ -15,6 +16,7 @@ __all__ = [
     "Audit",
     "Blobs",
     "Content",
+    "Bundles",
     "Devices",
     "Groups",
     "Keys",

@@ -4,6 +4,7 @@ Times are seconds since the epoch (UTC). Digests are lower-case hexadecimal SHA-
 sends; `*Record` is what the hub keeps and returns. Every list door returns a JSON array of records.
 """
 
+from edgewright.contract.api.carry import CarryBlob, CarryDraft, CarryRecord
 from edgewright.contract.api.data import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.api.delivery import DeltaRecord, DeltaState
 from edgewright.contract.api.fleet import ClaimDraft, ClaimReply, DeviceModel, DeviceRecord, GroupDraft, GroupRecord
@@ -60,11 +61,14 @@ from edgewright.contract.api.runs import (
 )
 
 __all__ = [
+    "BundleDraft",
+    "BundleRecord",
+    "CarryBlob",
+    "CarryDraft",
+    "CarryRecord",
     "AlertRecord",
     "AuditEntry",
     "AuditReport",
-    "BundleDraft",
-    "BundleRecord",
     "CheckLine",
     "ClaimDraft",
     "ClaimReply",

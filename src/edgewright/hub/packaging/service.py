@@ -200,9 +200,9 @@ class Packaging:
         also = (*self._bundles.lines(record), *self._chain.report(record).checks)
         return verify_release(record, pieces, self._blobs, self._repository, self._now(), also)
 
-    def sign_order(self, order: Order) -> bytes:
-        """The order in the director's sealed envelope."""
-        return seal(msgspec.json.encode(order, order="deterministic"), PAYLOAD_TYPE, self._director)
+    def sign_order(self, order: Order, payload_type: str = PAYLOAD_TYPE) -> bytes:
+        """The order in the director's sealed envelope; the type says how it travels."""
+        return seal(msgspec.json.encode(order, order="deterministic"), payload_type, self._director)
 
     def tuf_file(self, name: str) -> bytes:
         """A published metadata file; raises NotFound."""

@@ -1,5 +1,6 @@
 """Rollouts: a release's way to a group of devices in growing waves, each passed by a gate on what devices report."""
 
+from edgewright.hub.rollout.carried import Carried
 from edgewright.hub.rollout.fit import NoDeviceFits
 from edgewright.hub.rollout.model import (
     EmptyGroup,
@@ -14,6 +15,7 @@ from edgewright.hub.rollout.packages import Packages
 from edgewright.hub.rollout.service import Rollouts
 
 __all__ = [
+    "Carried",
     "EmptyGroup",
     "NoDeviceFits",
     "Packages",

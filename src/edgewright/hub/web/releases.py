@@ -8,6 +8,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from edgewright.contract.api import (
     BundleDraft,
     BundleRecord,
+    CarryDraft,
+    CarryRecord,
     DeltaRecord,
     ProvenanceReport,
     ReleaseDraft,
@@ -131,6 +133,13 @@ def _deltas(hub: Hub, model: str, counter: int) -> list[DeltaRecord]:
     return hub.deltas.of_release(model, counter, hub.fleet.running(model))
 
 
+@post("/bundles", status_code=200, sync_to_thread=True)
+def export_bundle(data: JSONBody[CarryDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> CarryRecord:
+    """Orders and signed metadata to be carried to devices that no network reaches; the blobs are fetched by digest."""
+    require(principal, Permission.ROLL_OUT)
+    return hub.carried.export(principal, data, dry_run=dry_run)
+
+
 ROUTES = [
     build,
     releases,
@@ -144,4 +153,5 @@ ROUTES = [
     add_bundles,
     deltas,
     retry_deltas,
+    export_bundle,
 ]
