@@ -23,12 +23,13 @@ from edgewright.contract.delta.format import (
     Op,
     WrongBase,
     block_rows,
+    masked_rows,
     read_element,
     read_header,
 )
 from edgewright.contract.delta.reader import Inflater, SourceReader, Unlzma, Unpacker, Unpacking, require
 from edgewright.contract.delta.result import Result
-from edgewright.contract.delta.rows import Rows, Straight, Transposed
+from edgewright.contract.delta.rows import Rows, Straight, Transposed, predicted_rows
 from edgewright.contract.delta.source import MemorySource, Source, opened, pieces, sha256_of
 from edgewright.contract.errors import HostileInput
 
@@ -184,10 +185,14 @@ class _Applier:
     def _change(self, base: Rows, element: Element) -> None:
         prediction = read_prediction(self._payload, element, base.shape)
         rows, columns = base.shape
-        step = block_rows(columns, element)
-        for first in range(0, rows, step):
-            predicted = prediction.of(base.read(first, min(step, rows - first)), first)
-            self._result.write_array(read_block(self._payload, predicted, element))
+        first = 0
+        while first < rows:
+            limit = min(rows - first, masked_rows(columns, element))
+            count = self._payload.at_most(limit, "rows of a block")
+            require(count > 0, "a block has no rows")
+            predicted = predicted_rows(prediction, base, first, count, element)
+            self._result.write_array(read_block(self._payload, predicted, element, block_rows(columns, element)))
+            first += count
 
     def _raw(self) -> None:
         element = read_element(self._script)
@@ -211,7 +216,7 @@ class _Applier:
             sizes.append((size, self._cursor))
         require(bool(sizes), "a group has no members")
         predicted: Array = np.frombuffer(bytes(base), element.dtype).reshape(1, -1)
-        block = read_block(self._payload, predicted, element)
+        block = read_block(self._payload, predicted, element, 1)
         self._groups[element] = _Group(block.tobytes(), sizes)
 
     def _member(self) -> None:

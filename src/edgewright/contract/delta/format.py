@@ -13,6 +13,7 @@ from edgewright.contract.errors import HostileInput
 MAGIC = b"EWD2"
 BLOCK_BYTES = 1 << 20
 BLOCK_ELEMENTS = 1 << 18
+MASKED_BYTES = 1 << 21  # that a block may span with the rows that do not change
 DICTIONARY_BYTES = 1 << 15
 GROUP_MEMBERS = 1 << 12
 MIN_LZMA_BITS, MAX_LZMA_BITS = 12, 22  # of the window's size: what unpacking literals may take in memory
@@ -70,5 +71,10 @@ def read_element(reader: Reader) -> Element:
 
 
 def block_rows(columns: int, element: Element) -> int:
-    """How many rows of `columns` elements one block holds; both sides reckon it alike."""
+    """How many rows of `columns` elements may change in one block."""
     return max(1, min(BLOCK_ELEMENTS, BLOCK_BYTES // element.size_bytes) // columns)
+
+
+def masked_rows(columns: int, element: Element) -> int:
+    """How many rows of `columns` elements one block may span."""
+    return max(1, MASKED_BYTES // (columns * element.size_bytes))

@@ -7,9 +7,11 @@ from typing import Protocol
 import numpy as np
 
 from edgewright.contract.delta.coding.elements import Array, Element
+from edgewright.contract.delta.coding.predict import Prediction
+from edgewright.contract.delta.format import block_rows
 from edgewright.contract.delta.source import Source
 
-_STRIPE_BYTES = 1 << 22  # of a transposed tensor that is held at a time: the more, the longer its reads
+_STRIPE_BYTES = 1 << 21  # of a transposed tensor that is held at a time: the more, the longer its reads
 
 
 class Rows(Protocol):
@@ -66,3 +68,15 @@ class Transposed:
             at = self._start + (column * rows + first) * width
             stripe[column] = np.frombuffer(self._source.read(at, size * width), self._element.dtype)
         return np.ascontiguousarray(stripe.T)
+
+
+def predicted_rows(prediction: Prediction, base: Rows, first: int, count: int, element: Element) -> Array:
+    """What is predicted for `count` rows from row `first` on, reckoned a block at a time."""
+    step = block_rows(base.shape[1], element)
+    if count <= step:
+        return prediction.of(base.read(first, count), first)
+    predicted = np.empty((count, base.shape[1]), element.dtype)
+    for start in range(0, count, step):
+        size = min(step, count - start)
+        predicted[start : start + size] = prediction.of(base.read(first + start, size), first + start)
+    return predicted

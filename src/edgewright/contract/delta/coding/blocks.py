@@ -15,13 +15,15 @@ from edgewright.contract.delta.reader import Reader, require
 from edgewright.contract.delta.writer import Writer
 
 _MASKED, _DENSE, _ROW_LEVELS, _COLUMN_LEVELS, _RAW = 1, 2, 4, 8, 16
-PLAIN = _DENSE  # the way that costs the least time to find
+PLAIN = 0  # the way of telling dense residuals that costs the least time to find
 
 _ALWAYS_SPARSE, _ALWAYS_DENSE = 0.006, 0.25  # shares of changed elements between which both are tried
 _RAW_MAY_WIN = 0.8  # a body above this share of its elements is compared with the elements themselves
 _MIN_COLUMNS, _MIN_ROWS, _MIN_LEVELLED = 32, 8, 2048
 _LEVEL = np.dtype("<i2")
 _FAINTEST = 2.0**-10  # rows fainter than this share of the mean are taken as equally faint
+_SMALLEST = 2.0**-120
+_TYPICAL_LEVEL = 1.2  # half bits by which a row's mean of logarithms lies below the logarithm of its mean
 
 
 Attempt = tuple[int, bytearray]  # flags and body of one way to write a block
@@ -32,6 +34,7 @@ Observe = Callable[[Array, Array], None]  # gets contexts and residuals, as flat
 class Levels:
     """Half-bit levels of a block's changed rows and of its columns; None where they say nothing."""
 
+    way: int = PLAIN
     rows: Array | None = None
     columns: Array | None = None
 
@@ -56,21 +59,24 @@ def write_block(
     saves trying the others. `observe` is shown the changed rows' contexts and residuals.
     """
     changed = (prediction != new).any(axis=1)
-    is_masked = len(changed) > 1 and not changed.all()
+    is_masked = not changed.all()
     if is_masked:
         prediction, new = np.ascontiguousarray(prediction[changed]), np.ascontiguousarray(new[changed])
+    if not len(new):
+        writer.varint(_MASKED)
+        writer.packed(bytes((len(changed) + 7) // 8))
+        return like
     residuals = (monotone(new, element) - monotone(prediction, element)).reshape(-1)
-    share = np.count_nonzero(residuals) / max(1, len(residuals))
+    share = np.count_nonzero(residuals) / len(residuals)
     attempts: list[Attempt] = []
     if share < _ALWAYS_DENSE:
         attempts.append((0, _sparse(residuals)))
     if share >= _ALWAYS_SPARSE:
-        dense = _best_dense(prediction, residuals, element, like, observe)
+        dense, like = _best_dense(prediction, residuals, element, like, observe)
         attempts.append(dense)
-        like = dense[0]
         if len(dense[1]) > _RAW_MAY_WIN * new.nbytes:
             attempts.append((_RAW, _raw(new.reshape(-1), element)))
-    elif observe is not None and prediction.size:
+    elif observe is not None:
         observe(contexts_of(prediction, element, None, None), residuals)
     flags, body = min(attempts, key=lambda attempt: len(attempt[1]))
     writer.varint(flags | (_MASKED if is_masked else 0))
@@ -80,18 +86,24 @@ def write_block(
     return like
 
 
-def read_block(reader: Reader, prediction: Array, element: Element) -> Array:
-    """The new bit patterns of a block; rows that did not change are as predicted."""
+def read_block(reader: Reader, prediction: Array, element: Element, max_rows: int) -> Array:
+    """The new bit patterns of a block; rows that did not change are as predicted.
+
+    No more than `max_rows` rows may have changed. `prediction` is overwritten if it can be.
+    """
     flags = reader.at_most(31, "block flags")
     if not flags & _MASKED:
+        require(len(prediction) <= max_rows, "too many rows change at once")
         return _read_rows(reader, prediction, element, flags)
     rows = len(prediction)
     bits = np.frombuffer(reader.packed((rows + 7) // 8), np.uint8)
-    changed = np.unpackbits(bits, count=rows, bitorder="little").astype(bool)
-    if not changed.any():
+    changed = np.flatnonzero(np.unpackbits(bits, count=rows, bitorder="little"))
+    require(len(changed) <= max_rows, "too many rows change at once")
+    block = prediction if prediction.flags.writeable else prediction.copy()
+    if len(changed):
+        block[changed] = _read_rows(reader, prediction[changed], element, flags)
+    else:
         require(flags == _MASKED, "a block without rows has no residuals")
-    block = prediction.copy()
-    block[changed] = _read_rows(reader, prediction[changed], element, flags)
     return block
 
 
@@ -128,14 +140,14 @@ def _sparse(residuals: Array) -> bytearray:
 
 def _best_dense(
     prediction: Array, residuals: Array, element: Element, like: int | None, observe: Observe | None
-) -> Attempt:
+) -> tuple[Attempt, int]:
     ways = list(_levels(prediction, residuals, element)) if like != PLAIN else [Levels()]
-    chosen = [levels for levels in ways if like is not None and levels.flags == like]
+    chosen = [levels for levels in ways if levels.way == like]
     attempts = [(_dense(prediction, residuals, element, levels), levels) for levels in chosen or ways]
     best, levels = min(attempts, key=lambda attempt: len(attempt[0][1]))
     if observe is not None:
         observe(contexts_of(prediction, element, levels.rows, levels.columns), residuals)
-    return best
+    return best, levels.way
 
 
 def _dense(prediction: Array, residuals: Array, element: Element, levels: Levels) -> Attempt:
@@ -159,33 +171,35 @@ def _levels(prediction: Array, residuals: Array, element: Element) -> Iterator[L
     """Ways to tell apart the parts of a block that moved much from those that moved little."""
     yield Levels()
     rows, columns = prediction.shape
-    if columns < _MIN_COLUMNS or rows < _MIN_ROWS or prediction.size < _MIN_LEVELLED:
+    if columns < _MIN_COLUMNS or rows < _MIN_ROWS or prediction.size < _MIN_LEVELLED or not residuals.any():
         return
     exponent = exponents(prediction, element) if element.is_float else np.zeros(prediction.shape, np.int16)
     highest = int(exponent.max())
-    moved = np.abs(residuals.reshape(prediction.shape).astype(np.float64)) * np.exp2(
-        exponent.astype(np.float64) - highest
-    )
-    mean = float(moved.mean())
-    if mean == 0:
-        return
-    by_row = 2 * np.log2(np.maximum(moved.mean(axis=1), mean * _FAINTEST)) + 2 * highest
-    by_column = 2 * np.log2(np.maximum(moved.mean(axis=0), mean * _FAINTEST)) + 2 * highest
-    relative = by_column - (2 * np.log2(mean) + 2 * highest)
-    for row_part, column_part in ((by_row, None), (None, by_column), (by_row, relative)):
-        yield _placed(row_part, column_part, exponent, element)
+    distance = np.abs(residuals.reshape(prediction.shape).astype(np.float32))
+    moved = np.ldexp(distance, exponent.astype(np.int32) - highest)
+    mean = float(moved.mean(dtype=np.float64))
+    faintest = max(mean * _FAINTEST, _SMALLEST)
+    by_row = 2 * np.log2(np.maximum(moved.mean(axis=1), faintest)) + 2 * highest
+    by_column = 2 * np.log2(np.maximum(moved.mean(axis=0), faintest)) + 2 * highest
+    relative = by_column - (2 * np.log2(max(mean, faintest)) + 2 * highest)
+    parts = [(by_row, None), (None, by_column), (by_row, relative)]
+    if element.is_float:
+        typical = 2 * (np.log2(distance + np.float32(0.5)) + exponent).mean(axis=1) + _TYPICAL_LEVEL
+        parts += [(typical, None), (typical, relative)]
+    for way, (row_part, column_part) in enumerate(parts, start=1):
+        yield _placed(way, row_part, column_part, exponent, element)
 
 
-def _placed(by_row: Array | None, by_column: Array | None, exponent: Array, element: Element) -> Levels:
+def _placed(way: int, by_row: Array | None, by_column: Array | None, exponent: Array, element: Element) -> Levels:
     """Round to half bits, and shift so that the contexts begin near 0."""
     rows = None if by_row is None else np.round(by_row).astype(_LEVEL)
     columns = None if by_column is None else np.round(by_column).astype(_LEVEL)
-    level = -2 * exponent.astype(np.int32) if element.is_float else np.zeros(exponent.shape, np.int32)
+    level = -2 * exponent if element.is_float else np.zeros(exponent.shape, np.int16)
     if rows is not None:
         level = level + rows[:, None]
     if columns is not None:
         level = level + columns[None, :]
-    lowest = _LEVEL.type(np.percentile(level, 0.3) if element.is_float else level.min())
+    lowest = _LEVEL.type(np.percentile(level.reshape(-1)[::7], 0.3) if element.is_float else level.min())
     if rows is not None:
-        return Levels(rows - lowest, columns)
-    return Levels(None, None if columns is None else columns - lowest)
+        return Levels(way, rows - lowest, columns)
+    return Levels(way, None, None if columns is None else columns - lowest)

@@ -55,7 +55,7 @@ def write_dense(writer: Writer, residuals: Array, contexts: Array) -> None:
     contexts = contexts >> coarseness
     order = np.argsort(contexts, kind="stable")
     sorted_residuals = residuals[order]
-    sizes = _present_sizes(contexts)
+    sizes = _present_sizes(contexts, order)
     parts = np.split(sorted_residuals, np.cumsum(sizes)[:-1])
     shifts = [_best_shift(part) for part in parts]
 
@@ -80,7 +80,7 @@ def read_dense(reader: Reader, contexts: Array, dtype: np.dtype[np.signedinteger
     """The residuals that go with `contexts`."""
     contexts = contexts >> np.uint8(reader.at_most(_MAX_COARSENESS, "context coarseness"))
     order = np.argsort(contexts, kind="stable")
-    sizes = _present_sizes(contexts)
+    sizes = _present_sizes(contexts, order)
     shifts = bytes(reader.packed(len(sizes)))
     require(max(shifts) <= dtype.itemsize * 8 - 1, f"a shift passes {dtype.itemsize * 8 - 1} bits")
 
@@ -132,8 +132,9 @@ def read_sparse(reader: Reader, length: int, dtype: np.dtype[np.signedinteger]) 
     return at, np.where(negative, -magnitudes, magnitudes)
 
 
-def _present_sizes(contexts: Array) -> Array:
-    sizes = np.bincount(contexts)
+def _present_sizes(contexts: Array, order: Array) -> Array:
+    """How many elements each context has that occurs; a few searches cost less than counting all."""
+    sizes = np.diff(np.searchsorted(contexts, np.arange(CONTEXTS + 1, dtype=np.uint8), sorter=order))
     return sizes[sizes > 0]
 
 

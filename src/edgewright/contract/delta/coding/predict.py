@@ -27,6 +27,7 @@ MAX_FACTORS = 1 << 20  # float32 numbers that a prediction may have of its own
 
 _BITS = np.dtype("<i4")
 _SINGLE = np.dtype("<f4")
+_DOUBLE = np.dtype("<f8")
 
 
 class Kind(IntEnum):
@@ -78,9 +79,9 @@ class Same:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaled:
-    """The base times float32 factors: weight decay, or int8 weights whose scales have drifted.
+    """The base times one float64 factor, or a float32 one for each row or column.
 
-    `factors` is one number, or one for each row, or one for each column.
+    That is weight decay, or int8 weights whose scales have drifted.
     """
 
     element: Element
@@ -98,12 +99,16 @@ class Scaled:
         if self.kind is Kind.ROWS_SCALED:
             factors = factors[first_row : first_row + len(base), None]
         with np.errstate(all="ignore"):
-            return _predicted(singles(base, self.element) * factors, base, self.element)
+            scaled = singles(base, self.element).astype(np.float64) * factors
+            return _predicted(scaled.astype(_SINGLE), base, self.element)
 
     def write(self, writer: Writer) -> None:
         """See Prediction."""
         writer.varint(self.kind)
-        write_planes(writer, self.factors.view(_BITS))
+        if self.kind is Kind.SCALED:
+            writer.raw(self.factors.tobytes())
+        else:
+            write_planes(writer, self.factors.view(_BITS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,11 +146,17 @@ def read_prediction(reader: Reader, element: Element, shape: tuple[int, int]) ->
     require(element in ELEMENTS[kind], "this element type is never predicted so")
     if kind is Kind.LOW_RANK:
         return _read_low_rank(reader, element, *shape)
-    count = {Kind.SCALED: 1, Kind.ROWS_SCALED: shape[0], Kind.COLUMNS_SCALED: shape[1]}[kind]
-    require(count <= MAX_FACTORS, "there are too many factors")
-    factors = read_planes(reader, count, _BITS).view(_SINGLE)
+    factors: Array = _read_factors(reader, kind, shape)
     require(bool(np.isfinite(factors).all()), "a factor is not finite")
     return Scaled(element, kind, factors)
+
+
+def _read_factors(reader: Reader, kind: Kind, shape: tuple[int, int]) -> Array:
+    if kind is Kind.SCALED:
+        return np.frombuffer(reader.take(_DOUBLE.itemsize), _DOUBLE)
+    count = shape[0] if kind is Kind.ROWS_SCALED else shape[1]
+    require(count <= MAX_FACTORS, "there are too many factors")
+    return read_planes(reader, count, _BITS).view(_SINGLE)
 
 
 def _read_low_rank(reader: Reader, element: Element, rows: int, columns: int) -> LowRank:

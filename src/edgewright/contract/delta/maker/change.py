@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgewright.contract.delta.coding.blocks import PLAIN, write_block
 from edgewright.contract.delta.coding.elements import INT8, Array, Element
-from edgewright.contract.delta.coding.predict import Same
+from edgewright.contract.delta.coding.predict import Prediction, Same
 from edgewright.contract.delta.coding.raw import write_raw, write_stored
-from edgewright.contract.delta.format import Op, block_rows
+from edgewright.contract.delta.format import Op, block_rows, masked_rows
 from edgewright.contract.delta.maker.budget import Budget, Effort
 from edgewright.contract.delta.maker.entropy import Tally
 from edgewright.contract.delta.maker.fit import best_prediction
 from edgewright.contract.delta.maker.steps import Change, Member, Raw
-from edgewright.contract.delta.rows import Straight, Transposed
+from edgewright.contract.delta.rows import Rows, Straight, Transposed
 from edgewright.contract.delta.source import Source
 from edgewright.contract.delta.writer import Writer
+
+_PARTS = 8  # of a block that are filled at a time
 
 Sink = Callable[[bytes | bytearray], object]
 
@@ -56,15 +58,12 @@ class Teller:
         writer = Writer()
         prediction.write(writer)
         meter(writer.data)
-        observe = tally.observe if tally else None
         way: int | None = None
-        step_rows = block_rows(step.columns, step.element)
-        for first in range(0, step.rows, step_rows):
-            count = min(step_rows, step.rows - first)
+        for predicted, new in _blocks(prediction, before, after, step.element):
             writer = Writer()
-            predicted = prediction.of(before.read(first, count), first)
+            writer.varint(len(new))
             like = way if self._budget.effort() is Effort.FULL else PLAIN
-            way = write_block(writer, predicted, after.read(first, count), step.element, like, observe)
+            way = write_block(writer, predicted, new, step.element, like, tally.observe if tally else None)
             meter(writer.data)
         op = Op.TRANSPOSED if step.is_transposed else Op.DELTA
         return Told(step.start, op, step.element, prediction.name, meter.count, tally.entropy_bytes if tally else 0)
@@ -111,6 +110,32 @@ class _Meter:
     def __call__(self, data: bytes | bytearray) -> None:
         self.count += len(data)
         self._sink(data)
+
+
+def _blocks(prediction: Prediction, base: Rows, new: Rows, element: Element) -> Iterator[tuple[Array, Array]]:
+    """Predicted and new rows, as many at a time as a block can take: rows that do not change take little room."""
+    rows, columns = base.shape
+    most, most_changed = masked_rows(columns, element), block_rows(columns, element)
+    step = max(1, most_changed // _PARTS)
+    held: list[tuple[Array, Array]] = []
+    held_rows = changed_rows = 0
+    for first in range(0, rows, step):
+        count = min(step, rows - first)
+        after = new.read(first, count)
+        predicted = prediction.of(base.read(first, count), first)
+        changed = int(np.count_nonzero((predicted != after).any(axis=1)))
+        if held and (held_rows + count > most or changed_rows + changed > most_changed):
+            yield _stacked(held)
+            held, held_rows, changed_rows = [], 0, 0
+        held.append((predicted, after))
+        held_rows += count
+        changed_rows += changed
+    yield _stacked(held)
+
+
+def _stacked(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    predicted, new = zip(*parts, strict=True)
+    return np.concatenate(predicted), np.concatenate(new)
 
 
 def _joined(parts: Sequence[memoryview], element: Element) -> Array:

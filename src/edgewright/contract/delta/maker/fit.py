@@ -73,10 +73,9 @@ def _scaled(sample: _Sample, base: Rows, new: Rows, element: Element) -> Iterato
     """Scalings with what they cost in bits for each element."""
     rows, columns = base.shape
     with np.errstate(all="ignore"):
-        ratios = _ratios(sample, element)
-        factor = np.float32(ratios)
-    if np.isfinite(factor) and factor != 1.0:
-        yield Scaled(element, Kind.SCALED, np.array([factor], "<f4")), _MIN_GAIN_BITS
+        factors = [factor for factor in _factors(sample, element) if np.isfinite(factor) and factor != 1.0]
+    for factor in factors:
+        yield Scaled(element, Kind.SCALED, np.array([factor], "<f8")), _MIN_GAIN_BITS
     if element != INT8 or min(rows, columns) < 2 or max(rows, columns) > MAX_FACTORS:
         return
     by_row, by_column = _factors_of_rows_and_columns(base, new, element)
@@ -84,18 +83,22 @@ def _scaled(sample: _Sample, base: Rows, new: Rows, element: Element) -> Iterato
     yield Scaled(element, Kind.COLUMNS_SCALED, by_column), _MIN_GAIN_BITS + _FACTOR_BITS / rows
 
 
-def _ratios(sample: _Sample, element: Element) -> float:
+def _factors(sample: _Sample, element: Element) -> list[float]:
+    """The least squares' factor of int8; of floats the typical one, and its mean over what is but rounded."""
     before = singles(sample.before, element).astype(np.float64).reshape(-1)
     after = singles(sample.after, element).astype(np.float64).reshape(-1)
     usable = np.isfinite(before) & np.isfinite(after) & (before != 0)
     if element == INT8:
         usable &= np.abs(before) < 126  # clipped values say nothing
     if not usable.any():
-        return 1.0
+        return []
     before, after = before[usable], after[usable]
     if element == INT8:
-        return float((before * after).sum() / (before * before).sum())
-    return float(np.median(after / before))
+        return [float((before * after).sum() / (before * before).sum())]
+    ratios = after / before
+    typical = float(np.median(ratios))
+    alike = ratios[np.abs(ratios - typical) < 2.0 ** (2 - element.mantissa_bits)]
+    return [typical, float(alike.mean())] if len(alike) else [typical]
 
 
 def _factors_of_rows_and_columns(base: Rows, new: Rows, element: Element) -> tuple[Array, Array]:
