@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgewright.contract import errors
+from edgewright.contract import errors, manifest
 from edgewright.contract.api import Role
+from edgewright.contract.manifest import Budgets, Dependency, File, Manifest, Quantisation, Runtime, Tolerance
+from edgewright.contract.tensors import Contract, TensorSpec
 from edgewright.hub.govern.model import GRANTS, Permission
+from edgewright.hub.provenance import BUILD_TYPES
 from edgewright.hub.web import server
 from edgewright.hub.web.device import PREFIX
 
@@ -68,6 +71,21 @@ def test_the_table_of_errors_is_the_tree_of_errors():
     text = (REFERENCE / "errors.md").read_text()
 
     assert re.findall(r"^\| `(\w+)` \|.*\| (\d) \| (\d+) \|$", text, re.MULTILINE) == wanted
+
+
+def test_the_page_of_manifests_names_every_field_and_role():
+    page = (REFERENCE / "manifest.md").read_text()
+    kinds = (Manifest, File, Quantisation, Runtime, Tolerance, Budgets, Dependency, Contract, TensorSpec)
+    wanted = {field for kind in kinds for field in kind.__struct_fields__} | set(manifest.Role)
+
+    assert {name for name in wanted if f"`{name}`" not in page} == set()
+    assert f"Format {manifest.FORMAT}." in page
+
+
+def test_what_statements_call_their_build_type_is_a_heading():
+    headings = _headings(REFERENCE / "provenance.md")
+
+    assert {address.partition("#")[2] for address in BUILD_TYPES.values()} <= headings
 
 
 def test_every_link_leads_to_a_file_and_a_heading():
