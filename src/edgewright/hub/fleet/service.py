@@ -106,12 +106,11 @@ class Fleet:
         params = httpsig.verify(method, path, body, headers, _public_key(request.public_key))
         if params.keyid != key_sha256(request.public_key):
             raise NotAllowed("an enrolment is signed with the key that it brings", field="keyid")
+        root = self._root_bytes()
         with self._db.write() as connection:
             self._nonces.burn(connection, params.nonce, now)
             labels = self._enrol(connection, request, now)
-        return EnrolReply(
-            device=device_id(request.public_key), root=self._root_bytes(), hub_time=now, labels=dict(labels)
-        )
+        return EnrolReply(device=device_id(request.public_key), root=root, hub_time=now, labels=dict(labels))
 
     def open_session(self, headers: Headers, body: bytes, method: str, path: str) -> SessionReply:
         """Give the signing device a session token; raises UnknownDevice, DeviceRevoked, StaleNonce, NotAllowed."""
