@@ -44,7 +44,7 @@ def test_a_rehearsal_of_a_rotation_makes_no_key_and_no_draft(desk):
     said = desk.run("keys", "rotate", "release-1", "--dry-run")
 
     assert said.code == 0
-    assert "adds rule for releases of new models" in said.err
+    assert "changes rule for releases of new models" in said.err
     assert "dry run, nothing was changed" in said.err
     assert desk.done("keys", "ls") == before
 

@@ -29,7 +29,7 @@ def sign(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Sign a change that somebody drafted, with the keys that are here."""
+    """Sign a change that somebody drafted."""
     from edgewright.client.resources.keys import sign_change
 
     ring = open_keys(keys, passphrase)
@@ -67,7 +67,7 @@ def ceremony(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Sign a root together, each on a machine of his own: draft, sign one after the other, publish.
+    """Sign a root together, each on a machine of his own.
 
     The draft travels as a file: --out at the hub, --sign where the keys are, --publish at the hub again.
     """

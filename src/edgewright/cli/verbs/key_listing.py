@@ -24,7 +24,7 @@ def list_keys(
     passphrase: Passphrase = "",
     as_json: Json = False,
 ) -> None:
-    """List the keys here, the roles with their keys and expiry, and the changes that await signatures."""
+    """List the keys here, the hub's roles, and what awaits signatures."""
     from edgewright.client.keys import MODEL_SIGNING
 
     ring = open_keys(keys, passphrase)

@@ -41,9 +41,10 @@ def init(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make keys on this machine: all that a hub needs, or one person's with --role.
+    """Make keys on this machine.
 
-    No hub is asked. Who holds keys gives away keyring.json, which is public.
+    All that a hub needs, or one person's with --role. No hub is asked. Who holds keys gives away
+    keyring.json, which is public.
     """
     from edgewright.client.keys import FIRST_KEYS
 
@@ -55,6 +56,8 @@ def init(
         ring.create()
         made = list(ring.held())
     show_table(made, key_listing.HELD_COLUMNS, as_json=as_json, empty="")
+    if kind == "file" and not passphrase:
+        say("WARNING: the key files have no passphrase: whoever reads them can sign; set EDGEWRIGHT_KEYS_PASSPHRASE")
     words = ", ".join(role or [first for first, _ in FIRST_KEYS])
     say_done(f"keys in {ring.folder}: {words}", f"edgewright keys ls --keys {ring.folder}", dry_run=dry_run)
 
@@ -76,7 +79,10 @@ def add(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Let a key sign for a role: a new one, one on this ring, or somebody else's."""
+    """Let one more key sign for a role.
+
+    A new one, one on this ring, or somebody else's.
+    """
     from edgewright.contract.api import KeyChangeDraft, KeyEdit
 
     ring = open_keys(keys, passphrase)
@@ -107,7 +113,10 @@ def rotate(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Put a new key in an old one's place; online keys are made by the hub, and the root must name them."""
+    """Put a new key in an old one's place.
+
+    Online keys are made by the hub; a new root must name them.
+    """
     from edgewright.client.keys.edits import keys_named, kind_of_role, online_named, replacing
     from edgewright.contract.api import KeyChangeDraft
 
@@ -133,7 +142,10 @@ def revoke(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take a key out of every role; what it signed before must be signed again by those that are left."""
+    """Take a key out of every role.
+
+    What it signed before is signed again by those that are left.
+    """
     from edgewright.client.keys.edits import keys_named, replacing
     from edgewright.contract.api import KeyChangeDraft
 
@@ -153,7 +165,10 @@ def renew(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Sign root, targets and all release roles for another year, as they are."""
+    """Sign everything for another year, as it is.
+
+    Root, targets and the release roles of all models.
+    """
     from edgewright.contract.api import KeyChangeDraft
 
     ring = open_keys(keys, passphrase)
