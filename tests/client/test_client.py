@@ -117,7 +117,10 @@ def test_a_hub_that_is_not_there_is_named_with_its_address():
             client.me()
 
 
-@pytest.mark.parametrize("said", [b"<html>a proxy</html>", b"[1, 2]", b""])
+DEEP = b'{"name": "n", "later": ' + b"[" * 100_000
+
+
+@pytest.mark.parametrize("said", [b"<html>a proxy</html>", b"[1, 2]", b"", b'{"name": "\xff"}', DEEP])
 def test_a_server_that_is_no_hub_is_told_from_one(client, answers, said):
     answers.say("GET", "/api/v1/me", said)
 

@@ -193,14 +193,14 @@ def _words(query: dict[str, str | int | bool]) -> dict[str, str]:
 def _decoded(reply: httpx.Response, into: type[T]) -> T:
     try:
         return msgspec.json.decode(reply.content, type=into)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _not_a_hub(str(reply.url), f"its reply is not what this version expects: {error}") from error
 
 
 def _told(url: str, reply: httpx.Response) -> Exception:
     try:
         told = msgspec.json.decode(reply.content, type=ErrorReply)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _not_a_hub(url, f"HTTP status {reply.status_code} without an error that we know")
     return Told(reply.status_code, told.error)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import msgspec
-
 from edgewright.client.resources.content import Content, SignsContent
 from edgewright.client.transport import Transport
 from edgewright.contract.api import (
@@ -20,6 +18,7 @@ from edgewright.contract.api import (
 )
 from edgewright.contract.errors import HostileInput, Refused
 from edgewright.contract.manifest import Dependency
+from edgewright.contract.wire import read_json
 
 
 class Signs(SignsContent, Protocol):
@@ -160,8 +159,8 @@ def check_request(request: SigningRequest, model: str, counter: int) -> None:
 def _targets(payload: SigningPayload) -> dict[str, str]:
     """SHA-256 by target path (TUF §4.5), none for a payload of another role."""
     try:
-        signed = msgspec.json.decode(payload.signed, type=dict[str, Any])
+        signed = read_json(payload.signed, dict[str, Any], "signed metadata")
         targets = signed.get("targets", {}) if signed.get("_type") == "targets" else {}
         return {path: str(target["hashes"]["sha256"]) for path, target in targets.items()}
-    except (msgspec.MsgspecError, AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise HostileInput(f"the metadata to sign for {payload.role} is not TUF's: {error}", field="signed") from error
