@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from trickle import ENDLESS_BODY, ENDLESS_CONTINUES, ENDLESS_HEADERS, HEAD, Trickle
 
 from edgewright.agent.link import Deadline, Link, Patience, TimedConnection, TooSlow
@@ -128,6 +137,39 @@ def test_the_same_deadline_holds_for_any_server():
 
     with pytest.raises(TooSlow):
         response.read()
+
+    connection.close()
+    server.close()
+
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch) -> Path:
+    """A certificate for 127.0.0.1 with its key, which this process trusts."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hub")])
+    began = datetime.now(UTC) - timedelta(days=1)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, began, began + timedelta(days=9), [])
+    signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "hub.pem").write_bytes(pem + signed.public_bytes(Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "hub.pem"))
+    return tmp_path / "hub.pem"
+
+
+@pytest.mark.parametrize(("parts", "ends_well"), [((b"x" * 1000, b"y" * 1000), True), ((b"x",) * 1000, False)])
+def test_the_same_deadline_holds_over_tls(certificate, parts, ends_well):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = Trickle((b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", *parts), tls=context)
+    connection = TimedConnection(urlsplit(server.url), HASTE)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+
+    if ends_well:
+        assert len(response.read()) == 2000
+    else:
+        with pytest.raises(TooSlow):
+            response.read()
 
     connection.close()
     server.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import ssl
 import threading
 from collections.abc import Iterable
 
@@ -12,12 +13,14 @@ from collections.abc import Iterable
 class Trickle:
     """Answers every connection with `parts`, one after the other with `pause_s` between, until it is closed."""
 
-    def __init__(self, parts: Iterable[bytes], pause_s: float = 0.01) -> None:
+    def __init__(self, parts: Iterable[bytes], pause_s: float = 0.01, tls: ssl.SSLContext | None = None) -> None:
         self._parts = parts
         self._pause_s = pause_s
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
