@@ -67,7 +67,7 @@ def _scripts() -> Iterator[tuple[str, Script, int]]:
     large.script.data[0] = MAX_LZMA_BITS + 1
     yield "an LZMA2 window that is too large", large.literal(b"x"), 1
     yield "rows without columns", Script(BASE).numbers(Op.DELTA, FLOAT32.code, 0, 1, 0), 4
-    yield "a row that passes a block", Script(BASE).numbers(Op.DELTA, FLOAT64.code, 1 << 18, 1, 0), 1 << 21
+    yield "a row that passes a block", Script(BASE).numbers(Op.DELTA, FLOAT64.code, 1 << 18, 1, 0), 9
     yield "an element type that nobody knows", Script(BASE).numbers(Op.RAW, 8, 1), 4
     yield "a payload that is not there", Script(BASE).numbers(Op.RAW, FLOAT32.code, 2), 8
     yield "a RAW past the result", Script(BASE).numbers(Op.RAW, FLOAT32.code, 1 << 30), 8
@@ -76,7 +76,15 @@ def _scripts() -> Iterator[tuple[str, Script, int]]:
     yield "an empty member", Script(BASE).numbers(Op.GROUP, INT8.code, 1, 0, 0), 8
     yield "a group of too many elements", Script(BASE).numbers(Op.GROUP, INT8.code, 1, (1 << 18) + 1, 0), 8
     yield "a group with a member that has no place", _open_group(), 2
+    packed = deflate(bytes(1 << 22))
+    yield "a packed piece that unpacks to 4 MiB", _raw(8000, _varint(len(packed)) + packed), 8000
     yield from _payloads()
+
+
+def _raw(count: int, payload: bytes) -> Script:
+    script = Script(BASE).numbers(Op.RAW, INT8.code, count)
+    script.payload.raw(b"\0" + payload)
+    return script
 
 
 def _open_group() -> Script:
@@ -87,24 +95,25 @@ def _open_group() -> Script:
 
 def _payloads() -> Iterator[tuple[str, Script, int]]:
     """A DELTA of 16 columns and 4 rows of bytes, or 4 columns and 4 rows of singles, with this payload."""
-    many = deflate(bytes(1 << 22))
     for name, payload in (
         ("a prediction that nobody knows", b"\x09"),
-        ("flags that nobody knows", b"\0\x20"),
-        ("levels without dense residuals", b"\0\x04\0"),
-        ("a mask that is cut", b"\0\x01"),
-        ("dense residuals of no rows", b"\0\x03\0\0"),
-        ("more residuals than elements", b"\0\0\x41"),
-        ("a gap beyond the block", b"\0\0\1\0\0\x40\0\0\0"),
-        ("a gap that is shifted too far", b"\0\0\1\x13"),
-        ("contexts that are too coarse", b"\0\2\x07"),
-        ("a packed piece that unpacks to 4 MiB", b"\0\1" + _varint(len(many)) + many),
+        ("a block of no rows", b"\0\0"),
+        ("a block of more rows than there are", b"\0\5\0\0"),
+        ("flags that nobody knows", b"\0\4\x20"),
+        ("levels without dense residuals", b"\0\4\x04\0"),
+        ("a mask that is cut", b"\0\4\x01"),
+        ("residuals of no rows", b"\0\4\x03\0\0"),
+        ("more residuals than elements", b"\0\4\0\x41"),
+        ("a gap beyond the block", b"\0\4\0\1\0\0\x7f\0\0\0"),
+        ("a gap that is shifted too far", b"\0\4\0\1\x13"),
+        ("contexts that are too coarse", b"\0\4\2\x07"),
     ):
         yield name, _delta(INT8.code, 16, 4, payload), 64
     for name, payload in (
-        ("a factor that is not finite", b"\1" + _planes(b"\0\0\xc0\x7f")),
+        ("a factor that is not finite", b"\1\0\0\0\0\0\0\xf8\x7f"),
+        ("a factor of a column that is not finite", b"\4" + _planes(b"\0\0\xc0\x7f", 4)),
         ("a rank larger than its tensor", b"\2\x03"),
-        ("a shift of more bits than an element has", b"\0\2\0\0\x20"),
+        ("a shift of more bits than an element has", b"\0\4\2\0\0\x20"),
     ):
         yield name, _delta(FLOAT32.code, 4, 4, payload), 64
 
@@ -115,13 +124,13 @@ def _delta(code: int, columns: int, rows: int, payload: bytes) -> Script:
     return script
 
 
-def _planes(value: bytes) -> bytes:
-    """One number, a plane for each of its bytes, each as it is."""
-    return b"".join(b"\0" + bytes([byte]) for byte in value)
+def _planes(value: bytes, count: int) -> bytes:
+    """A number so many times, in a plane for each of its bytes, each as it is."""
+    return b"".join(b"\0" + bytes([byte]) * count for byte in value)
 
 
 def _varint(value: int) -> bytes:
-    return bytes([value & 127 | 128, value >> 7 & 127 | 128, value >> 14])
+    return bytes([value & 127 | 128, value >> 7])
 
 
 def _with_script(sound: bytes, script: bytes) -> bytes:

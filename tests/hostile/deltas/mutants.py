@@ -7,14 +7,13 @@ import random
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from edgewright.contract.delta.format import Header, read_header
 from edgewright.contract.delta.reader import Reader
 from edgewright.contract.delta.writer import Writer, deflate
+from hostile.deltas import vectors
 from hostile.mutants import BYTE_MUTATIONS
 
-VECTORS = Path(__file__).parents[3] / "docs" / "reference" / "delta-vectors"
 NUMBERS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 31, 32, 63, 64, 100, 127, 128, 255, 1 << 14, 1 << 18, 1 << 20, 1 << 22)
 HUGE = (1 << 24, 1 << 31, 1 << 40, (1 << 62) + 1, (1 << 63) - 1)
 
@@ -31,12 +30,9 @@ class Sound:
 
 def sound_deltas() -> tuple[Sound, ...]:
     """The vectors of the documentation."""
-
-    def file(sha256: str) -> bytes:
-        return (VECTORS / f"{sha256[:16]}.bin").read_bytes()
-
-    index = json.loads((VECTORS / "index.json").read_text())["sound"]
-    return tuple(Sound(one["name"], *(file(one[part]) for part in ("base", "delta", "result"))) for one in index)
+    index = json.loads((vectors.FOLDER / "index.json").read_text())["sound"]
+    parts = ("base", "delta", "result")
+    return tuple(Sound(one["name"], *(vectors.read(one[part]) for part in parts)) for one in index)
 
 
 def delta_mutants(sounds: tuple[Sound, ...], seed: int, count: int) -> Iterator[tuple[Sound, bytes]]:

@@ -12,7 +12,7 @@ from edgewright.contract.delta.coding.blocks import write_block
 from edgewright.contract.delta.coding.elements import Array, Element
 from edgewright.contract.delta.coding.predict import Prediction, Same
 from edgewright.contract.delta.coding.raw import write_raw
-from edgewright.contract.delta.format import Header, Op, block_rows
+from edgewright.contract.delta.format import Header, Op, block_rows, masked_rows
 from edgewright.contract.delta.writer import Writer, deflate
 
 TEXT = b"".join(b"line %d of a header that both files have\n" % number for number in range(40))
@@ -112,10 +112,15 @@ class Script:
     def _change(self, before: Array, new: Array, element: Element, prediction: Prediction | None) -> Script:
         prediction = prediction or Same()
         prediction.write(self.payload)
-        step = block_rows(new.shape[1], element)
-        for first in range(0, len(new), step):
-            predicted = prediction.of(before[first : first + step], first)
-            write_block(self.payload, predicted, new[first : first + step], element)
+        predicted = prediction.of(before, 0)
+        few, many = block_rows(new.shape[1], element), masked_rows(new.shape[1], element)
+        first = 0
+        while first < len(new):
+            changed = np.count_nonzero((predicted != new)[first : first + many].any(axis=1))
+            size = min(many if changed <= few else few, len(new) - first)
+            self.payload.varint(size)
+            write_block(self.payload, predicted[first : first + size], new[first : first + size], element)
+            first += size
         self.result += new.tobytes()
         return self
 

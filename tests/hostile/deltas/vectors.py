@@ -6,6 +6,7 @@ Sound ones are written by hand, so that together they use all that the format ha
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import sys
@@ -33,12 +34,14 @@ from edgewright.contract.delta.coding.elements import (
     monotone,
 )
 from edgewright.contract.delta.coding.predict import Kind, LowRank, Scaled
+from edgewright.contract.delta.format import Op
 from edgewright.contract.delta.maker import make
 from hostile.deltas.broken import broken
 from hostile.deltas.containers import Pair, container_pairs
 from hostile.deltas.script import TEXT, Script
 
 FOLDER = Path(__file__).parents[3] / "docs" / "reference" / "delta-vectors"
+LARGE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def written_by_hand() -> Iterator[Vector]:
     random = np.random.default_rng(4)
     for name, covers, write in _HAND:
         script = write(base, random)
-        yield Vector(name, covers, base.data, script.finish(), bytes(script.result))
+        yield Vector(name, covers, script.base, script.finish(), bytes(script.result))
 
 
 def made_of_containers() -> Iterator[Vector]:
@@ -190,6 +193,24 @@ def _masked(base: Layout, random: np.random.Generator) -> Script:
     return script.delta(base.places[INT8], moved(script, base.places[INT8], INT8, (30, 50), steps), INT8)
 
 
+def _spanning(_: Layout, random: np.random.Generator) -> Script:
+    """Few rows of many have changed: the block spans more rows than may change in one."""
+    columns = 1024
+    script = Script(bytes(1200 * columns))
+    new = script.at(0, INT8, 1200, columns).copy()
+    new[[0, 700, 1199]] = random.integers(-2, 3, (3, columns))
+    return script.delta(0, new, INT8)
+
+
+def _unchanged(base: Layout, random: np.random.Generator) -> Script:
+    """A block without residuals, told without a mask."""
+    script = Script(base.data).numbers(Op.DELTA, INT8.code, 50, 2)
+    script.script.signed(base.places[INT8])
+    script.payload.raw(b"\0\2\0\0")  # the same, two rows, sparse, none
+    script.result += script.at(base.places[INT8], INT8, 2, 50).tobytes()
+    return script
+
+
 def _digits(base: Layout, random: np.random.Generator) -> Script:
     """Residuals of all widths, each with strays, so that each way of packing digits is the shortest once."""
     script = Script(base.data)
@@ -250,7 +271,7 @@ def _scaled(base: Layout, random: np.random.Generator) -> Script:
     for number, (element, shape) in enumerate(shapes.items()):
         for kind in (kinds[number % 3], kinds[(number + 1) % 3]):
             count = {Kind.SCALED: 1, Kind.ROWS_SCALED: shape[0], Kind.COLUMNS_SCALED: shape[1]}[kind]
-            factors = (1 + random.normal(0, 0.02, count)).astype("<f4")
+            factors = (1 + random.normal(0, 0.02, count)).astype("<f8" if kind is Kind.SCALED else "<f4")
             prediction = Scaled(element, kind, factors)
             start = base.places[element]
             new = prediction.of(script.at(start, element, *shape), 0).copy()
@@ -301,6 +322,8 @@ _HAND: tuple[tuple[str, str, Callable[[Layout, np.random.Generator], Script]], .
     ("dense-both", "dense residuals with levels of rows and columns", _dense(rows=True, columns=True)),
     ("sparse", "sparse residuals, with gaps that need an escape", _sparse),
     ("masked", "blocks in which most rows did not change", _masked),
+    ("spanning", "a masked block that spans more rows than may change in one", _spanning),
+    ("unchanged", "sparse residuals of which there are none", _unchanged),
     ("digits", "every way of packing digits, with strays", _digits),
     ("wide", "all element types, and residuals that no symbol holds", _wide),
     ("unrelated", "a block that is told without its prediction", _unrelated),
@@ -315,7 +338,7 @@ _HAND: tuple[tuple[str, str, Callable[[Layout, np.random.Generator], Script]], .
 def write() -> None:
     """Put the files and their index into the documentation."""
     FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.glob("*.bin"):
+    for old in FOLDER.glob("*.bin*"):
         old.unlink()
     index: dict[str, list[dict[str, object]]] = {"sound": [], "refused": []}
     for vector in (*written_by_hand(), *made_of_containers()):
@@ -329,10 +352,22 @@ def write() -> None:
 
 
 def _put(data: bytes) -> str:
-    """Files are named by their SHA-256, so that what is shared is kept once."""
+    """Files are named by their SHA-256, so that what is shared is kept once; large ones are packed."""
     sha256 = hashlib.sha256(data).hexdigest()
-    (FOLDER / f"{sha256[:16]}.bin").write_bytes(data)
+    path = FOLDER / f"{sha256[:16]}.bin"
+    if len(data) <= LARGE_BYTES:
+        path.write_bytes(data)
+    else:
+        path.with_suffix(".bin.gz").write_bytes(gzip.compress(data, mtime=0))
     return sha256
+
+
+def read(sha256: str) -> bytes:
+    """The file of that digest."""
+    path = FOLDER / f"{sha256[:16]}.bin"
+    data = path.read_bytes() if path.exists() else gzip.decompress(path.with_suffix(".bin.gz").read_bytes())
+    assert hashlib.sha256(data).hexdigest() == sha256
+    return data
 
 
 if __name__ == "__main__":
