@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from edgewright.contract.manifest import File, Role
 from edgewright.contract.order import Fetch
 from edgewright.contract.report import Pace
-from edgewright.hub.packaging.deltas.planning import FETCH_BYTES, MAX_HOPS, REQUEST_BYTES, plan_fetches
+from edgewright.hub.packaging.deltas.planning import (
+    APPLY_START_S,
+    FETCH_BYTES,
+    MAX_HOPS,
+    REQUEST_BYTES,
+    SLACK_S,
+    plan_fetches,
+)
 
 MB = 1_000_000
 SLOW = Pace(download_bytes_s=50_000, request_s=0.3, apply_bytes_s=20 * MB)
@@ -79,6 +86,16 @@ def test_on_a_fast_line_a_small_saving_of_time_does_not_cost_bytes():
     plan = plan_fetches([small], {sha(3)}, [delta(3, 5, 30_000, 300_000)], FAST)
 
     assert plan.sent_bytes == 30_000
+
+
+def test_the_slack_of_a_package_goes_to_the_files_that_save_most_for_each_second():
+    files = [file(f"n{number}", 20_000) for number in range(20)]
+    known = [delta(f"b{number}", f"n{number}", 1000 * number + 100, 20_000) for number in range(20)]
+
+    plan = plan_fetches(files, {sha(f"b{number}") for number in range(20)}, known, FAST)
+
+    assert hops(plan) == [(f"b{number}", f"n{number}") for number in range(len(plan.fetches))]
+    assert len(plan.fetches) == int(SLACK_S / (APPLY_START_S + 20_000 / FAST.apply_bytes_s))
 
 
 def test_a_chain_is_never_longer_than_four_deltas():

@@ -50,15 +50,18 @@ def plan_fetches(
     """The cheapest way to each of `files` for a device that holds the files `held` (digests).
 
     `known` are the deltas that exist, between any files. On a metered line the fewest bytes win. Elsewhere the
-    fastest way wins by the device's own measurements, but where a way with fewer bytes is at most its share of
-    `SLACK_S` later, that one does. A file is never brought in more bytes than it has. Chains have at most
-    `MAX_HOPS` deltas. Where more than `max_fetches` would be named, those that save least are left out.
+    fastest ways win by the device's own measurements; then ways with fewer bytes take their place, those first that
+    save most for each second, until the package comes `SLACK_S` later. A file is never brought in more bytes than
+    it has. Chains have at most `MAX_HOPS` deltas. Where more than `max_fetches` would be named, those that save
+    least are left out.
     """
     costs = _Costs(pace)
     lacking = list({file.sha256: file for file in files if file.sha256 not in held}.values())
     reached = _routes(held, known, costs)
-    slack_s = SLACK_S / max(1, sum(file.size_bytes for file in lacking))  # for each byte
-    chosen = {file.sha256: _choose(file, reached, costs, slack_s * file.size_bytes) for file in lacking}
+    ways = {file.sha256: [costs.whole(file), *_ways(file, reached)] for file in lacking}
+    leanest = {sha256: min(routes, key=_fewest_bytes) for sha256, routes in ways.items()}
+    fastest = {sha256: min(routes, key=_least_time) for sha256, routes in ways.items()}
+    chosen = leanest if pace.is_metered else _with_slack(fastest, leanest)
     kept = _fit(lacking, chosen, costs, max_fetches)
     return _plan(files, lacking, kept, costs)
 
@@ -67,7 +70,6 @@ class _Costs:
     """What things cost this device; what it has not measured yet is assumed."""
 
     def __init__(self, pace: Pace) -> None:
-        self.is_metered = pace.is_metered
         self._download_bytes_s = pace.download_bytes_s or UNMEASURED.download_bytes_s
         self._request_s = pace.request_s or UNMEASURED.request_s
         self._apply_bytes_s = pace.apply_bytes_s or UNMEASURED.apply_bytes_s
@@ -116,12 +118,26 @@ def _hops(held: Collection[str], edges: Sequence[Fetch], costs: _Costs, key: _Ke
         yield found
 
 
-def _choose(file: File, reached: Iterable[Mapping[str, _Route]], costs: _Costs, slack_s: float) -> _Route:
-    routes = [costs.whole(file), *(found[file.sha256] for found in reached if file.sha256 in found)]
-    if costs.is_metered:
-        return min(routes, key=_fewest_bytes)
-    latest_s = min(route.cost_s for route in routes) + slack_s
-    return min((route for route in routes if route.cost_s <= latest_s), key=_fewest_bytes)
+def _ways(file: File, reached: Iterable[Mapping[str, _Route]]) -> Iterable[_Route]:
+    return (found[file.sha256] for found in reached if file.sha256 in found)
+
+
+def _with_slack(fastest: Mapping[str, _Route], leanest: Mapping[str, _Route]) -> dict[str, _Route]:
+    """The fastest routes, of which as many as there is slack for give way to leaner ones."""
+
+    def saving_rate(sha256: str) -> tuple[float, str]:
+        saved_bytes = fastest[sha256].cost_bytes - leanest[sha256].cost_bytes
+        return (-saved_bytes / max(later_s(sha256), 1e-9), sha256)
+
+    def later_s(sha256: str) -> float:
+        return leanest[sha256].cost_s - fastest[sha256].cost_s
+
+    chosen, slack_s = dict(fastest), SLACK_S
+    for sha256 in sorted(fastest, key=saving_rate):
+        if later_s(sha256) <= slack_s:
+            chosen[sha256] = leanest[sha256]
+            slack_s -= later_s(sha256)
+    return chosen
 
 
 def _fit(lacking: Sequence[File], chosen: Mapping[str, _Route], costs: _Costs, max_fetches: int) -> dict[str, _Route]:
