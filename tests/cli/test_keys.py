@@ -150,6 +150,8 @@ def test_three_people_hold_a_hubs_first_ceremony_each_on_a_machine_of_his_own(tm
     try:
         desk.start_hub("--no-ceremony")
         desk.add_person("otto", "operator")
+        told = desk.stop_hub()
+        desk.start_hub()  # it goes on waiting: nobody makes a root behind their backs
         for name in ("ana", "ben", "cyd"):
             desk.done("keys", "init", "--role", "root", "--name", f"root-{name}", "--keys", str(tmp_path / name))
         for name in ("targets", "release"):
@@ -160,6 +162,8 @@ def test_three_people_hold_a_hubs_first_ceremony_each_on_a_machine_of_his_own(tm
         first = desk.done("keys", "sign", number, "--yes", "--keys", str(tmp_path / "cyd"), user="otto")
         last = desk.done("keys", "sign", number, "--yes", "--keys", str(tmp_path / "ana"), user="otto")
 
+        assert "this hub has no root of trust yet" in told.err
+        assert not (tmp_path / "hub-operator").exists()
         assert (first["state"], last["state"]) == ("draft", "published")
         assert [piece["role"] for piece in last["pieces"]] == ["root", "targets"]
         assert desk.done("device", "claim", "--label", "target=cpu-int8")

@@ -62,8 +62,10 @@ def up(
     _check_parts()
     folder = folder.resolve()
     keys = (operator or folder.with_name(f"{folder.name}-operator")).resolve()
-    if has_ceremony:
+    if has_ceremony and not (folder / "runs.sqlite").exists():  # once it has served, it waits for its people
         _make_keys(folder, keys)
+    if not (folder / "tuf" / "1.root.json").exists():
+        say("this hub has no root of trust yet: edgewright keys ceremony --ring RING…")
     password = admin_password or secrets.token_urlsafe(12)
 
     def ready(address: str) -> None:
