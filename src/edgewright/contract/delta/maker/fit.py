@@ -41,7 +41,7 @@ def best_prediction(base: Rows, new: Rows, element: Element) -> Prediction:
     sample = _Sample(base, new, element)
     candidates: list[tuple[float, Prediction]] = [(sample.bits(Same()), Same())]
     candidates += [(sample.bits(scaled) + cost, scaled) for scaled, cost in _scaled(sample, base, new, element)]
-    low_rank = _low_rank(sample, base, new, element) if element in ELEMENTS[Kind.LOW_RANK] else None
+    low_rank = _low_rank(base, new, element) if element in ELEMENTS[Kind.LOW_RANK] else None
     if low_rank is not None:
         own_bits = 32 * (low_rank.left.size + low_rank.right.size) / (rows * columns)
         candidates.append((sample.bits(low_rank) + own_bits, low_rank))
@@ -55,8 +55,7 @@ class _Sample:
         rows, columns = base.shape
         self._element = element
         count = min(rows, max(1, _SAMPLE_ELEMENTS // _SAMPLE_PARTS // columns))
-        firsts = np.unique(np.linspace(0, rows - count, _SAMPLE_PARTS).astype(np.int64)).tolist()
-        self._parts = [(first, base.read(first, count), new.read(first, count)) for first in firsts]
+        self._parts = [(first, base.read(first, count), new.read(first, count)) for first in _places(rows, count)]
         self.before = np.concatenate([before for _, before, _ in self._parts])
         self.after = np.concatenate([after for _, _, after in self._parts])
 
@@ -121,11 +120,11 @@ def _rounded_factors(products: Array, squares: Array) -> Array:
     return bits.view("<f4")
 
 
-def _low_rank(sample: _Sample, base: Rows, new: Rows, element: Element) -> LowRank | None:
+def _low_rank(base: Rows, new: Rows, element: Element) -> LowRank | None:
     """The update's leading singular vectors (Halko, Martinsson and Tropp 2011), if they are nearly all of it."""
     rows, columns = base.shape
     rank = min(MAX_RANK, min(rows * columns // 2, MAX_FACTORS) // (rows + columns))
-    if min(rows, columns) < _MIN_SIDE or rank < 1 or not _looks_low_rank(sample, element):
+    if min(rows, columns) < _MIN_SIDE or rank < 1 or not _looks_low_rank(base, new, element):
         return None
     with np.errstate(all="ignore"):
         probe = np.random.default_rng(0).normal(size=(columns, min(rank, columns, rows)))
@@ -152,21 +151,31 @@ def _low_rank(sample: _Sample, base: Rows, new: Rows, element: Element) -> LowRa
     )
 
 
-def _looks_low_rank(sample: _Sample, element: Element) -> bool:
-    """Whether a corner's update is as good as of a rank that could pay: most are not, and this costs little."""
-    moved = np.flatnonzero((sample.before != sample.after).any(axis=1))
-    if len(moved) < _MIN_SIDE:
+def _looks_low_rank(base: Rows, new: Rows, element: Element) -> bool:
+    """Whether some rows' update is as good as of a rank that could pay: most are not, and this costs little."""
+    parts = [_corner(base, new, element, first) for first in _places(base.shape[0], _CORNER // _SAMPLE_PARTS)]
+    update = np.concatenate(parts)
+    moved = update[update.any(axis=1)]
+    if len(moved) < _CORNER // 2 or not np.isfinite(moved).all():
         return False
-    rows = moved[:: max(1, len(moved) // _CORNER)][:_CORNER]
+    strength = np.linalg.svd(moved, compute_uv=False) ** 2
+    return bool(strength[: min(moved.shape) // 2].sum() > _EXPLAINED * strength.sum())
+
+
+def _corner(base: Rows, new: Rows, element: Element, first: int) -> Array:
+    count = min(base.shape[0], _CORNER // _SAMPLE_PARTS)
     with np.errstate(all="ignore"):
         before, after = (
-            singles(part[rows, :_CORNER], element).astype(np.float64) for part in (sample.before, sample.after)
+            singles(np.ascontiguousarray(part.read(first, count)[:, :_CORNER]), element).astype(np.float64)
+            for part in (base, new)
         )
-        update = after - before
-    if not np.isfinite(update).all() or not update.any():
-        return False
-    strength = np.linalg.svd(update, compute_uv=False) ** 2
-    return bool(strength[: min(update.shape) // 2].sum() > _EXPLAINED * strength.sum())
+        return after - before
+
+
+def _places(rows: int, count: int) -> list[int]:
+    """Where to read `count` rows, at both ends and between."""
+    places: list[int] = np.unique(np.linspace(0, max(0, rows - count), _SAMPLE_PARTS).astype(np.int64)).tolist()
+    return places
 
 
 def _twice(base: Rows, new: Rows, element: Element, probe: Array) -> tuple[Array, Array]:

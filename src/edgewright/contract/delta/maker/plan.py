@@ -126,7 +126,7 @@ class _Loose:
             width = element.size_bytes
             first = begin + -(-max(0, start - begin) // width) * width
             size = (min(stop, end) - first) // width * width
-            if width > 1 and size >= _MIN_RAW_BYTES:
+            if size >= _MIN_RAW_BYTES:
                 yield first, first + size, element
 
 
