@@ -101,7 +101,7 @@ def test_many_blobs_come_over_one_connection(hub, agent):
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_anew(hub, agent):
     fetch(agent, hub.shelf.add(b"first"))
-    for connection in agent.line._connections.values():
+    for connection in agent.line._streams._connections.values():
         connection.sock.close()
 
     assert fetch(agent, hub.shelf.add(b"second")) == b"second"

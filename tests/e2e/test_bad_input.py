@@ -404,7 +404,7 @@ def nowhere() -> str:
 
 def run_agent(desk: Desk, name: str, claim: str, hub: str = "") -> tuple[int, str]:
     """Run a device's agent to its end; returns its exit code and what it said."""
-    agent = desk.agent(name, claim, hub)
+    agent = desk.agent(name, claim, hub=hub)
     _, told = agent.communicate(timeout=30)
     return agent.returncode, told
 

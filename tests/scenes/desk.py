@@ -105,10 +105,10 @@ class Desk:
         self.done("user", "create", name, *words, "--password-stdin", said=f"{PASSWORD}\n")
         self.done("login", "--user", name, "--password-stdin", said=f"{PASSWORD}\n", hub=self.url)
 
-    def agent(self, name: str, claim: str, hub: str = "") -> subprocess.Popen[str]:
+    def agent(self, name: str, claim: str, *options: str, hub: str = "") -> subprocess.Popen[str]:
         """Start a device's agent in a folder of its own."""
         words = ["run", "--dir", str(self.home / name), "--hub", hub or self.url, "--claim", claim, "--name", name]
-        agent = self._start("edgewright.agent", [*words, "--poll-s", str(POLL_S)])
+        agent = self._start("edgewright.agent", [*words, "--poll-s", str(POLL_S), *options])
         self.agents.append(agent)
         return agent
 

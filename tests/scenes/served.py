@@ -29,11 +29,7 @@ class ServedHub:
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.hub = build_hub(Settings(dir=folder, **settings))
-        self.key = Ed25519PrivateKey.generate()
-        with self.hub.db.write() as connection:
-            self.device = add_device(connection, "lane")
-            public = self.key.public_key().public_bytes_raw()
-            connection.execute(sa.update(fleet.device).values(public_key=public))
+        self.device, self.key = self.enrol("lane")
         roles = (Role.ENGINEER, Role.OPERATOR)
         self.hub.people.create("test", UserDraft(name=USER, password=PASSWORD, roles=roles))
         config = uvicorn.Config(build_app(self.hub), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
@@ -44,6 +40,16 @@ class ServedHub:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
+
+    def enrol(self, name: str) -> tuple[str, Ed25519PrivateKey]:
+        """One more device: its id and its key."""
+        key = Ed25519PrivateKey.generate()
+        with self.hub.db.write() as connection:
+            device = add_device(connection, name)
+            mine = fleet.device.c.id == device
+            public = key.public_key().public_bytes_raw()
+            connection.execute(sa.update(fleet.device).where(mine).values(public_key=public))
+        return device, key
 
     def line(self, url: str = "") -> BlobLine:
         """The device's way to the hub's blobs, by another address if one is given."""

@@ -1,14 +1,15 @@
-"""`edgewright-agent run|bundle|status|tuf|version`: the device's own command."""
+"""`edgewright-agent run|bundle|cache|status|tuf|version`: the device's own command."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from edgewright.agent.supervisor import Supervisor
     from edgewright.agent.system import Stop
 
-OPTIONS = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered")
+OPTIONS = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered", "cache")
 
 
 class FolderInUse(Conflict):
@@ -48,22 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(chosen: argparse.Namespace) -> int:
     """Run the agent until SIGTERM or SIGINT."""
-    from edgewright.agent.disk import durable
     from edgewright.agent.system import Stop, logs
 
     root: Path = chosen.dir.absolute()
-    try:
-        durable.make_folder(root)
-        lock = _lock(root)
-    except OSError as error:
-        raise UsageError(f"the folder {root} cannot be used: {error}", field="dir") from error
-    try:
+    with _working_in(root):
         stop = Stop()
         stop.listen()
         logs.start()
         _assemble(root, chosen, stop).run()
-    finally:
-        os.close(lock)
     return 0
 
 
@@ -72,14 +65,26 @@ def bundle(chosen: argparse.Namespace) -> int:
     from edgewright.agent.bundle.command import import_bundle
 
     root: Path = chosen.dir.absolute()
-    try:
-        lock = _lock(root)
-    except OSError as error:
-        raise UsageError(f"the folder {root} cannot be used: {error}", field="dir") from error
-    try:
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}", field="dir")
+    with _working_in(root):
         return import_bundle(chosen, root)
-    finally:
-        os.close(lock)
+
+
+def cache(chosen: argparse.Namespace) -> int:
+    """Keep blobs for the devices of a site until SIGTERM or SIGINT."""
+    from edgewright.agent.cache.command import serve
+    from edgewright.agent.disk import settings
+    from edgewright.agent.link import SignedTime
+    from edgewright.agent.system import Stop
+
+    root: Path = chosen.dir.absolute()
+    with _working_in(root):
+        stop = Stop()
+        stop.listen()
+        kept = settings.load(root)
+        _, link = _identify(root, chosen, kept, SignedTime(root, time.time, time.monotonic).now)
+        return serve(chosen, root, link, kept, stop)
 
 
 def status(chosen: argparse.Namespace) -> int:
@@ -109,7 +114,7 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
     """Wire the agent, by hand; enrols it first where that is still to be done."""
     from edgewright.agent.disk import PaceMeter, Writer
     from edgewright.agent.install import apply_delta, timed
-    from edgewright.agent.link import BlobLine, Chance, Exchange, Patience, Schedule, SignedTime, Throttle
+    from edgewright.agent.link import BlobLine, Chance, Exchange, NearFirst, Patience, Schedule, SignedTime, Throttle
     from edgewright.agent.machine import Equipment
     from edgewright.agent.supervisor import Supervisor
     from edgewright.agent.system import facts
@@ -121,11 +126,12 @@ def _assemble(root: Path, chosen: argparse.Namespace, stop: Stop) -> Supervisor:
     throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
     patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
     meter = PaceMeter(root, is_metered=settings.is_metered)
+    line = BlobLine(link, throttle=throttle, patience=patience, measured=meter.downloaded)
     check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s)
     equipment = Equipment(
         root=root,
         settings=settings,
-        source=BlobLine(link, throttle=throttle, patience=patience, measured=meter.downloaded),
+        source=NearFirst(settings.cache, line, throttle=throttle, patience=patience) if settings.cache else line,
         patch=timed(apply_delta, meter.applied, time.monotonic),
         trials=Workers(),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
@@ -185,6 +191,22 @@ def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
     return changed
 
 
+@contextlib.contextmanager
+def _working_in(root: Path) -> Iterator[None]:
+    """Make the folder and keep other agents out of it; raises FolderInUse, UsageError."""
+    from edgewright.agent.disk import durable
+
+    try:
+        durable.make_folder(root)
+        lock = _lock(root)
+    except OSError as error:
+        raise UsageError(f"the folder {root} cannot be used: {error}", field="dir") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _lock(root: Path) -> int:
     fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -215,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="each byte of this line costs money: fewest bytes before least time (no)",
     )
+    verb.add_argument("--cache", metavar="URL", help="the site's cache, asked for blobs before the hub ('' for none)")
+    _add_cache(verbs.add_parser("cache", help="keep blobs for the devices of this site, as a device of its own"))
     verb = verbs.add_parser("status", help="say what is on this device")
     verb.set_defaults(act=status)
     verb.add_argument("--dir", type=Path, required=True, help="the agent's folder")
@@ -224,6 +248,17 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("version", help="say which agent this is")
     verb.set_defaults(act=version)
     return parser
+
+
+def _add_cache(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(act=cache)
+    verb.add_argument("--dir", type=Path, required=True, help="the cache's folder, no agent's")
+    verb.add_argument("--hub", default="", metavar="URL", help="the hub's address")
+    verb.add_argument("--claim", default="", metavar="TOKEN", help="a one-time claim token, the first time")
+    verb.add_argument("--name", default="", help="what people call this cache (its host name)")
+    verb.add_argument("--host", default="0.0.0.0", help="where to listen (everywhere)")  # noqa: S104
+    verb.add_argument("--port", type=int, default=8765, help="at which port (8765)")
+    verb.add_argument("--max-bytes", type=int, default=20 * 1024**3, help="the most disk to use (20 GiB)")
 
 
 def _add_bundle(verb: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     window_s: float = 60.0
     bandwidth_bytes_s: float = 0.0
     is_metered: bool = False  # each byte costs money
+    cache: str = ""  # the address of the site's cache, which is asked for blobs before the hub
     max_back_off_s: float = 600.0  # and never above twenty polls
     timeout_s: float = 15.0
     min_bytes_s: float = 100.0

@@ -72,6 +72,10 @@ class Downloads:
         os.rename(part.path, whole)
         return whole
 
+    def part(self, sha256: str) -> Path:
+        """Where the bytes of a blob lie as they come."""
+        return self._folder / (sha256 + PART)
+
     def take_received(self) -> int:
         """How many bytes have crossed the link since the last call."""
         received, self._received_bytes = self._received_bytes, 0
@@ -84,7 +88,7 @@ class Downloads:
     def _pick_up(self, sha256: str, size_bytes: int) -> _Part:
         """What a former process has left of the blob, or nothing."""
         durable.make_folder(self._folder)
-        part = _Part(self._folder / (sha256 + PART))
+        part = _Part(self.part(sha256))
         with contextlib.suppress(FileNotFoundError):
             if part.path.stat().st_size <= size_bytes:
                 return _hash_again(part)

@@ -5,6 +5,7 @@ from edgewright.agent.link.deadline import Deadline, Patience, TimedConnection, 
 from edgewright.agent.link.enrolment import enrol, load_key
 from edgewright.agent.link.exchange import Exchange, SignedTime
 from edgewright.agent.link.hub import Link
+from edgewright.agent.link.neighbour import NearFirst
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.link.throttle import Throttle
 
@@ -14,6 +15,7 @@ __all__ = [
     "Deadline",
     "Exchange",
     "Link",
+    "NearFirst",
     "Patience",
     "Schedule",
     "SignedTime",
