@@ -20,7 +20,7 @@ from edgewright.contract.delta import make
 from threats.scene import release, reports
 
 HASTE = Patience(silence_s=0.2, min_bytes_s=10_000.0, monotonic=time.monotonic)
-BOMB_BYTES = 64 * 1024 * 1024
+BOMB_BYTES = 4 * 1024 * 1024
 DOORS = ["nonce", "session", "checkin", "tuf", "blobs"]
 
 

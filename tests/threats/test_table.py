@@ -37,8 +37,8 @@ def named() -> set[str]:
     return {name for row in rows().values() for name in re.findall(r"`(test_\w+)`", row[-1])}
 
 
-def carried_out() -> set[str]:
-    files = [path for path in HERE.glob("test_*.py") if path.name != Path(__file__).name]
+def carried_out(below: Path) -> set[str]:
+    files = [path for path in below.rglob("test_*.py") if path.name != Path(__file__).name]
     return {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
 
 
@@ -52,8 +52,8 @@ def test_every_row_names_a_test():
 
 
 def test_every_test_that_a_row_names_is_there():
-    assert named() - carried_out() == set()
+    assert named() - carried_out(HERE.parent) == set()
 
 
 def test_every_test_of_an_attack_stands_in_a_row():
-    assert carried_out() - named() == set()
+    assert carried_out(HERE) - named() == set()
