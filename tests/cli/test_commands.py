@@ -30,6 +30,7 @@ CHANGES = {
     "release sign",
     "release approve",
     "release deltas",
+    "release export",
     *(f"keys {verb}" for verb in ("init", "add", "rotate", "revoke", "renew", "sign", "drop", "ceremony")),
     "device claim",
     "device revoke",

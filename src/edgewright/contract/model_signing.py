@@ -107,7 +107,7 @@ def sign_content(signer: Signer, manifest_bytes: bytes) -> bytes:
     return msgspec.json.encode(bundle, order="sorted")
 
 
-def check_bundle(bundle: bytes, manifest_bytes: bytes, key: Key) -> None:
+def check_content(bundle: bytes, manifest_bytes: bytes, key: Key) -> None:
     """Raise HostileInput unless `key` has signed exactly this package. The files themselves are not read."""
     if len(bundle) > MAX_BUNDLE_BYTES:
         raise HostileInput(f"a bundle has at most {MAX_BUNDLE_BYTES} bytes", field="bundle")

@@ -20,7 +20,7 @@ from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targets import target as find_target
-from edgewright.hub.packaging import Bundles, Chain, Deltas, Limits, NoRoot, Packaging, Renewal, Repository
+from edgewright.hub.packaging import Chain, ContentSignatures, Deltas, Limits, NoRoot, Packaging, Renewal, Repository
 from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
@@ -50,7 +50,7 @@ class Hub:
     optimize: Optimize
     packaging: Packaging
     chain: Chain
-    bundles: Bundles
+    content: ContentSignatures
     key_changes: KeyChanges
     deltas: Deltas
     renewal: Renewal
@@ -104,7 +104,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
     optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, work_dir)
     chain = Chain(clock, registry, data, blobs, provenance)
-    bundles = Bundles(db, audit, clock, blobs)
+    content = ContentSignatures(db, audit, clock, blobs)
     packaging = Packaging(
         db,
         events,
@@ -116,7 +116,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         repository,
         keys.director,
         chain,
-        bundles,
+        content,
         settings.approvals_needed,
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
@@ -150,7 +150,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         optimize=optimize,
         packaging=packaging,
         chain=chain,
-        bundles=bundles,
+        content=content,
         key_changes=KeyChanges(db, events, audit, clock, repository, keys),
         deltas=deltas,
         renewal=Renewal(packaging.renew),

@@ -32,7 +32,7 @@ from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events, event_table
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.optimize.targets import target
-from edgewright.hub.packaging import Bundles, Chain, Packaging, Repository
+from edgewright.hub.packaging import Chain, ContentSignatures, Packaging, Repository
 from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
 
@@ -66,7 +66,7 @@ class House:
     provenance: Provenance
     snapshot: SnapshotRecord
     chain: Chain
-    bundles: Bundles
+    content: ContentSignatures
     keys: Keys
     operator: OperatorKeys
     folder: Path
@@ -176,8 +176,8 @@ def house(tmp_path) -> House:
     ceremony(tmp_path / "operator", tmp_path / "tuf", keys.public(), datetime.fromtimestamp(clock(), UTC))
     repository = Repository(tmp_path / "tuf", keys.timestamp, keys.snapshot)
     provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
-    chain, bundles = Chain(clock, registry, data, blobs, provenance), Bundles(db, audit, clock, blobs)
-    packaging = Packaging(db, events, audit, clock, registry, blobs, target, repository, keys.director, chain, bundles)
+    chain, content = Chain(clock, registry, data, blobs, provenance), ContentSignatures(db, audit, clock, blobs)
+    packaging = Packaging(db, events, audit, clock, registry, blobs, target, repository, keys.director, chain, content)
     packaging.renew()
     ada = Principal(name="ada", roles=(Role.ENGINEER, Role.APPROVER))
     return House(
@@ -192,7 +192,7 @@ def house(tmp_path) -> House:
         provenance=provenance,
         snapshot=data.create(ada, SnapshotDraft(dataset="digits", files=(a_file(blobs),))),
         chain=chain,
-        bundles=bundles,
+        content=content,
         keys=keys,
         operator=OperatorKeys(tmp_path / "operator"),
         folder=tmp_path,

@@ -1,4 +1,4 @@
-"""Links from data to package that are missing, forged or about something else show; and bundles that do not verify."""
+"""Links from data to package that are missing, forged or about something else show; so do content signatures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec
 from securesystemslib.signer import CryptoSigner
 
-from edgewright.contract.api import BundleDraft, ReleaseDraft
+from edgewright.contract.api import ContentSignatureDraft, ReleaseDraft
 from edgewright.contract.errors import InvalidInput, NotAllowed, NotFound
 from edgewright.contract.manifest import Dependency
 from edgewright.contract.model_signing import sign_content
 from edgewright.contract.publickey import to_public
-from edgewright.hub.packaging.bundles.table import model_signature
+from edgewright.hub.packaging.content.table import model_signature
 from edgewright.hub.provenance import RUN_KEY
 from edgewright.hub.provenance.table import attestation
 from edgewright.hub.registry import UnknownModel
@@ -96,46 +96,46 @@ def test_a_manifest_that_is_gone_shows(house, release):
     assert what == f"packaging of {release.packages[0].path}"
 
 
-def test_a_bundle_is_kept_checked_and_given_out(house, release, signer):
-    draft = a_bundle(house, release, signer)
+def test_a_signature_is_kept_checked_and_given_out(house, release, signer):
+    draft = a_signature(house, release, signer)
 
-    (record,) = house.bundles.add(house.otto, release, [draft, draft])
+    (record,) = house.content.add(house.otto, release, [draft, draft])
 
-    assert house.blobs.path(record.sha256).read_bytes() == draft.bundle
+    assert house.blobs.path(record.sha256).read_bytes() == draft.signature
     assert record.key == to_public(signer.public_key)
-    assert [line.holds for line in house.bundles.lines(release)] == [True]
+    assert [line.holds for line in house.content.lines(release)] == [True]
     assert house.audit.entries()[-1].action == "release.sign_content"
 
 
-def test_a_dry_run_keeps_no_bundle(house, release, signer):
-    assert house.bundles.add(house.otto, release, [a_bundle(house, release, signer)], dry_run=True) == []
-    assert house.bundles.of(release) == []
+def test_a_dry_run_keeps_no_signature(house, release, signer):
+    assert house.content.add(house.otto, release, [a_signature(house, release, signer)], dry_run=True) == []
+    assert house.content.of(release) == []
 
 
-def test_a_bundle_that_does_not_verify_is_not_kept(house, release, signer):
-    good = a_bundle(house, release, signer)
+def test_a_signature_that_does_not_verify_is_not_kept(house, release, signer):
+    good = a_signature(house, release, signer)
     other = CryptoSigner(ec.generate_private_key(ec.SECP256R1()))
 
     for draft in (
         msgspec.structs.replace(good, target="cpu-fp32"),
         msgspec.structs.replace(good, key=to_public(other.public_key)),
-        msgspec.structs.replace(good, bundle=b"{}"),
+        msgspec.structs.replace(good, signature=b"{}"),
     ):
         with pytest.raises(InvalidInput):
-            house.bundles.add(house.otto, release, [good, draft])
+            house.content.add(house.otto, release, [good, draft])
     with pytest.raises(NotFound):
-        house.bundles.add(house.otto, release, [msgspec.structs.replace(good, target="toaster")])
+        house.content.add(house.otto, release, [msgspec.structs.replace(good, target="toaster")])
     with pytest.raises(NotAllowed):
-        house.bundles.add(house.ada, release, [good])
+        house.content.add(house.ada, release, [good])
 
-    assert house.bundles.of(release) == []
+    assert house.content.of(release) == []
 
 
-def test_a_bundle_that_was_swapped_shows(house, release, signer):
-    house.bundles.add(house.otto, release, [a_bundle(house, release, signer)])
+def test_a_signature_that_was_swapped_shows(house, release, signer):
+    house.content.add(house.otto, release, [a_signature(house, release, signer)])
     change(house, sa.update(model_signature).values(sha256=house.blobs.put_bytes(b"{}")))
 
-    assert [line.holds for line in house.bundles.lines(release)] == [False]
+    assert [line.holds for line in house.content.lines(release)] == [False]
     assert not house.packaging.verify("digits", 1).holds
 
 
@@ -165,10 +165,12 @@ def test_a_release_cannot_need_itself_or_what_nobody_knows(house, needs, error):
     assert house.packaging.releases() == []
 
 
-def a_bundle(house, release, signer) -> BundleDraft:
+def a_signature(house, release, signer) -> ContentSignatureDraft:
     package = next(one for one in release.packages if one.target == "cpu-int8")
     data = house.blobs.path(package.manifest_sha256).read_bytes()
-    return BundleDraft(target="cpu-int8", bundle=sign_content(signer, data), key=to_public(signer.public_key))
+    return ContentSignatureDraft(
+        target="cpu-int8", signature=sign_content(signer, data), key=to_public(signer.public_key)
+    )
 
 
 def change(house, statement) -> None:

@@ -96,6 +96,7 @@ BODIES = {
     "/triggers": {"model": "wine"},
     "/releases": {"model": "defects", "version": 1},
     "/releases/x/1/signatures": [],
+    "/releases/x/1/content-signatures": [],
     "/releases/x/1/approve": {},
     "/claims": {},
     "/groups": {"name": "dry", "selector": "all"},

@@ -1,4 +1,4 @@
-"""What others verify a release by: model signing bundles, provenance, and packages as folders."""
+"""What others verify a release by: content signatures, provenance, and packages as folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from edgewright.client.transport import Transport
 from edgewright.contract import manifest as manifests
-from edgewright.contract.api import BundleDraft, BundleRecord, PackageRecord, ProvenanceReport, ReleaseRecord
+from edgewright.contract.api import (
+    ContentSignatureDraft,
+    ContentSignatureRecord,
+    PackageRecord,
+    ProvenanceReport,
+    ReleaseRecord,
+)
 from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -45,8 +51,8 @@ class Content:
     def __init__(self, hub: Transport) -> None:
         self._hub = hub
 
-    def sign(self, release: ReleaseRecord, keys: SignsContent) -> tuple[BundleRecord, ...]:
-        """Make an OpenSSF Model Signing bundle of every package with each key for it, and hand them in.
+    def sign(self, release: ReleaseRecord, keys: SignsContent) -> tuple[ContentSignatureRecord, ...]:
+        """Sign the content of every package (OpenSSF Model Signing) with each key for it, and hand them in.
 
         Only the digests in the manifest are signed, which `release` must name: check a signing request first. Without
         such a key nothing happens. Raises HostileInput where a manifest is not what the release says.
@@ -59,17 +65,19 @@ class Content:
         for package in release.packages if signers else ():
             data = self._manifest(release, package)[1]
             drafts += [
-                BundleDraft(target=package.target, bundle=sign_content(one, data), key=to_public(one.public_key))
+                ContentSignatureDraft(
+                    target=package.target, signature=sign_content(one, data), key=to_public(one.public_key)
+                )
                 for one in signers
             ]
         if not drafts:
             return ()
-        parts = ("releases", release.model, release.counter, "bundles")
-        return self._hub.post(*parts, body=drafts, into=tuple[BundleRecord, ...])
+        parts = ("releases", release.model, release.counter, "content-signatures")
+        return self._hub.post(*parts, body=drafts, into=tuple[ContentSignatureRecord, ...])
 
-    def bundles(self, model: str, counter: int) -> tuple[BundleRecord, ...]:
-        """The bundles of a release's packages."""
-        return self._hub.get("releases", model, counter, "bundles", into=tuple[BundleRecord, ...])
+    def signatures(self, model: str, counter: int) -> tuple[ContentSignatureRecord, ...]:
+        """The content signatures of a release's packages."""
+        return self._hub.get("releases", model, counter, "content-signatures", into=tuple[ContentSignatureRecord, ...])
 
     def provenance(self, model: str, counter: int) -> ProvenanceReport:
         """From data to package: what was made of what, and whether every link holds."""
@@ -88,7 +96,7 @@ class Content:
         *,
         dry_run: bool = False,
     ) -> Manifest:
-        """Write a package, its bundle and its provenance to `folder`, which must be new or empty; all or nothing.
+        """Write a package, its content signature and provenance to `folder` (new or empty), all or nothing.
 
         `folder`/package holds the files and manifest.json, beside it lie model.sig and model-signing.pem (if the
         content is signed) and provenance.intoto.jsonl. Every file is checked against the manifest. Raises
@@ -120,10 +128,10 @@ class Content:
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             self._write_package(manifest, data, draft / PACKAGE, told)
-            for bundle in self.bundles(release.model, release.counter):
-                if bundle.target == package.target and not (draft / SIGNATURE).exists():
-                    (draft / SIGNATURE).write_bytes(self._hub.get_blob(bundle.sha256))
-                    (draft / PUBLIC_KEY).write_text(bundle.key.public)
+            for signature in self.signatures(release.model, release.counter):
+                if signature.target == package.target and not (draft / SIGNATURE).exists():
+                    (draft / SIGNATURE).write_bytes(self._hub.get_blob(signature.sha256))
+                    (draft / PUBLIC_KEY).write_text(signature.key.public)
             report = self.provenance(release.model, release.counter)
             (draft / STATEMENTS).write_bytes(b"".join(one + b"\n" for one in self.statements(report)))
             draft.chmod(0o755)

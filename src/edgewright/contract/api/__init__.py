@@ -21,7 +21,12 @@ from edgewright.contract.api.keys import (
 from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
 from edgewright.contract.api.overview import AuditEntry, AuditReport, Overview
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
-from edgewright.contract.api.provenance import BundleDraft, BundleRecord, ProvenanceReport, StatementRecord
+from edgewright.contract.api.provenance import (
+    ContentSignatureDraft,
+    ContentSignatureRecord,
+    ProvenanceReport,
+    StatementRecord,
+)
 from edgewright.contract.api.registry import (
     Lineage,
     ModelRecord,
@@ -61,8 +66,8 @@ from edgewright.contract.api.runs import (
 )
 
 __all__ = [
-    "BundleDraft",
-    "BundleRecord",
+    "ContentSignatureDraft",
+    "ContentSignatureRecord",
     "CarryBlob",
     "CarryDraft",
     "CarryRecord",

@@ -1,4 +1,4 @@
-"""Where a release comes from, and what others need to verify it: statements and model signing bundles."""
+"""Where a release comes from, and what others need to verify it: statements and content signatures."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class ProvenanceReport(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckLine, ...]
 
 
-class BundleDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """An OpenSSF Model Signing bundle of a release's package for `target`, and the key that it verifies with."""
+class ContentSignatureDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A Sigstore bundle (OpenSSF Model Signing) over the package for `target`, and the key that it verifies with."""
 
     target: str
-    bundle: bytes
+    signature: bytes
     key: PublicKey
 
 
-class BundleRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that was handed in: `sha256` names its blob."""
+class ContentSignatureRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A content signature that was handed in: `sha256` names its blob."""
 
     target: str
     manifest_sha256: str

@@ -1,7 +1,7 @@
 """Packaging: manifests, releases and their signatures, the TUF repository, and deltas."""
 
-from edgewright.hub.packaging.bundles import Bundles
 from edgewright.hub.packaging.chain import Chain
+from edgewright.hub.packaging.content import ContentSignatures
 from edgewright.hub.packaging.deltas import FETCH_BYTES, MAX_FETCHES, Deltas, Limits, Plan
 from edgewright.hub.packaging.model import (
     NoRoot,
@@ -16,7 +16,7 @@ from edgewright.hub.packaging.repository import Repository
 from edgewright.hub.packaging.service import Packaging
 
 __all__ = [
-    "Bundles",
+    "ContentSignatures",
     "Chain",
     "Deltas",
     "FETCH_BYTES",

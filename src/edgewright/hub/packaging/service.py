@@ -28,8 +28,8 @@ from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Permission, Principal, require
 from edgewright.hub.optimize.targets import Target
 from edgewright.hub.packaging import records
-from edgewright.hub.packaging.bundles import Bundles
 from edgewright.hub.packaging.chain import Chain
+from edgewright.hub.packaging.content import ContentSignatures
 from edgewright.hub.packaging.manifests import build_manifest
 from edgewright.hub.packaging.model import (
     NoVariants,
@@ -63,7 +63,7 @@ class Packaging:
         repository: Repository,
         director: Signer,
         chain: Chain,
-        bundles: Bundles,
+        content: ContentSignatures,
         approvals_needed: int = 1,
     ) -> None:
         self._db = db
@@ -76,7 +76,7 @@ class Packaging:
         self._repository = repository
         self._director = director
         self._chain = chain
-        self._bundles = bundles
+        self._content = content
         self._approvals_needed = approvals_needed
 
     def build(self, principal: Principal, draft: ReleaseDraft, *, dry_run: bool = False) -> ReleaseRecord:
@@ -197,7 +197,7 @@ class Packaging:
         with self._db.read() as connection:
             record = records.read(connection, model, counter, self._approvals_needed)
             pieces = records.payloads(connection, model, counter)
-        also = (*self._bundles.lines(record), *self._chain.report(record).checks)
+        also = (*self._content.lines(record), *self._chain.report(record).checks)
         return verify_release(record, pieces, self._blobs, self._repository, self._now(), also)
 
     def sign_order(self, order: Order, payload_type: str = PAYLOAD_TYPE) -> bytes:

@@ -6,10 +6,10 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from edgewright.contract.api import (
-    BundleDraft,
-    BundleRecord,
     CarryDraft,
     CarryRecord,
+    ContentSignatureDraft,
+    ContentSignatureRecord,
     DeltaRecord,
     ProvenanceReport,
     ReleaseDraft,
@@ -81,25 +81,27 @@ def provenance(model: FromPath[str], counter: FromPath[int], hub: TheHub, princi
     return hub.chain.report(hub.packaging.release(model, counter))
 
 
-@get("/releases/{model:str}/{counter:int}/bundles", sync_to_thread=True)
-def bundles(model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller) -> list[BundleRecord]:
-    """OpenSSF Model Signing bundles of the packages."""
+@get("/releases/{model:str}/{counter:int}/content-signatures", sync_to_thread=True)
+def content_signatures(
+    model: FromPath[str], counter: FromPath[int], hub: TheHub, principal: Caller
+) -> list[ContentSignatureRecord]:
+    """Signatures over the packages' content (OpenSSF Model Signing)."""
     require(principal, Permission.READ)
-    return hub.bundles.of(hub.packaging.release(model, counter))
+    return hub.content.of(hub.packaging.release(model, counter))
 
 
-@post("/releases/{model:str}/{counter:int}/bundles", status_code=200, sync_to_thread=True)
-def add_bundles(
+@post("/releases/{model:str}/{counter:int}/content-signatures", status_code=200, sync_to_thread=True)
+def add_content_signatures(
     model: FromPath[str],
     counter: FromPath[int],
-    data: JSONBody[list[BundleDraft]],
+    data: JSONBody[list[ContentSignatureDraft]],
     hub: TheHub,
     principal: Caller,
     dry_run: DryRun = False,
-) -> list[BundleRecord]:
-    """Hand in bundles made on the operator's machine."""
+) -> list[ContentSignatureRecord]:
+    """Hand in content signatures made on the operator's machine."""
     require(principal, Permission.SIGN_RELEASES)
-    return hub.bundles.add(principal, hub.packaging.release(model, counter), data, dry_run=dry_run)
+    return hub.content.add(principal, hub.packaging.release(model, counter), data, dry_run=dry_run)
 
 
 @get("/releases/{model:str}/{counter:int}/verify", sync_to_thread=True)
@@ -149,8 +151,8 @@ ROUTES = [
     approve,
     verify,
     provenance,
-    bundles,
-    add_bundles,
+    content_signatures,
+    add_content_signatures,
     deltas,
     retry_deltas,
     export_bundle,

@@ -1,4 +1,4 @@
-"""OpenSSF Model Signing bundles by the package whose content they sign."""
+"""content signatures (OpenSSF Model Signing) by the package whose content they sign."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ model_signature = sa.Table(
     metadata,
     sa.Column("manifest_sha256", sa.String(64), primary_key=True),
     sa.Column("keyid", sa.String(64), primary_key=True),
-    sa.Column("sha256", sa.String(64), nullable=False),  # the blob with the bundle
+    sa.Column("sha256", sa.String(64), nullable=False),  # the blob with the Sigstore bundle
     sa.Column("public", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
 )
