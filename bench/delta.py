@@ -78,6 +78,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=kept, help="what was trained and measured (default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="measure all peers anew")
     parser.add_argument("--all-peers", action="store_true", help="every peer on every pair: hours")
+    parser.add_argument("--no-peers", action="store_true", help="measure ours only, beside the peers that are cached")
     parser.add_argument("--quick", action="store_true", help="only the CNN, without the slow peers: a minute")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="pairs whose name has these words")
     return parser.parse_args()
@@ -87,12 +88,10 @@ def measure(pair: Pair, folder: Path, asked: argparse.Namespace) -> Measured:
     base, new = pair.files(folder)
     cache = asked.cache.resolve() / "peers"
     cache.mkdir(parents=True, exist_ok=True)
-    wanted = set(GENERIC) if asked.all_peers else set(pair.peers)
-    wanted = wanted - set(SLOW) if asked.quick else wanted
     peers = {}
     for peer in (*GENERIC, XOR, *([FULL] if pair is SCRATCH else [])):
-        result = None if asked.fresh or (asked.quick and peer in SLOW) else known_peer(peer, base, new, cache)
-        if result is None and (peer in wanted or peer not in GENERIC):
+        result = None if asked.fresh else known_peer(peer, base, new, cache)
+        if result is None and is_wanted(peer, pair, asked):
             print(f"{pair.name}: {peer}", file=sys.stderr, flush=True)
             result = measure_peer(peer, base, new, cache)
         if result:
@@ -101,17 +100,24 @@ def measure(pair: Pair, folder: Path, asked: argparse.Namespace) -> Measured:
     return Measured(pair, base, new, measure_ours(base, new), peers)
 
 
+def is_wanted(peer: str, pair: Pair, asked: argparse.Namespace) -> bool:
+    if asked.no_peers or (asked.quick and peer in SLOW):
+        return False
+    return asked.all_peers or peer in pair.peers or peer not in GENERIC
+
+
 def tell_bytes(found: Measured) -> Iterator[bool]:
     """Against the best generic peer, tensor XOR and, for large files, the entropy limit."""
     name, ours = f"delta bytes: {found.pair.name}", found.ours.delta_bytes
     generic = {peer: result for peer, result in found.peers.items() if peer in GENERIC}
-    best = min(generic.values(), key=lambda result: result.delta_bytes)
-    facts = {"full": found.size_bytes, "peers": {peer: result.delta_bytes for peer, result in generic.items()}}
-    facts["cached"] = [peer for peer, result in generic.items() if result.is_cached]
-    facts["left_out"] = [peer for peer in GENERIC if peer not in generic]
-    yield at_most(name, ours, best.delta_bytes, best.name, "bytes", found.pair.bound, **facts)
-    xor = found.peers[XOR]
-    yield at_most(name, ours, xor.delta_bytes, XOR, "bytes", cached=[XOR] if xor.is_cached else [])
+    if generic:
+        best = min(generic.values(), key=lambda result: result.delta_bytes)
+        facts = {"full": found.size_bytes, "peers": {peer: result.delta_bytes for peer, result in generic.items()}}
+        facts["cached"] = [peer for peer, result in generic.items() if result.is_cached]
+        facts["left_out"] = [peer for peer in GENERIC if peer not in generic]
+        yield at_most(name, ours, best.delta_bytes, best.name, "bytes", found.pair.bound, **facts)
+    if xor := found.peers.get(XOR):
+        yield at_most(name, ours, xor.delta_bytes, XOR, "bytes", cached=[XOR] if xor.is_cached else [])
     if found.size_bytes >= LARGE_BYTES:
         yield at_most(name, ours, limit_bytes(found), "conditional entropy", "bytes", OF_LIMIT)
 
@@ -126,10 +132,10 @@ def tell_relations(measured: dict[Pair, Measured]) -> Iterator[bool]:
     if {TUNED, REEXPORTED} <= measured.keys():
         ours, plain = (measured[pair].ours.delta_bytes for pair in (REEXPORTED, TUNED))
         yield at_most(f"delta bytes: {REEXPORTED.name}", ours, plain, f"ours: {TUNED.name}", "bytes", OF_PLAIN)
-    if SCRATCH in measured:
-        found = measured[SCRATCH]
-        full = found.peers[FULL].delta_bytes
-        yield at_most(f"delta bytes: {SCRATCH.name}", found.ours.delta_bytes, full, FULL, "bytes", OF_FULL)
+    found = measured.get(SCRATCH)
+    if found and (full := found.peers.get(FULL)):
+        figure, ours = f"delta bytes: {SCRATCH.name}", found.ours.delta_bytes
+        yield at_most(figure, ours, full.delta_bytes, FULL, "bytes", OF_FULL, cached=[FULL] if full.is_cached else [])
 
 
 def tell_costs(measured: list[Measured]) -> Iterator[bool]:
