@@ -209,6 +209,26 @@ def test_a_device_whose_clock_was_lost_goes_by_the_last_signed_time(agent, hub):
     assert time.now() == NOW
 
 
+@pytest.mark.parametrize("name", ["time.json", "time.json.bak"])
+@pytest.mark.parametrize("harm", [None, b"", b"\0" * 30, b"{}"])
+def test_one_lost_copy_of_the_last_signed_time_takes_no_device_back(agent, hub, name, harm):
+    agent.work()
+    (agent.root / name).unlink()
+    if harm is not None:
+        (agent.root / name).write_bytes(harm)
+
+    assert SignedTime(agent.root, lambda: 0.0, lambda: 0.0).now() == NOW
+
+
+def test_time_goes_on_where_a_clock_stands_still(agent, hub):
+    agent.work()
+    since = iter([100.0, 160.0])
+
+    time = SignedTime(agent.root, lambda: 0.0, lambda: next(since))
+
+    assert time.now() == NOW + 60.0
+
+
 def test_an_agent_that_starts_again_goes_on_where_it_was(agent, hub):
     hub.release(1)
     agent.work()

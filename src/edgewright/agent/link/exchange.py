@@ -21,6 +21,7 @@ from edgewright.contract.order import Install, Order
 from edgewright.contract.report import Batch, CheckIn, Fault, ModelState, Pace
 from edgewright.contract.trusted import TrustedSet, role_of
 
+TIMES = ("time.json", "time.json.bak")
 MAX_BATCHES = 8
 MAX_BATCH_RECORDS = 500
 
@@ -40,10 +41,7 @@ class SignedTime:
         self._clock = clock
         self._monotonic = monotonic
         self._at = monotonic()
-        try:
-            self._last = msgspec.json.decode(self._store.read("time.json") or b"", type=_Signed).last_signed
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            self._last = 0.0
+        self._last = max(_signed_time(self._store.read(name) or b"") for name in TIMES)
 
     def now(self) -> float:
         """The time."""
@@ -57,7 +55,8 @@ class SignedTime:
     def learn(self, signed: float) -> None:
         """Remember a signed time, durably."""
         if signed > self._last:
-            self._store.write("time.json", msgspec.json.encode(_Signed(signed)))
+            for name in TIMES:
+                self._store.write(name, msgspec.json.encode(_Signed(signed)))
             self._last, self._at = signed, self._monotonic()
 
 
@@ -163,6 +162,13 @@ class Exchange:
 
     def _datetime(self) -> datetime:
         return datetime.fromtimestamp(self._time.now(), UTC)
+
+
+def _signed_time(data: bytes) -> float:
+    try:
+        return msgspec.json.decode(data, type=_Signed).last_signed
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return 0.0
 
 
 def _report_recovery(reports: Writer, now: float) -> None:
