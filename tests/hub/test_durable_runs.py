@@ -51,6 +51,11 @@ class Bodies:
         self.steps.append(context.id)
         return {"args": context.args}
 
+    def holds(self, context):
+        self.steps.append(context.id)
+        self._hold()
+        return {}
+
     def _hold(self):
         self.is_waiting.set()
         self.may_go_on.wait(PATIENCE_S)
@@ -66,6 +71,7 @@ def jobs(db, events, clock, tmp_path, bodies):
     jobs = Jobs(db, events, clock)
     for name in ("waits", "waits_in_vain", "is_cancelled", "refuses", "breaks", "counts"):
         jobs.define(name, getattr(bodies, name), is_heavy=name == "counts")
+    jobs.define("holds", bodies.holds, at_once=1)
     jobs.launch(tmp_path / "runs.sqlite")
     events.start()
     yield jobs
@@ -104,6 +110,19 @@ def test_waking_what_is_not_there_or_has_ended_does_nothing(db, jobs):
     jobs.wake(run)
 
     assert jobs.get(run) == ended
+
+
+def test_a_kind_with_one_place_of_its_own_holds_up_itself_and_nobody_else(db, jobs, bodies):
+    first = start(db, jobs, "holds")
+    assert bodies.is_waiting.wait(PATIENCE_S)
+    second, other = start(db, jobs, "holds"), start(db, jobs, "counts")
+
+    end_of(jobs, other)
+    begun = [run for run in bodies.steps if run != other]
+    bodies.may_go_on.set()
+
+    assert begun == [first]
+    assert end_of(jobs, second).state is RunState.DONE
 
 
 def test_a_cancelled_run_ends_at_its_next_step(db, jobs, bodies):
