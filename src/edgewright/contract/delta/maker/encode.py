@@ -211,13 +211,16 @@ def _append(part: IO[bytes], out: IO[bytes]) -> None:
 
 
 def _shared(told: Told, group: Sequence[Member]) -> Iterator[Told]:
-    """Each member's part of its group, by its size."""
+    """Each member's part of its group, by its size; the parts add up."""
     total = sum(member.size_bytes for member in group)
+    done = 0
     for member in group:
+        upto = done + member.size_bytes
         payload_bytes, entropy_bytes = (
-            round(whole * member.size_bytes / total) for whole in (told.payload_bytes, told.entropy_bytes)
+            whole * upto // total - whole * done // total for whole in (told.payload_bytes, told.entropy_bytes)
         )
         yield Told(member.start, told.op, told.element, told.prediction, payload_bytes, entropy_bytes)
+        done = upto
 
 
 def _groups(members: Sequence[Member]) -> dict[Step, tuple[Member, ...]]:
