@@ -157,9 +157,10 @@ def test_a_trigger_whose_repair_could_not_end_is_refused_by_its_field(changes, f
         ({"command": "python\0train.py"}, "command"),
         ({"timeout_s": 0.0}, "timeout_s"),
         ({"timeout_s": float("inf")}, "timeout_s"),
+        ({"params": {"text": "x" * 32_768}}, "params"),
     ],
 )
-def test_a_pipeline_whose_command_cannot_be_started_is_refused_by_its_field(changes, field):
+def test_a_pipeline_that_cannot_be_started_is_refused_by_its_field(changes, field):
     fine = PipelineDraft(model="digits", dataset="digits", command="python train.py", code=())
     check_pipeline(fine)
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import edgewright
 from edgewright.contract.api import RunState, TrainDraft
+from edgewright.contract.errors import InvalidInput
 from edgewright.hub.automate.model import TrainingFailed, UnknownPipeline
 from edgewright.hub.automate.training import train
 from edgewright.hub.data.model import UnknownSnapshot, snapshot_digest
@@ -240,6 +241,8 @@ def test_training_starts_only_where_everything_it_names_is_there(automate, pipel
         automate.start_training(ana, TrainDraft(model="lines", snapshot="lines@9"))
     with pytest.raises(UnknownVersion):
         automate.start_training(ana, TrainDraft(model="lines", parent=1))
+    with pytest.raises(InvalidInput, match="more than 32768"):
+        automate.start_training(ana, TrainDraft(model="lines", params={"text": "x" * 32_768}))
     assert automate.start_training(ana, TrainDraft(model="lines"), dry_run=True).state is RunState.QUEUED
 
     assert jobs.runs() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from edgewright.hub.rollout.model import check_gate, plan_waves
 
 BOOTSTRAPS = 2000
 MAX_TIMEOUT_S = 7 * 86400.0
+MAX_PARAMS_BYTES = 32 * 1024
 MAX_SAMPLES = 100_000
 MAX_LABELS = 1_000_000
 MAX_RUNS = 1_000_000
@@ -44,8 +46,18 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str
 
 
+def check_params(params: dict[str, Any]) -> None:
+    """Raise InvalidInput for parameters that fit neither a process's environment nor a statement of provenance."""
+    size_bytes = len(msgspec.json.encode(params))
+    if size_bytes > MAX_PARAMS_BYTES:
+        hint = "Put large values into a file of the snapshot or of the code."
+        message = f"the parameters take {size_bytes} bytes as JSON, more than {MAX_PARAMS_BYTES}"
+        raise InvalidInput(message, field="params", hint=hint)
+
+
 def check_pipeline(draft: PipelineDraft) -> None:
     """Raise InvalidInput unless the command can be started."""
+    check_params(draft.params)
     try:
         words = shlex.split(draft.command)
     except ValueError as error:

@@ -26,7 +26,7 @@ from edgewright.contract.order import Collect
 from edgewright.contract.report import Sample
 from edgewright.hub.automate import table
 from edgewright.hub.automate.collecting import fault_of, misfit
-from edgewright.hub.automate.model import UnknownPipeline, check_pipeline, check_trigger, should_fire
+from edgewright.hub.automate.model import UnknownPipeline, check_params, check_pipeline, check_trigger, should_fire
 from edgewright.hub.automate.runlog import RunLog
 from edgewright.hub.automate.training import train
 from edgewright.hub.data import Data, check_paths, read_tensors, sample_id
@@ -117,6 +117,7 @@ class Automate:
         With `dry_run` everything is checked and nothing is queued.
         """
         pipeline = self.pipeline(draft.model)
+        check_params({**pipeline.params, **draft.params})
         snapshot = self._data.snapshot(draft.snapshot or pipeline.dataset)
         if draft.parent:
             self._registry.version(draft.model, draft.parent)
