@@ -36,7 +36,7 @@ from edgewright.contract import manifest as manifests
 from edgewright.contract.envelope import open_sealed, seal
 from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.manifest import Budgets, File, Manifest, Runtime, Tolerance
-from edgewright.contract.model_signing import check_bundle, sign_content
+from edgewright.contract.model_signing import check_content, sign_content
 from edgewright.contract.order import PAYLOAD_TYPE, Collect, Fetch, Install, Order, Rollback, Shadow
 from edgewright.contract.report import Batch, Capabilities, EnrolRequest, Fault
 from edgewright.contract.statements import PAYLOAD_TYPE as STATEMENT_TYPE
@@ -242,7 +242,7 @@ def _statements(hub: Hub) -> list[Signed]:
     attestation = seal(encode(statement), STATEMENT_TYPE, hub.keys["audit"])
     audit = {hub.keys["audit"].public_key.keyid: hub.keys["audit"].public_key}
     return [
-        Signed("bundle", bundle, lambda data: check_bundle(data, manifest, signer.public_key), (attestation, manifest)),
+        Signed("model signature", bundle, lambda data: check_content(data, manifest, signer.public_key), (attestation, manifest)),
         Signed("attestation", attestation, lambda data: open_sealed(data, STATEMENT_TYPE, audit), (bundle, manifest)),
     ]
 
