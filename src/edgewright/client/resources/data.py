@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edgewright.client.transport import OnUpload, Transport, Upload, describe_file, read_chunks
 from edgewright.contract.api import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.errors import HostileInput, InvalidInput
+
+UPLOADS_AT_ONCE = 8
+FEW_FILES = 16
 
 
 class Blobs:
@@ -19,14 +24,15 @@ class Blobs:
 
     def put_files(self, files: Sequence[tuple[Path, FileRef]], on_progress: OnUpload | None = None) -> None:
         """Upload files whose digests are known; `on_progress` hears of every piece."""
-        total_bytes = sum(ref.size_bytes for _, ref in files)
-        sent_bytes = 0
-        for path, ref in files:
-            if not self._hub.has_blob(ref.sha256):
-                self._hub.put_blob(ref.sha256, _told(path, ref, sent_bytes, total_bytes, on_progress), ref.size_bytes)
-            sent_bytes += ref.size_bytes
-            if on_progress is not None:
-                on_progress(Upload(path=ref.path, sent_bytes=sent_bytes, total_bytes=total_bytes))
+        tally = _Tally(sum(ref.size_bytes for _, ref in files), on_progress)
+        with ThreadPoolExecutor(UPLOADS_AT_ONCE if len(files) > FEW_FILES else 1) as threads:
+            uploads = [threads.submit(self._put_file, path, ref, tally) for path, ref in files]
+            try:
+                for upload in uploads:
+                    upload.result()
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def put_bytes(self, data: bytes) -> str:
         """Upload bytes; returns their digest."""
@@ -38,6 +44,12 @@ class Blobs:
     def get(self, sha256: str) -> bytes:
         """The bytes of that digest, checked."""
         return self._hub.get_blob(sha256)
+
+    def _put_file(self, path: Path, ref: FileRef, tally: _Tally) -> None:
+        if self._hub.has_blob(ref.sha256):
+            tally.add(ref.path, ref.size_bytes)
+        else:
+            self._hub.put_blob(ref.sha256, _told(path, ref, tally), ref.size_bytes)
 
 
 class Snapshots:
@@ -117,7 +129,24 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _told(path: Path, ref: FileRef, sent_bytes: int, total_bytes: int, on_progress: OnUpload | None) -> Iterator[bytes]:
+class _Tally:
+    """Bytes sent by all threads together."""
+
+    def __init__(self, total_bytes: int, on_progress: OnUpload | None) -> None:
+        self._total_bytes = total_bytes
+        self._on_progress = on_progress
+        self._sent_bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, path: str, size_bytes: int) -> None:
+        """So many more of that file."""
+        with self._lock:
+            self._sent_bytes += size_bytes
+            if self._on_progress is not None:
+                self._on_progress(Upload(path=path, sent_bytes=self._sent_bytes, total_bytes=self._total_bytes))
+
+
+def _told(path: Path, ref: FileRef, tally: _Tally) -> Iterator[bytes]:
     """The bytes of a file, telling how far they are; one that changed since it was hashed is not sent to its end."""
     read_bytes = 0
     for chunk in read_chunks(path):
@@ -125,8 +154,7 @@ def _told(path: Path, ref: FileRef, sent_bytes: int, total_bytes: int, on_progre
         if read_bytes > ref.size_bytes:
             raise _changed(path)
         yield chunk
-        if on_progress is not None:
-            on_progress(Upload(path=ref.path, sent_bytes=sent_bytes + read_bytes, total_bytes=total_bytes))
+        tally.add(ref.path, len(chunk))
     if read_bytes < ref.size_bytes:
         raise _changed(path)
 
