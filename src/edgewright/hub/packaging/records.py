@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract.api import PackageRecord, ReleaseRecord, ReleaseState, SignatureDraft, SigningPayload
@@ -39,13 +40,11 @@ def insert(connection: sa.Connection, record: ReleaseRecord, manifests: dict[str
                 recipe=list(package.recipe),
             )
         )
-        for file in manifest.files:
-            values = {"name": file.name, "role": file.role, "sha256": file.sha256, "size_bytes": file.size_bytes}
-            connection.execute(
-                sa.insert(table.package_file).values(
-                    manifest_sha256=package.manifest_sha256, model=record.model, **values
-                )
-            )
+        rows = [
+            {"manifest_sha256": package.manifest_sha256, "model": record.model, **msgspec.structs.asdict(file)}
+            for file in manifest.files
+        ]
+        connection.execute(sa.insert(table.package_file), rows)  # all at once: there may be thousands
 
 
 def read(connection: sa.Connection, model: str, counter: int, approvals_needed: int) -> ReleaseRecord:
