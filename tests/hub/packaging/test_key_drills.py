@@ -158,6 +158,18 @@ def watch(holders: Holders, device: Device) -> list[int]:
 # --- drill 2: a release key is lost, or stolen ---
 
 
+def test_a_release_verifies_after_all_keys_that_signed_it_have_gone(house, holders):
+    house.add_version(2)
+    house.publish(2)
+    for role, old, new in (("targets", "targets", "targets-2"), ("release", "release-1", "release-2")):
+        holders.otto.make(role, name=new)
+        holders.done(swap(role, holders.otto, old, new))
+
+    reports = [house.packaging.verify("digits", counter) for counter in (1, 2)]
+
+    assert [line for report in reports for line in report.checks if not line.holds] == []
+
+
 def test_a_lost_release_key_is_replaced_and_releases_go_on(house, holders, device):
     holders.otto.make("release", name="release-2")
     lost = public(holders.otto, "release-1").keyid
@@ -172,6 +184,7 @@ def test_a_lost_release_key_is_replaced_and_releases_go_on(house, holders, devic
     house.publish(2)
 
     assert [piece.role for piece in record.pieces] == ["targets", "release-digits"]
+    assert [house.packaging.verify("digits", counter).holds for counter in (1, 2)] == [True, True]
     trusted = device.sees("digits")
     assert trusted.target(PATH)
     assert trusted.target("digits/2/cpu-int8.json")

@@ -5,32 +5,29 @@ Every file is written whole, and the timestamp last: until then a device sees th
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from securesystemslib.signer import Key
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from edgewright.contract.api import KeyEdit, SignatureDraft, SigningPayload
 from edgewright.contract.errors import NotFound
 from edgewright.contract.keychange import (
-    LIFETIME,
     Published,
     assemble,
-    delegate,
     draft_change,
-    new_model_keys,
     to_payload,
 )
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.trusted import TrustedSet, role_of
 from edgewright.hub.govern.keys import OnlineKey
+from edgewright.hub.packaging.drafts import delegating, releasing
 from edgewright.hub.packaging.model import NoRoot, StaleSignature
 from edgewright.hub.packaging.signatures import SignedPayload, lack_of, online_of, root_of, signed_by, targets_of
 
@@ -109,9 +106,9 @@ class Repository:
                 raise NoRoot("this hub has no top-level targets yet", field="tuf")
             payloads = []
             if not (top.delegations and top.delegations.roles and role in top.delegations.roles):
-                top = _delegating(top, model, now)
+                top = delegating(top, model, now)
                 payloads.append(to_payload("targets", top, self._root().roles["targets"]))
-            releases = _releasing(self._published(role), targets, now)
+            releases = releasing(self._published(role), targets, now)
             payloads.append(to_payload(role, releases, top.get_delegated_role(role)))
             return tuple(payloads)
 
@@ -150,6 +147,14 @@ class Repository:
             piece = SignedPayload(payload, (signature,))
             rulers = [*self._rulers(payload, known), *self._rulers(payload, {})]
             return any(signature.keyid in signed_by(ruler, piece) for ruler in rulers)
+
+    def held_once(self, signature: SignatureDraft, payload: SigningPayload) -> bool:
+        """Whether a signature is that of a key that some published root or targets let sign for this role."""
+        kind = "root" if payload.role in ("root", "targets") else "targets"
+        with self._lock:
+            places = self._folder.glob(f"[0-9]*.{kind}.json")
+            rulers = [Metadata[Any].from_bytes(place.read_bytes()).signed for place in places]
+            return any(signature.keyid in signed_by(ruler, SignedPayload(payload, (signature,))) for ruler in rulers)
 
     def missing(self, piece: SignedPayload, payloads: Iterable[SigningPayload]) -> str:
         """What the piece lacks to be published, in words; "" for nothing. `payloads` is all that goes out with it."""
@@ -321,23 +326,6 @@ class Repository:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _delegating(top: Targets, model: str, now: datetime) -> Targets:
-    """The next top-level targets, which let the keys for new models release this one too."""
-    fresh = copy.deepcopy(top)
-    delegate(fresh, model, *new_model_keys(top))
-    fresh.version, fresh.expires = top.version + 1, now + LIFETIME
-    return fresh
-
-
-def _releasing(published: Targets | None, targets: Mapping[str, tuple[int, str]], now: datetime) -> Targets:
-    fresh = copy.deepcopy(published) if published else Targets(version=1)
-    fresh.version = published.version + 1 if published else 1
-    fresh.expires = now + LIFETIME
-    for path, (length, sha256) in targets.items():
-        fresh.targets[path] = TargetFile(length, {"sha256": sha256}, path)
-    return fresh
 
 
 def _sign(signed: S, key: OnlineKey, roots: Sequence[Root]) -> bytes:

@@ -31,7 +31,7 @@ def verify_release(
     lines = [_digest_line(record), _state_line(record)]
     for package in record.packages:
         lines += _package_lines(record, package, blobs)
-    lines += _signature_lines(pieces, repository)
+    lines += _signature_lines(pieces, repository, is_out=record.state is not ReleaseState.DRAFT)
     lines.append(_approval_line(record))
     if record.state is not ReleaseState.DRAFT:
         lines += _chain_lines(record, blobs, repository, now)
@@ -75,11 +75,16 @@ def _manifest(record: ReleaseRecord, package: PackageRecord, blobs: Blobs) -> Ma
     return manifest
 
 
-def _signature_lines(pieces: list[SignedPayload], repository: Repository) -> list[CheckLine]:
+def _signature_lines(pieces: list[SignedPayload], repository: Repository, *, is_out: bool) -> list[CheckLine]:
+    """Keys may have changed since a release went out: who signed it then is told here, who vouches now by the chain."""
     payloads = [piece.payload for piece in pieces]
     lines = []
     for piece in pieces:
-        good = {draft.keyid for draft in piece.signatures if repository.holds(draft, payloads)}
+        good = {
+            draft.keyid
+            for draft in piece.signatures
+            if repository.holds(draft, payloads) or (is_out and repository.held_once(draft, piece.payload))
+        }
         lines.append(
             CheckLine(
                 what=f"{piece.payload.role} version {piece.payload.version} is signed",
