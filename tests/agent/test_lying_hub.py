@@ -80,11 +80,12 @@ def test_a_lie_of_the_hub_is_an_error_of_the_link(door, status, body):
     "reply",
     [
         EnrolReply(device="dev 1\r\nX: y", root=ROOT, hub_time=NOW.timestamp(), labels={}),
+        EnrolReply(device="../../other", root=ROOT, hub_time=NOW.timestamp(), labels={}),
         EnrolReply(device="", root=ROOT, hub_time=NOW.timestamp(), labels={}),
         EnrolReply(device="dev-1", root=b"{}", hub_time=NOW.timestamp(), labels={}),
         EnrolReply(device="dev-1", root=ROOT[:-9], hub_time=NOW.timestamp(), labels={}),
     ],
-    ids=["a name that is no word", "no name", "a root that is none", "a root that is cut"],
+    ids=["a name that is no word", "a name that is a path", "no name", "a root that is none", "a root that is cut"],
 )
 def test_an_enrolment_that_is_none_is_refused_and_leaves_no_identity(reply, tmp_path):
     liar = Liar("enrol", (200, msgspec.json.encode(reply)))

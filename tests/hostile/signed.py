@@ -30,9 +30,10 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import CanonicalJSONSerializer
 
-from edgewright.agent.trust import read_manifest, read_order
+from edgewright.agent.trust import read_bundle_order, read_manifest, read_order
 from edgewright.contract import httpsig
 from edgewright.contract import manifest as manifests
+from edgewright.contract.bundle import ORDER_TYPE
 from edgewright.contract.envelope import open_sealed, seal
 from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.manifest import Budgets, File, Manifest, Runtime, Tolerance
@@ -141,7 +142,8 @@ def signed_objects() -> dict[str, Signed]:
         ),
     }
     order = seal(order_payload(), PAYLOAD_TYPE, hub.keys["director"])
-    donors = (*files.values(), order, hub.root(1), order_payload())
+    carried = seal(order_payload(nonce="", rollbacks=(), collects=()), ORDER_TYPE, hub.keys["director"])
+    donors = (*files.values(), order, carried, hub.root(1), order_payload())
     objects = {name: Signed(name, files[name], doors[name], donors) for name in files}
     objects["recalled timestamp"] = Signed(
         "recalled timestamp",
@@ -153,6 +155,7 @@ def signed_objects() -> dict[str, Signed]:
         "first root", hub.root(1), lambda data: _said(TrustedSet.from_root(data).root), donors
     )
     objects["order"] = Signed("order", order, lambda data: _order(data, full), donors)
+    objects["carried order"] = Signed("carried order", carried, lambda data: _carried_order(data, full), donors)
     objects["manifest"] = Signed(
         "manifest",
         manifest_bytes(),
@@ -169,6 +172,11 @@ def key_of(name: str) -> Ed25519PrivateKey:
 
 def _order(data: bytes, trusted: TrustedSet) -> object:
     return read_order(data, trusted, device=DEVICE, nonce=NONCE, now=NOW.timestamp(), skew_s=SKEW_S)
+
+
+def _carried_order(data: bytes, trusted: TrustedSet) -> object:
+    moment = NOW.timestamp()
+    return read_bundle_order(data, trusted, device=DEVICE, after=moment - 60, now=moment, skew_s=SKEW_S)
 
 
 def _said(signed: Root | Timestamp | Snapshot | Targets | None) -> bytes:
@@ -242,7 +250,12 @@ def _statements(hub: Hub) -> list[Signed]:
     attestation = seal(encode(statement), STATEMENT_TYPE, hub.keys["audit"])
     audit = {hub.keys["audit"].public_key.keyid: hub.keys["audit"].public_key}
     return [
-        Signed("model signature", bundle, lambda data: check_content(data, manifest, signer.public_key), (attestation, manifest)),
+        Signed(
+            "model signature",
+            bundle,
+            lambda data: check_content(data, manifest, signer.public_key),
+            (attestation, manifest),
+        ),
         Signed("attestation", attestation, lambda data: open_sealed(data, STATEMENT_TYPE, audit), (bundle, manifest)),
     ]
 

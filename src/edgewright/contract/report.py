@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from edgewright.contract.wire import Amount, HeaderWord, Moment, Span
+from edgewright.contract.wire import Amount, HeaderWord, Moment, Name, Span
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
 class EnrolReply(msgspec.Struct, frozen=True, kw_only=True):
     """The device's id, and the TUF root (its exact bytes) that it trusts from now on."""
 
-    device: HeaderWord
+    device: Name
     root: bytes
     hub_time: Moment
     labels: dict[str, str]
