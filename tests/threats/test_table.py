@@ -23,6 +23,9 @@ ATTACKS = {
     "replayed order",
     "delta on a wrong base",
     "delta bomb",
+    "stolen release key",
+    "stolen root key",
+    "people are made to sign more",
 }
 
 
