@@ -82,6 +82,16 @@ def test_a_statement_that_somebody_puts_in_place_of_ours_does_not_hold(provenanc
         provenance.find(Making.TRAINING, "lines@1", "b" * 64)
 
 
+def test_what_an_earlier_audit_key_sealed_holds_if_a_root_has_named_that_key(provenance, db, clock, blobs, keys):
+    keep(provenance, db, a_statement("b"))
+    named = Provenance(db, clock, blobs, keys.director, lambda: [keys.audit.public_key])
+    unnamed = Provenance(db, clock, blobs, keys.director)
+
+    assert named.find(Making.TRAINING, "lines@1", "b" * 64) is not None
+    with pytest.raises(HostileInput):
+        unnamed.find(Making.TRAINING, "lines@1", "b" * 64)
+
+
 def test_our_own_statement_about_something_else_does_not_hold(provenance, db, blobs, keys):
     keep(provenance, db, a_statement("b"))
     point_to(db, blobs.put_bytes(seal(statements.encode(a_statement("e")), PAYLOAD_TYPE, keys.audit)))

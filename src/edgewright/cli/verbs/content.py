@@ -62,7 +62,7 @@ def export(
     is_signed = dry_run or (folder / "model.sig").exists()
     show_facts(manifest, MANIFEST_FACTS, as_json=as_json)
     if not is_signed:
-        say("nobody has signed this content: `edgewright release sign` does, with a key for model signing")
+        say("nobody has signed this content: `edgewright release sign` does, with a key of the role model-signing")
     verify = (
         f"model_signing verify key {folder}/package --signature {folder}/model.sig "
         f"--public_key {folder}/model-signing.pem"
