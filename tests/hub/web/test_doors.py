@@ -98,6 +98,7 @@ BODIES = {
     "/releases/x/1/signatures": [],
     "/releases/x/1/content-signatures": [],
     "/releases/x/1/approve": {},
+    "/bundles": {"releases": ["defects/1"]},
     "/claims": {},
     "/groups": {"name": "dry", "selector": "all"},
     "/rollouts": {"release": "defects/1", "group": "g", "waves": [1]},
