@@ -169,5 +169,6 @@ def _read_low_rank(reader: Reader, element: Element, rows: int, columns: int) ->
 
 def _predicted(values: Array, base: Array, element: Element) -> Array:
     """Machines differ in the bits of a NaN, so none is predicted."""
-    bits: Array = np.where(np.isnan(values), base, rounded(values, element))
-    return bits
+    bits = rounded(values, element)
+    is_nan = np.isnan(values)
+    return np.where(is_nan, base, bits) if is_nan.any() else bits
