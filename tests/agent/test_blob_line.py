@@ -78,6 +78,19 @@ def test_wrong_bytes_from_elsewhere_are_made_up_for_by_the_hub_in_the_same_insta
     assert len(place.requests) == 1  # and then not again for a while
 
 
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-1], lambda data: b"\0" * (len(data) - 1), lambda data: data * 2]
+)
+def test_too_little_or_too_much_from_elsewhere_is_made_up_for_by_the_hub(hub, place, agent, tmp_path, change):
+    hub.release(1)
+    place.blobs = {sha256: change(data) for sha256, data in hub.shelf.blobs.items()}
+
+    agent.work()
+
+    assert serving_counter(tmp_path / "agent") == 1
+    assert len(place.requests) == 1
+
+
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_a_place_that_refuses_is_gone_round(hub, place, agent, tmp_path, status):
     hub.release(1)

@@ -100,3 +100,13 @@ def test_a_part_that_is_longer_than_the_blob_is_none(tmp_path, shelf, blob):
     path = Downloads(tmp_path, shelf, lambda: False).bring(blob, SIZE)
 
     assert path.read_bytes() == shelf.blobs[blob]
+
+
+def test_a_liar_that_is_paused_is_asked_for_the_whole_twice_at_most(tmp_path, shelf, blob):
+    shelf.blobs[blob] = bytes(SIZE)
+    downloads = Downloads(tmp_path, shelf, lambda: True)
+
+    with pytest.raises(HostileInput, match="other bytes"):
+        until_whole(downloads, blob)
+
+    assert [offset for _, offset in shelf.asked].count(0) == 2

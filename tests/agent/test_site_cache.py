@@ -157,6 +157,18 @@ def test_a_cache_that_lies_is_left_alone(site, tmp_path):
     liar.close()
 
 
+@pytest.mark.parametrize("sent", [b"", b"some", b"lies", b"some bytes and more", b"more lies than bytes"])
+def test_a_cache_that_sends_too_little_or_too_much_stops_no_install(site, tmp_path, sent):
+    sha256 = site.put(b"some bytes")
+    liar = Elsewhere({f"blobs/{sha256}": sent})
+
+    got = bring(site.source(liar.url), sha256, 10, tmp_path / "device")
+
+    assert got == b"some bytes"
+    assert len(liar.requests) == 1
+    liar.close()
+
+
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_cache_that_has_nothing_costs_one_question(site, tmp_path, status):
     sha256 = site.put(b"some bytes")

@@ -26,17 +26,21 @@ class Source(Protocol):
         ...
 
     def disown(self, sha256: str) -> bool:
-        """Hear that what came was another blob; whether the next request goes to somebody else."""
+        """Hear that what came is not the blob; whether the next request goes to somebody else."""
         ...
 
 
 @dataclass
 class _Part:
-    """A blob that has not arrived whole. Bytes up to `resumed_at` were found on the disk when this process began."""
+    """A blob that has not arrived whole. Bytes up to `resumed_at` were found on the disk when this process began.
+
+    What came in several `answers` may be of several senders.
+    """
 
     path: Path
     length: int = 0
     resumed_at: int = 0
+    answers: int = 0
     hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
@@ -52,10 +56,11 @@ class Downloads:
         self._source = source
         self._is_pausing = is_pausing
         self._parts: dict[str, _Part] = {}
+        self._begun_again: set[str] = set()
         self._received_bytes = 0
 
     def bring(self, sha256: str, size_bytes: int) -> Path | None:
-        """The path of the blob, once it is whole and has been found to be what it is called; None if paused before.
+        """The path of the blob, once it is whole and has been found to be what it is called; None if it is not yet.
 
         Call again after None and after Unreachable: what has arrived is kept. Raises HostileInput if the bytes are
         not those that were named, or more than `size_bytes`, and what the source raises.
@@ -84,6 +89,7 @@ class Downloads:
     def forget(self) -> None:
         """Know of no part any more: the folder has been emptied."""
         self._parts.clear()
+        self._begun_again.clear()
 
     def _pick_up(self, sha256: str, size_bytes: int) -> _Part:
         """What a former process has left of the blob, or nothing."""
@@ -96,20 +102,23 @@ class Downloads:
         return part
 
     def _append(self, sha256: str, size_bytes: int, part: _Part) -> bool:
-        """Append what is missing; False if paused."""
+        """Append what is missing; False if paused, or if somebody else than the hub gave no such answer."""
         fd = os.open(part.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             return part.length == size_bytes or self._receive(sha256, size_bytes, part, fd)
         except HostileInput:
             self._parts.pop(sha256)
             durable.remove(part.path)
-            raise
+            if not self._source.disown(sha256):
+                raise
+            return False
         finally:
             if part.length < size_bytes:
                 os.fsync(fd)
             os.close(fd)
 
     def _receive(self, sha256: str, size_bytes: int, part: _Part, fd: int) -> bool:
+        part.answers += 1
         with self._source.body(sha256, part.length) as chunks:
             for chunk in chunks:
                 if part.length + len(chunk) > size_bytes:
@@ -117,9 +126,9 @@ class Downloads:
                 self._keep(part, fd, chunk)
                 if part.length < size_bytes and self._is_pausing():
                     return False
-        if part.length < size_bytes:
+        if part.length < size_bytes and not self._source.disown(sha256):
             raise Unreachable(f"the hub broke off after {part.length} of {size_bytes} bytes")
-        return True
+        return part.length == size_bytes
 
     def _keep(self, part: _Part, fd: int, chunk: bytes) -> None:
         durable.write_all(fd, chunk)
@@ -133,15 +142,19 @@ class Downloads:
     def _cut_back(self, sha256: str, part: _Part) -> None:
         """The whole is not what it is called: blame a torn end of what was picked up, then the sender.
 
-        What was synced before the process that wrote it ended is whole up to the last multiple of SYNC_BYTES.
+        What was synced before the process that wrote it ended is whole up to the last multiple of SYNC_BYTES. For a
+        blob of several answers the last sender is not to blame: it is begun again, once.
         """
         sound = part.resumed_at // SYNC_BYTES * SYNC_BYTES
         if 0 < sound < part.resumed_at:
             os.truncate(part.path, sound)
             return
         durable.remove(part.path)
-        if part.resumed_at == 0 and not self._source.disown(sha256):
+        if part.resumed_at > 0 or self._source.disown(sha256):
+            return
+        if part.answers == 1 or sha256 in self._begun_again:
             raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
+        self._begun_again.add(sha256)
 
 
 def _hash_again(part: _Part) -> _Part:

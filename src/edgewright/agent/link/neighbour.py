@@ -30,7 +30,7 @@ class NearFirst:
         self._hub = hub
         self._monotonic = patience.monotonic
         self._streams = Streams(throttle, patience)
-        self._is_near = False  # whether bytes of the last body came from the cache
+        self._is_near = False  # whether the last body, or a part of it, was the cache's
         self._avoided_until = -math.inf
 
     @contextlib.contextmanager
@@ -40,10 +40,10 @@ class NearFirst:
             yield chunks
 
     def disown(self, sha256: str) -> bool:
-        """Wrong bytes of the cache's: the hub is asked next."""
+        """Wrong bytes of the cache's, or too many or too few: the hub is asked next."""
         was_near, self._is_near = self._is_near, False
         if was_near:
-            self._avoid("it sent other bytes than the digest says")
+            self._avoid("what it sent is not the blob")
         return was_near or self._hub.disown(sha256)
 
     def _chunks(self, sha256: str, offset: int) -> Generator[bytes, None, None]:
@@ -54,6 +54,7 @@ class NearFirst:
                     self._is_near = True
                     offset += len(chunk)
                     yield chunk
+                self._is_near = True  # also where it had nothing to say
                 return
             except NotFound:
                 pass
