@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata, MetaFile, Targets
 from wired import Agent
 
 from edgewright.contract import manifest as manifests
-from edgewright.contract.order import Install
+from edgewright.contract.order import Install, Rollback
 from edgewright.contract.report import Outcome
 from threats.scene import lose_metadata, obeys, release, reports
 
@@ -59,6 +59,19 @@ def test_the_three_online_keys_take_no_device_below_its_floor(agent, hub, forge)
     assert serving_counter(agent.root) == 3
     assert reports(hub)[-1].outcome is Outcome.REFUSED
     assert "below this device's floor 3" in reports(hub)[-1].reason
+
+
+def test_the_three_online_keys_send_a_device_back_to_its_spare_slot_and_no_further(agent, hub):
+    """What is in the spare slot has served here before; to leave a release for it is an order of the director's."""
+    for counter in (1, 2, 3):
+        release(hub, agent, counter)
+    hub.installs = ()
+    for counter in (3, 2):
+        leave = Rollback(deployment=f"back-{counter}", model="digits", counter=counter, reason="a thief says so")
+        hub.rollbacks = (leave,)
+        agent.work(for_s=60.0)
+
+    assert serving_counter(agent.root) == 2
 
 
 def test_the_three_online_keys_bring_no_package_for_other_hardware(agent, hub):
