@@ -294,3 +294,45 @@ def test_a_crash_between_the_new_root_and_the_swap_of_keys_is_mended_at_the_next
     assert holders.changes.follow() == []
     assert holders.device().sees().root.version == 2
     assert holders.sign(number).state is KeyChangeState.PUBLISHED
+
+
+@pytest.mark.parametrize("files", range(6))
+def test_a_crash_after_any_file_of_a_change_is_mended_by_signing_again(house, holders, files):
+    """Keys that the change replaces sign too, as before the crash: some of what they sign is published by now."""
+    house.add_version(1)
+    house.publish(1)
+    device, ring = holders.device(), holders.otto
+    swaps = {"root-3": "root", "targets": "targets", "release-1": "release"}
+    names = {old: ring.make(role).name for old, role in swaps.items()}
+    edits = [swap(role, ring, old, names[old]) for old, role in swaps.items()]
+    number = holders.change(*edits, online=("timestamp", "snapshot", "director", "audit"))
+    crash_after(holders, files)
+    with pytest.raises(Crash):
+        holders.sign(number)
+
+    holders.restart()
+
+    assert device.sees("digits").holds("release-digits")
+    assert holders.sign(number).state is KeyChangeState.PUBLISHED
+    assert device.sees("digits").root.version == 2
+    assert device.obeys(holders.order())
+
+
+class Crash(Exception):
+    """The hub is no more."""
+
+
+def crash_after(holders: Holders, files: int) -> None:
+    """Let the hub die when it has written so many files of a change; after the last, before that is in its records."""
+    write, written = holders.repository._write, []
+
+    def die_or_write(name: str, data: bytes) -> None:
+        if len(written) == files:
+            raise Crash
+        write(name, data)
+        written.append(name)
+
+    def die() -> None:
+        raise Crash
+
+    holders.repository._write, holders.changes.follow = die_or_write, die

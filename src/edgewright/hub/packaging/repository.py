@@ -138,7 +138,10 @@ class Repository:
             return True
 
     def holds(self, signature: SignatureDraft, payloads: Iterable[SigningPayload]) -> bool:
-        """Whether a signature is that of a key of its role, as it is or shall be, over its payload's very bytes."""
+        """Whether a signature is that of a key of its role, as it is or shall be, over its payload's very bytes.
+
+        Over what is published already, by a crash in the middle, that of a key which it was to replace holds too.
+        """
         with self._lock:
             known = {payload.role: payload for payload in payloads}
             payload = known.get(signature.role)
@@ -146,7 +149,9 @@ class Repository:
                 return False
             piece = SignedPayload(payload, (signature,))
             rulers = [*self._rulers(payload, known), *self._rulers(payload, {})]
-            return any(signature.keyid in signed_by(ruler, piece) for ruler in rulers)
+            if any(signature.keyid in signed_by(ruler, piece) for ruler in rulers):
+                return True
+            return self._is_published(payload) and self.held_once(signature, payload)
 
     def held_once(self, signature: SignatureDraft, payload: SigningPayload) -> bool:
         """Whether a signature is that of a key that some published root or targets let sign for this role."""
