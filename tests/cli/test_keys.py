@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,15 @@ def test_somebody_elses_public_ring_adds_keys_and_a_threshold_for_a_model(desk, 
     assert record["state"] == "published"
     assert (role(desk, "release-digits")["threshold"], len(role(desk, "release-digits")["keys"])) == (2, 2)
     assert "PRIVATE" not in (tmp_path / "mara" / "keyring.json").read_text()
+
+
+def test_the_successor_of_a_key_for_one_model_is_for_that_model_alone(desk, ring):
+    desk.done("keys", "add", "release", "--model", "others", "--name", "of-others", "--yes")
+
+    desk.done("keys", "rotate", "of-others", "--name", "of-others-2", "--yes")
+
+    models = {key["name"]: key["model"] for key in json.loads(Path(ring, "keyring.json").read_bytes())["keys"]}
+    assert models["of-others-2"] == models["of-others"] == "others"
 
 
 def test_a_draft_goes_round_as_a_file_and_is_signed_where_there_is_no_hub(desk, ring, tmp_path):

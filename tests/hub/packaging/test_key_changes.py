@@ -14,6 +14,7 @@ from edgewright.contract.keychange import TooFewKeys
 from edgewright.hub.events import event_table
 from edgewright.hub.govern import Principal
 from edgewright.hub.govern.model import Forbidden
+from edgewright.hub.packaging.keychanges import service
 from edgewright.hub.packaging.keychanges.model import ChangeIsClosed, NothingToChange, UnknownChange
 from edgewright.hub.packaging.model import StaleSignature
 
@@ -182,6 +183,16 @@ def test_a_change_can_be_withdrawn_and_its_successors_go_with_it(holders):
     assert len(holders.keys.timestamp.signers) == 1
     with pytest.raises(ChangeIsClosed):
         holders.changes.signing(number)
+
+
+def test_a_successor_stays_while_any_change_awaits_it_however_old(holders, monkeypatch):
+    monkeypatch.setattr(service, "CHANGES_SHOWN", 1)
+    first, second = holders.change(online=("director",)), holders.change(online=("director",))
+    holders.changes.drop(OTTO, second)
+
+    holders.sign(first)
+
+    assert holders.changes.follow() == []
 
 
 def test_every_step_is_audited_and_told(house, holders, mara):

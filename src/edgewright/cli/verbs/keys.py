@@ -127,7 +127,8 @@ def rotate(
             roles = client.keys.roles()
             edits: list[KeyEdit] = []
             for old in keys_named(what, roles, _names(ring)):
-                new = _new_key(ring, kind_of_role(old, roles), name=name, kind=kind, dry_run=dry_run)
+                role, model = kind_of_role(old, roles), _model_of(ring, old)
+                new = _new_key(ring, role, name=name, kind=kind, model=model, dry_run=dry_run)
                 edits += replacing(old, roles, new)
             draft = KeyChangeDraft(edits=_merged(edits))
         carry_out(client, ring, draft, yes=yes, dry_run=dry_run, as_json=as_json)
@@ -195,6 +196,12 @@ def _new_key(ring: OperatorKeys, role: str, *, name: str, kind: str, dry_run: bo
 
 def _names(ring: OperatorKeys) -> dict[str, str]:
     return {key.public.keyid: key.name for key in ring.held()} if ring.exists else {}
+
+
+def _model_of(ring: OperatorKeys, keyid: str) -> str:
+    """The model to which a key on this ring is bound: its successor is too."""
+    held = ring.held() if ring.exists else ()
+    return next((key.model for key in held if key.public.keyid == keyid), "")
 
 
 def _merged(edits: Sequence[KeyEdit]) -> tuple[KeyEdit, ...]:

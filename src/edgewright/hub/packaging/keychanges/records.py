@@ -51,6 +51,12 @@ def read_all(connection: sa.Connection, limit: int) -> list[Kept]:
     return [_kept(row) for row in connection.execute(query).mappings()]
 
 
+def read_open(connection: sa.Connection) -> list[Kept]:
+    """All that still await signatures."""
+    query = sa.select(table.change).where(table.change.c.state == KeyChangeState.DRAFT)
+    return [_kept(row) for row in connection.execute(query).mappings()]
+
+
 def set_state(connection: sa.Connection, number: int, state: KeyChangeState) -> None:
     """Move a change to another state."""
     connection.execute(sa.update(table.change).where(table.change.c.number == number).values(state=state))

@@ -185,8 +185,7 @@ class KeyChanges:
 
     def _drop(self, connection: sa.Connection, actor: str, kept: Kept) -> None:
         records.set_state(connection, kept.number, KeyChangeState.DROPPED)
-        others = [one for one in records.read_all(connection, CHANGES_SHOWN) if one.state is KeyChangeState.DRAFT]
-        awaited = {name for one in others for name in one.draft.online}
+        awaited = {name for one in records.read_open(connection) for name in one.draft.online}
         for name in set(kept.draft.online) - awaited:
             self._keys.by_name[name].discard()
         self._tell(connection, actor, "drop", "dropped", kept)
