@@ -145,6 +145,18 @@ def test_a_blob_that_rots_in_the_cache_is_made_up_for_by_the_hub(site, tmp_path)
     assert other not in site.origin.asked  # the cache is left alone for a while
 
 
+@pytest.mark.parametrize("left", [b"", b"torn", bytes(len(DATA))])
+def test_what_a_cut_of_the_power_left_in_the_cache_is_brought_anew(site, tmp_path, left):
+    sha256 = site.put(DATA)
+    (tmp_path / "cache" / sha256).write_bytes(left)
+    source = site.source()
+
+    got = bring(source, sha256, len(DATA), tmp_path / "device")
+
+    assert got == DATA
+    assert (tmp_path / "cache" / sha256).read_bytes() == DATA
+
+
 def test_a_cache_that_lies_is_left_alone(site, tmp_path):
     blobs = {site.put(data): data for data in (b"first", b"second")}
     liar = Elsewhere({f"blobs/{sha256}": b"x" * len(data) for sha256, data in blobs.items()})

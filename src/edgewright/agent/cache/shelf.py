@@ -50,6 +50,7 @@ class Shelf:
         self._line = threading.Lock()  # held by whoever talks to the origin
         self._news = threading.Condition()
         self._coming: dict[str, int] = {}
+        self._sound: set[str] = set()  # what this process has brought, or hashed
         durable.make_folder(folder)
         self._downloads = Downloads(folder, origin, self._tell)
 
@@ -94,10 +95,21 @@ class Shelf:
         with self._news:
             if sha256 in self._coming:
                 return self._coming[sha256]
+        if not self._is_sound(sha256, path):
+            return None
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
             return path.stat().st_size
         return None
+
+    def _is_sound(self, sha256: str, path: Path) -> bool:
+        """Whether the blob is here whole: what a former process left is hashed before it is passed on."""
+        if sha256 not in self._sound and path.exists():
+            if durable.digest(path) != sha256:
+                durable.remove(path)
+                return False
+            self._sound.add(sha256)
+        return sha256 in self._sound
 
     def _open(self, sha256: str) -> BinaryIO:
         """The blob, whole or as far as it has come; its file stays open when it is renamed."""
@@ -113,7 +125,9 @@ class Shelf:
         try:
             with self._line:
                 for _ in range(MAX_TRIES):
-                    if self._downloads.bring(sha256, size_bytes) is not None:
+                    if (path := self._downloads.bring(sha256, size_bytes)) is not None:
+                        durable.sync_file(path)
+                        self._sound.add(sha256)
                         break
         except (EdgewrightError, OSError) as error:
             logs.warn("a blob could not be brought to the cache", sha256=sha256, reason=str(error))
