@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
 import onnx
 
 FLOAT_BYTES = {"F16": 2, "BF16": 2, "F32": 4}
@@ -46,10 +47,15 @@ def _onnx(content: bytes) -> list[Place]:
     found = []
     cursor = 0
     for tensor in onnx.load_from_string(content).graph.initializer:
-        kind = ONNX_NAMES.get(tensor.data_type)
-        if kind is None or len(tensor.raw_data) != prod(tensor.dims) * BYTES[kind] or not tensor.raw_data:
+        kind, data = ONNX_NAMES.get(tensor.data_type), _data(tensor)
+        if kind is None or len(data) != prod(tensor.dims) * BYTES[kind] or not data:
             continue
-        cursor = content.index(tensor.raw_data, cursor)
-        found.append(Place(tensor.name, kind, tuple(tensor.dims), cursor, cursor + len(tensor.raw_data)))
-        cursor += len(tensor.raw_data)
+        cursor = content.index(data, cursor)
+        found.append(Place(tensor.name, kind, tuple(tensor.dims), cursor, cursor + len(data)))
+        cursor += len(data)
     return found
+
+
+def _data(tensor: onnx.TensorProto) -> bytes:
+    """The elements as the file has them: raw, or as packed floats, in which quantisers leave their scales."""
+    return tensor.raw_data or np.asarray(tensor.float_data, "<f4").tobytes()
