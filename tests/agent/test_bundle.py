@@ -19,7 +19,7 @@ from edgewright.agent.trial.lines import TrialResult
 from edgewright.contract import bundle as bundles
 from edgewright.contract.bundle import BLOBS, ORDER_TYPE, ORDERS, TUF
 from edgewright.contract.envelope import seal
-from edgewright.contract.errors import EdgewrightError, HostileInput
+from edgewright.contract.errors import EdgewrightError, HostileInput, Unreachable
 from edgewright.contract.order import PAYLOAD_TYPE, Order
 from edgewright.contract.report import Outcome
 
@@ -236,6 +236,24 @@ def test_an_install_that_a_hub_has_ordered_goes_on_with_the_stick_s_blobs(tmp_pa
     endings = carry(bundle, root, hub.now)
 
     assert (endings[0].counter, endings[0].outcome) == (install.counter, "committed")
+
+
+@pytest.mark.parametrize("length", [None, 120], ids=["gone", "cut off"])
+def test_an_incomplete_stick_ends_no_install(tmp_path, hub, root, length):
+    hub.release(1)
+    model = hub.releases.manifest(1).files[0].sha256
+    bundle = write_bundle(tmp_path / "stick", hub)
+    whole = (bundle / BLOBS / model).read_bytes()
+    (bundle / BLOBS / model).unlink()
+    if length is not None:
+        (bundle / BLOBS / model).write_bytes(whole[:length])
+    with pytest.raises(Unreachable):
+        carry(bundle, root, hub.now)
+    (bundle / BLOBS / model).write_bytes(whole)
+
+    endings = carry(bundle, root, hub.now)
+
+    assert endings[0].outcome == "committed"
 
 
 def test_a_bundle_for_others_says_so(tmp_path, hub, root):

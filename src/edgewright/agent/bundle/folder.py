@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgewright.agent.install import NotHere
 from edgewright.contract.bundle import ORDERS, TUF, find_parts
 from edgewright.contract.envelope import MAX_ENVELOPE_BYTES
 from edgewright.contract.errors import HostileInput, NotFound, UsageError
@@ -54,10 +55,10 @@ class BundleFolder:
 
     @contextlib.contextmanager
     def body(self, sha256: str, offset: int) -> Iterator[Iterator[bytes]]:
-        """A blob's bytes from `offset` on; raises NotFound."""
+        """A blob's bytes from `offset` on; raises NotHere."""
         parts = find_parts(self._folder, sha256)
         if not parts:
-            raise NotFound(f"the bundle has no blob {sha256[:12]}", field="sha256")
+            raise NotHere(f"the bundle has no blob {sha256[:12]}", field="sha256")
         yield _chunks(parts, offset)
 
     def disown(self, _sha256: str) -> bool:

@@ -1,6 +1,6 @@
 """An install's way to the disk: what fits is fetched, whole or as a delta, and hashed before it is believed."""
 
-from edgewright.agent.install.download import Downloads, Source
+from edgewright.agent.install.download import Downloads, NotHere, Source
 from edgewright.agent.install.fetch import Fetcher
 from edgewright.agent.install.fit import lack, misfit
 from edgewright.agent.install.patch import Patch, apply_delta, timed
@@ -8,6 +8,7 @@ from edgewright.agent.install.patch import Patch, apply_delta, timed
 __all__ = [
     "Downloads",
     "Fetcher",
+    "NotHere",
     "Patch",
     "Source",
     "apply_delta",

@@ -18,11 +18,18 @@ PART = ".part"
 SYNC_BYTES = 4 * 1024 * 1024
 
 
+class NotHere(Unreachable):
+    """This source has no such blob, and another may: the install waits for one that does."""
+
+    code = "not_here"
+    hint = "The install goes on where the blob is: over the network, or with a whole bundle."
+
+
 class Source(Protocol):
     """Where blobs come from: the hub, a neighbour, a stick."""
 
     def body(self, sha256: str, offset: int) -> AbstractContextManager[Iterator[bytes]]:
-        """The blob's bytes from `offset` on, in chunks. Raises Unreachable, NotFound, NotAllowed."""
+        """The blob's bytes from `offset` on, in chunks. Raises Unreachable, NotHere, NotFound, NotAllowed."""
         ...
 
     def disown(self, sha256: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.agent.disk import durable
-from edgewright.agent.install.download import Downloads, Source
+from edgewright.agent.install.download import Downloads, NotHere, Source
 from edgewright.agent.install.patch import Patch
 from edgewright.agent.install.ways import Ways, files_of
 from edgewright.agent.states import Candidate
@@ -116,6 +116,8 @@ class Fetcher:
             if path is None:
                 return None
             self._apply(base, path, delta)
+        except NotHere:
+            return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, delta.sha256))
         except (Unreachable, NotAllowed):
             raise
         except EdgewrightError:
