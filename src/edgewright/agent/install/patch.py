@@ -10,7 +10,8 @@ from pathlib import Path
 from edgewright.agent.system import start_bound
 from edgewright.contract.errors import HostileInput
 
-DELTA_TIMEOUT_S = 900
+DELTA_START_S = 60.0
+SLOWEST_BYTES_S = 500_000  # of result: what takes longer is no delta, but a trap
 DELTA_MEMORY_BYTES = 1024 * 1024 * 1024  # of address space: interpreter, numpy, and what the format needs
 
 
@@ -25,14 +26,15 @@ def apply_delta(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
     """
     arguments = ["apply", str(base), str(delta), str(result), str(max_bytes)]
     command = [sys.executable, "-m", "edgewright.contract.delta", *arguments]
+    timeout_s = DELTA_START_S + max_bytes / SLOWEST_BYTES_S
     one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # more would reserve address space, and have nothing to do
     process = start_bound(command, file_bytes=max_bytes, memory_bytes=DELTA_MEMORY_BYTES, variables=one_thread)
     try:
-        process.communicate(timeout=DELTA_TIMEOUT_S)
+        process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         process.kill()
         process.communicate()
-        raise HostileInput(f"the delta was not applied within {DELTA_TIMEOUT_S} s") from error
+        raise HostileInput(f"the delta was not applied within {timeout_s:.0f} s") from error
     if process.returncode != 0:
         raise HostileInput(f"the delta does not apply (code {process.returncode})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 from edgewright.contract.delta.applier import apply
 from edgewright.contract.errors import EdgewrightError
 
+KEPT_BYTES = 16 * 1024 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+
 USAGE = """usage: python -m edgewright.contract.delta apply BASE DELTA OUT MAX_RESULT_BYTES
        python -m edgewright.contract.delta make BASE NEW OUT [MAX_CPU_S]
 """
@@ -17,6 +21,7 @@ USAGE = """usage: python -m edgewright.contract.delta apply BASE DELTA OUT MAX_R
 
 def main(arguments: Sequence[str]) -> int:
     """Run one verb: 0 done, 1 refused (a JSON line on stderr says why), 2 usage."""
+    _keep_freed_memory()
     try:
         match arguments:
             case ["apply", base, delta, out, limit] if limit.isdecimal():
@@ -33,6 +38,14 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _refuse("io_error", str(error))
     return 0
+
+
+def _keep_freed_memory() -> None:
+    """Let a block have the memory of the last one: given back, each 4 KiB of it would cost a page fault again."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc; others decide for themselves
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _tell(line: str) -> None:

@@ -98,9 +98,11 @@ class Scaled:
         factors = self.factors
         if self.kind is Kind.ROWS_SCALED:
             factors = factors[first_row : first_row + len(base), None]
+        values = singles(base, self.element)
+        scaled = np.empty(values.shape, _SINGLE)
         with np.errstate(all="ignore"):
-            scaled = singles(base, self.element).astype(np.float64) * factors
-            return _predicted(scaled.astype(_SINGLE), base, self.element)
+            np.multiply(values, factors, out=scaled, dtype=np.float64, casting="unsafe")  # rounded once, from doubles
+            return _predicted(scaled, base, self.element)
 
     def write(self, writer: Writer) -> None:
         """See Prediction."""
@@ -170,5 +172,5 @@ def _read_low_rank(reader: Reader, element: Element, rows: int, columns: int) ->
 def _predicted(values: Array, base: Array, element: Element) -> Array:
     """Machines differ in the bits of a NaN, so none is predicted."""
     bits = rounded(values, element)
-    is_nan = np.isnan(values)
-    return np.where(is_nan, base, bits) if is_nan.any() else bits
+    has_nan = values.size > 0 and np.isnan(values.min())
+    return np.where(np.isnan(values), base, bits) if has_nan else bits
