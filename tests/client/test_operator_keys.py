@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -234,3 +234,19 @@ def test_a_hub_gets_no_more_than_its_release_signed_without_a_yes(tmp_path):
     assert keys.beyond_release(release_payload(keys, 2, (*own, "digits/9/cpu.json")), "digits", 2)
     keys.sign(release_payload(keys, 2, own[1:]))
     assert keys.beyond_release(release_payload(keys, 3, own), "digits", 2) == []  # both were signed here
+
+
+def test_a_hub_gets_no_version_that_leaves_none_and_no_life_that_outlasts_the_keys(tmp_path):
+    ceremony(tmp_path / "operator", tmp_path / "hub", ONLINE, NOW)
+    keys = OperatorKeys(tmp_path / "operator", clock=NOW.timestamp)
+    long = Targets(version=1, expires=NOW + timedelta(days=400))
+
+    leap = keys.beyond_release(release_payload(keys, 2**60), "digits", 1)
+    life = keys.beyond_release(msgspec.structs.replace(release_payload(keys), signed=_bytes(long)), "digits", 1)
+
+    assert leap == [f"leaps from version 0 to {2**60}"]
+    assert life == ["stays good until 2027-02-05T00:00:00Z, longer than 365 days"]
+
+
+def _bytes(targets: Targets) -> bytes:
+    return Metadata(targets).signed_bytes

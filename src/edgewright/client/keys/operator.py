@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from securesystemslib.signer import Key, Signer
@@ -36,13 +38,21 @@ class OperatorKeys:
     """A folder with a key ring, the keys of the kind 'file', and what was signed last for each role.
 
     Each key signs only what it is for, whatever a hub asks: root keys the root, targets keys who may release what,
-    release keys releases. `passphrase` opens the files; `environment` has what other kinds need.
+    release keys releases. `passphrase` opens the files; `environment` has what other kinds need; `clock` is
+    in seconds since the epoch.
     """
 
-    def __init__(self, folder: Path, passphrase: str = "", environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        passphrase: str = "",
+        environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._folder = folder
         self._passphrase = passphrase
         self._environment = environment
+        self._clock = clock
 
     @property
     def folder(self) -> Path:
@@ -148,7 +158,8 @@ class OperatorKeys:
         It is told against what was signed here: what others have signed in between is told too.
         """
         last, signed = self._last_signed(payload.role), self._read(payload)
-        return beyond_release(last, signed, self._released(), model, counter)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return beyond_release(last, signed, self._released(), model, counter, now)
 
     def remember(self, payload: SigningPayload) -> None:
         """Tell later payloads of this role against this one, which was signed elsewhere with these keys."""

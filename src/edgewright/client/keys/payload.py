@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from securesystemslib.signer import Key
@@ -12,11 +13,15 @@ from tuf.api.metadata import Root, Targets
 
 from edgewright.contract.api import SigningPayload
 from edgewright.contract.errors import HostileInput
+from edgewright.contract.keychange import LIFETIME
 from edgewright.contract.publickey import key_id
 from edgewright.contract.trusted import ONLINE_FIELD, RELEASE_FIELD, ROLE_PREFIX
 
 Signed = dict[str, Any]
 NEW_MODELS = "for releases of new models"
+MAX_LEAP = 1000
+"""By how much a version may rise between two signatures of one ring, as others sign too. Used up, versions are gone."""
+CLOCK_SKEW = timedelta(days=1)
 
 
 def read_payload(payload: SigningPayload) -> Signed:
@@ -49,7 +54,9 @@ def changes(before: Signed, after: Signed, names: Mapping[str, str]) -> list[str
     return lines
 
 
-def beyond_release(before: Signed, after: Signed, released: Mapping[str, str], model: str, counter: int) -> list[str]:
+def beyond_release(
+    before: Signed, after: Signed, released: Mapping[str, str], model: str, counter: int, now: datetime
+) -> list[str]:
     """What signing brings about besides one release and, for a new model, the delegation to the keys of new models.
 
     `released` has the SHA-256 of every path that was signed before. That a path goes is no harm: a hub can withhold it.
@@ -63,12 +70,20 @@ def beyond_release(before: Signed, after: Signed, released: Mapping[str, str], m
         if is_first and rule == rules.get(NEW_MODELS):
             old[name] = rule
     lines = _changes("path", known, offered) + _changes("delegation", old, new)
-    return lines + _changes("rule", rules, _rules(after, {}))
+    return lines + _changes("rule", rules, _rules(after, {})) + _excesses(before, after, now)
 
 
 def paths_of(signed: Signed) -> dict[str, str]:
     """SHA-256 by target path."""
     return {path: file["hashes"].get("sha256", "no SHA-256") for path, file in signed.get("targets", {}).items()}
+
+
+def _excesses(before: Signed, after: Signed, now: datetime) -> list[str]:
+    """A version that leaves none for later, and a life that outlasts the keys."""
+    was, version, expires = before.get("version", 0), after["version"], after["expires"]
+    lines = [f"leaps from version {was} to {version}"] if version > was + MAX_LEAP else []
+    is_long = datetime.fromisoformat(expires).astimezone(UTC) > now + LIFETIME + CLOCK_SKEW
+    return [*lines, f"stays good until {expires}, longer than {LIFETIME.days} days"] if is_long else lines
 
 
 def _parse(payload: SigningPayload) -> Signed:
