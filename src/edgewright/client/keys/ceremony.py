@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 from securesystemslib.signer import Key
 
-from edgewright.client.keys.kinds.file import write_whole
 from edgewright.client.keys.operator import OperatorKeys
 from edgewright.client.keys.ring import HeldKey
 from edgewright.contract.api import KeyEdit, KeySigningRequest, SignatureDraft, SigningPayload
 from edgewright.contract.errors import Conflict
 from edgewright.contract.keychange import ROOT_THRESHOLD, Published, assemble, draft_change
 from edgewright.contract.publickey import to_public
+from edgewright.contract.whole import write_whole
 
 FORMAT = 1
 

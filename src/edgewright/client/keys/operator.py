@@ -14,13 +14,13 @@ from pathlib import Path
 from securesystemslib.signer import Key, Signer
 
 from edgewright.client.keys.kinds import NoOperatorKeys, Vault, open_kind
-from edgewright.client.keys.kinds.file import write_whole
 from edgewright.client.keys.payload import Signed, beyond_release, changes, paths_of, read_payload
 from edgewright.client.keys.ring import FILE_NAME, ROLES, SCHEMES, HeldKey, read_ring, write_ring
 from edgewright.contract.api import SignatureDraft, SigningPayload
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.publickey import to_key, to_public
+from edgewright.contract.whole import write_whole
 
 RELEASED = "released.json"
 FIRST_KEYS = (

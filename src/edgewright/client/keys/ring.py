@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.client.keys.kinds.file import write_whole
 from edgewright.contract.api import PublicKey
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.whole import write_whole
 
 FORMAT = 1
 FILE_NAME = "keyring.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Key, Signature, Signer
 
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.whole import sync_folder, write_whole
 
 NAMES = ("timestamp", "snapshot", "director", "audit")
 
@@ -72,6 +72,7 @@ class OnlineKey(Signer):
         is_named = self._signer.public_key.keyid in named
         if self._successor is not None and not is_named and self._successor.public_key.keyid in named:
             self._next_path.rename(self._path)  # the old key is gone with this
+            sync_folder(self._path.parent)
             self._signer, self._successor = self._successor, None
             return True
         return is_named
@@ -99,13 +100,7 @@ class Keys:
 
 def _make(path: Path) -> CryptoSigner:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    write_whole(path, pem, mode=0o600)
     return _read(path)
 
 

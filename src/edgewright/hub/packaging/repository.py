@@ -6,7 +6,6 @@ Every file is written whole, and the timestamp last: until then a device sees th
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from edgewright.contract.keychange import (
 )
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.trusted import TrustedSet, role_of
+from edgewright.contract.whole import write_whole
 from edgewright.hub.govern.keys import OnlineKey
 from edgewright.hub.packaging.drafts import delegating, releasing
 from edgewright.hub.packaging.model import NoRoot, StaleSignature
@@ -320,17 +320,7 @@ class Repository:
 
     def _write(self, name: str, data: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._folder / f".{name}.new"
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self._folder / name)
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_whole(self._folder / name, data)
 
 
 def _sign(signed: S, key: OnlineKey, roots: Sequence[Root]) -> bytes:

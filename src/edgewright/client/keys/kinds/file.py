@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from securesystemslib.signer import Key, Signer
 
 from edgewright.client.keys.kinds import NoOperatorKeys, Vault
 from edgewright.client.keys.kinds.pem import generate, read_pem, write_pem
 from edgewright.contract.errors import Conflict
+from edgewright.contract.whole import write_whole
 
 
 class FileKeys:
@@ -37,14 +35,3 @@ class FileKeys:
             name = place.removesuffix(".pem")
             raise NoOperatorKeys(f"there is no operator key '{name}' in {self._folder}", field="keys") from error
         return read_pem(data, self._passphrase, place.removesuffix(".pem"))
-
-
-def write_whole(path: Path, data: bytes, *, mode: int) -> None:
-    """Replace a file as a whole, durably; until then the old one stands."""
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
