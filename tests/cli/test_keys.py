@@ -155,6 +155,7 @@ def test_the_version_is_told_by_an_option_too(desk):
     assert desk.run("--version").out == desk.run("version").out
 
 
+@pytest.mark.e2e
 def test_three_people_hold_a_hubs_first_ceremony_each_on_a_machine_of_his_own(tmp_path):
     desk = Desk(tmp_path)
     try:

@@ -19,6 +19,8 @@ from edgewright.cli.demo.site import examples_folder
 from scenes.desk import Desk, Ended, until
 from scenes.publishing import publish, register, write_rows
 
+pytestmark = pytest.mark.e2e
+
 REFUSED, USAGE, UNREACHABLE, NOT_ALLOWED = 1, 2, 3, 4
 
 
