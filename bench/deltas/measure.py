@@ -65,12 +65,15 @@ def resting_mib(imports: str) -> float:
 
 
 def measure_ours(base: Path, new: Path) -> Result:
-    """`python -m edgewright.contract.delta` make once, apply three times (least CPU, most memory), compared."""
+    """`python -m edgewright.contract.delta` make once, apply five times (least CPU, most memory), compared."""
     with TemporaryDirectory() as folder:
         delta, out = Path(folder) / "delta", Path(folder) / "out"
         python = [sys.executable, "-m", "edgewright.contract.delta"]
         make = spend(*python, "make", base, new, delta)
-        applied = [spend(*python, "apply", base, delta, out, str(new.stat().st_size)) for _ in range(3)]
+        applied = []
+        for _ in range(5):
+            out.unlink(missing_ok=True)
+            applied.append(spend(*python, "apply", base, delta, out, str(new.stat().st_size)))
         if digest(out) != digest(new):
             raise Failed(f"our delta did not bring back {new}")
         apply = Cost(min(cost.cpu_s for cost in applied), max(cost.peak_mib for cost in applied))

@@ -11,6 +11,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 import pytest
+import zstandard
 from safetensors.numpy import save
 
 from edgewright.contract import delta
@@ -132,7 +133,6 @@ def test_bytes_that_say_nothing_of_their_tensors_are_seen_to_be_some(weights, ra
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "int8", "pruned", "text"])
 def test_a_file_of_which_the_base_knows_nothing_costs_no_more_than_under_zstd_19(kind, random, tmp_path):
-    zstandard = pytest.importorskip("zstandard")
     values = random.normal(0, 0.05, 1 << 18).astype(np.float32)
     new = {
         "float32": save({"w": values}),
