@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,14 +32,22 @@ class TargetTooLarge(Refused):
     hint = "Models come to a device by its hub's orders, a piece at a time; this verb is for small files."
 
 
+class TufFailed(Refused):
+    """Whatever went wrong: the suite's protocol knows one exit code for it."""
+
+    code = "tuf_failed"
+    hint = "Nothing that was not verified has been kept."
+
+
 def run(chosen: argparse.Namespace) -> int:
-    """Do what was chosen; 0 or 1."""
+    """Do what was chosen; raises TufFailed."""
     deeds = {"init": init, "refresh": update, "download": download}
     try:
         deeds[chosen.deed](chosen)
-    except (EdgewrightError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+    except EdgewrightError as error:
+        raise TufFailed(error.message, field=error.field, hint=error.hint) from error
+    except OSError as error:
+        raise TufFailed(str(error)) from error
     return 0
 
 

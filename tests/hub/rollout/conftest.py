@@ -317,3 +317,21 @@ def world(tmp_path: Path, empty: Path, clock: Clock) -> Iterator[World]:
     database = Database(f"sqlite:///{tmp_path}/hub.sqlite")
     yield World(database, clock)
     database.close()
+
+
+@pytest.fixture
+def lanes(world):
+    """Eight devices in the group 'lanes', and the release digits/1 ready."""
+    world.group()
+    world.shelf.put("digits", 1)
+    return world.enrol(8)
+
+
+@pytest.fixture
+def veterans(world, lanes):
+    """The eight devices, all running digits/1, and digits/2 ready."""
+    world.deploy("digits/1")
+    world.shelf.put("digits", 2)
+    for device in lanes:
+        world.check_in(device)
+    return lanes
