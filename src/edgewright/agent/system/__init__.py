@@ -4,9 +4,11 @@
 """
 
 from edgewright.agent.system.children import start_bound
+from edgewright.agent.system.parts import Part
 from edgewright.agent.system.stop import Stop
 
 __all__ = [
+    "Part",
     "Stop",
     "start_bound",
 ]
