@@ -1,0 +1,49 @@
+"""`edgewright-agent VERB`: the device's own command. Each verb has its file in verbs/; heavy imports wait in there."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from edgewright.agent.cli.verbs import bundle, cache, run, status, tuf, version
+from edgewright.contract.errors import EdgewrightError
+
+__all__ = ["main"]
+
+VERBS = (run, status, bundle, cache, tuf, version)
+EPILOG = """\
+exit codes: 0 done, 1 refused by a rule, 2 usage, 3 not reachable, 4 not allowed
+
+`edgewright-agent VERB --help` says more. The agent's folder is --dir, or what
+EDGEWRIGHT_AGENT_DIR names, or /var/lib/edgewright.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0, or the error's (see contract/errors.py)."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code: int = chosen.act(chosen)
+    except EdgewrightError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"help: {error.hint}\n")
+        return error.exit_code
+    except BrokenPipeError:  # whoever read has read enough
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgewright-agent",
+        description="Keeps the models on this device working.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add(verbs)
+    return parser

@@ -1,0 +1,71 @@
+"""`edgewright-agent run`: the agent itself, until it is asked to stop."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgewright.agent.cli import folder
+
+if TYPE_CHECKING:
+    from edgewright.agent.disk import Settings
+
+KEPT = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered", "cache")
+"""Options that are settings of the same name: what is said once is kept."""
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the verb."""
+    verb = verbs.add_parser("run", help="run the agent; the first time with --hub and --claim")
+    verb.set_defaults(act=act)
+    folder.add_dir(verb)
+    add_introduction(verb)
+    verb.add_argument("--poll-s", type=float, help="seconds between check-ins (30)")
+    verb.add_argument("--window-s", type=float, help="seconds that a profile's window covers (60)")
+    verb.add_argument(
+        "--bandwidth-bytes-s", type=float, help="the most bytes a second that downloads may take (no limit)"
+    )
+    verb.add_argument(
+        "--metered",
+        dest="is_metered",
+        action=argparse.BooleanOptionalAction,
+        help="each byte of this line costs money: fewest bytes before least time (no)",
+    )
+    verb.add_argument("--cache", metavar="URL", help="the site's cache, asked for blobs before the hub ('' for none)")
+
+
+def add_introduction(verb: argparse.ArgumentParser, who: str = "device") -> None:
+    """Let a verb take what enrols a device."""
+    verb.add_argument("--hub", default="", metavar="URL", help="the hub's address")
+    verb.add_argument("--claim", default="", metavar="TOKEN", help="a one-time claim token, the first time")
+    verb.add_argument("--name", default="", help=f"what people call this {who} (its host name)")
+
+
+def act(chosen: argparse.Namespace) -> int:
+    """Run the agent until SIGTERM or SIGINT."""
+    from edgewright.agent.cli.wiring import Introduction, assemble
+    from edgewright.agent.system import Stop, logs
+
+    root: Path = chosen.dir.absolute()
+    with folder.working_in(root):
+        stop = Stop()
+        stop.listen()
+        logs.start()
+        said = Introduction(hub=chosen.hub, claim=chosen.claim, name=chosen.name)
+        assemble(root, _settings(root, chosen), said, stop).run()
+    return 0
+
+
+def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
+    """The folder's settings with the options' changes, which are kept."""
+    import msgspec
+
+    from edgewright.agent.disk import settings
+
+    kept = settings.load(root)
+    changes = {name: value for name in KEPT if (value := getattr(chosen, name)) is not None}
+    changed = settings.check(msgspec.structs.replace(kept, **changes))
+    if changed != kept or not (root / settings.NAME).exists():
+        settings.save(root, changed)
+    return changed

@@ -1,0 +1,27 @@
+"""`edgewright-agent status`: what is on this device."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from edgewright.agent.cli import folder
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the verb."""
+    verb = verbs.add_parser("status", help="say what is on this device")
+    verb.set_defaults(act=act)
+    folder.add_dir(verb)
+    verb.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def act(chosen: argparse.Namespace) -> int:
+    """Say what is on this device."""
+    import msgspec
+
+    from edgewright.agent.status import read_status, to_text
+
+    found = read_status(chosen.dir)
+    sys.stdout.write((msgspec.json.encode(found).decode() if chosen.json else to_text(found)) + "\n")
+    return 0
