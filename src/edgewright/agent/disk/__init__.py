@@ -1,8 +1,10 @@
 """What the agent keeps in its folder, written so that a power cut finds the old content or the new.
 
-Beside the names below, `durable`, `policy`, `settings` and `slots` are used as modules: `durable.replace(path, data)`.
+Beside the names below, `apps`, `durable`, `policy`, `settings` and `slots` are used as modules:
+`durable.replace(path, data)`.
 """
 
+from edgewright.agent.disk.apps import Declaration
 from edgewright.agent.disk.durable import FileStore
 from edgewright.agent.disk.floors import Floors
 from edgewright.agent.disk.identity import Identity, NotEnrolled, load_identity, save_identity
@@ -14,6 +16,7 @@ from edgewright.agent.disk.spool import Entry, Spool, SpoolFull, Writer
 
 __all__ = [
     "Condition",
+    "Declaration",
     "Entry",
     "FileStore",
     "Floors",

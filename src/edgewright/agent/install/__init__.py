@@ -2,7 +2,7 @@
 
 from edgewright.agent.install.download import Downloads, NotHere, Source
 from edgewright.agent.install.fetch import Fetcher
-from edgewright.agent.install.fit import lack, misfit
+from edgewright.agent.install.fit import lack, misfit, unsatisfied
 from edgewright.agent.install.patch import Patch, apply_delta, timed
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "lack",
     "misfit",
     "timed",
+    "unsatisfied",
 ]

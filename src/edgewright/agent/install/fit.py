@@ -1,13 +1,15 @@
-"""Whether a package fits this machine: architecture, hardware ids, runtime, disk, the other models. Pure."""
+"""Whether a package fits this machine: architecture, hardware ids, runtime, disk, the other models, the apps. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from edgewright.agent.disk import Declaration
 from edgewright.agent.install.fetch import needed_bytes
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Fetch
 from edgewright.contract.report import Capabilities
+from edgewright.contract.requirement import shortfalls
 
 
 def misfit(manifest: Manifest, device: Capabilities, fetches: tuple[Fetch, ...] = ()) -> str:
@@ -40,3 +42,13 @@ def lack(manifest: Manifest, counter_of: Callable[[str], int]) -> str:
             found = f"release {counter} serves" if counter else "it is not here"
             return f"the package needs {needed.model} from release {needed.minimum_counter} on; {found}"
     return ""
+
+
+def unsatisfied(manifest: Manifest, declared: Iterable[Declaration]) -> str:
+    """Which apps on this device require something else of the contract ('' where it satisfies all)."""
+    found = [
+        f"the app '{one.app}' could not use it: {'; '.join(short)}"
+        for one in declared
+        if (short := shortfalls(one.wanted, manifest.contract))
+    ]
+    return "; ".join(found)
