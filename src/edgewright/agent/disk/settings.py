@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from edgewright.agent.disk import durable
 from edgewright.contract.errors import InvalidInput
 
 NAME = "agent.json"
+_WORKER_S = ("idle_unload_s", "request_timeout_s")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +37,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     spool_max_bytes: int = 64 * 1024 * 1024
     batch_max_bytes: int = 1024 * 1024
     hardware_ids: tuple[str, ...] = ()  # where the machine does not tell its own, as in a container
+    always: tuple[str, ...] = ()  # models that a worker serves from the agent's start on, not from the first request
+    priorities: dict[str, int] = {}  # by model; the higher is served first where memory is short (others: 0)
+    memory_max_bytes: int = 0  # what all workers may take together; 0 leaves the machine a share of its memory
+    worker_cpus: float = 0.0  # how many processors one worker may keep busy, where cgroups allow it; 0: all
+    idle_unload_s: float = 600.0  # a worker that nobody asks anything for so long ends until the next request
+    request_timeout_s: float = 30.0  # a request that takes longer has hung its worker
+    socket_mode: str = "660"  # of the models' sockets, octal as for chmod
+    socket_group: str = ""  # their group; '' leaves the agent's own
 
     @property
     def longest_wait_s(self) -> float:
@@ -61,9 +71,23 @@ def save(root: Path, settings: Settings) -> None:
 
 def check(settings: Settings) -> Settings:
     """The settings, if they make sense; raises InvalidInput."""
-    for name in ("poll_s", "window_s", "timeout_s", "min_bytes_s", "talk_s", "trial_timeout_s", "max_back_off_s"):
+    for name in (
+        "poll_s",
+        "window_s",
+        "timeout_s",
+        "min_bytes_s",
+        "talk_s",
+        "trial_timeout_s",
+        "max_back_off_s",
+        *_WORKER_S,
+    ):
         if not getattr(settings, name) > 0:
             raise InvalidInput(f"{name} is {getattr(settings, name)}; it must be above 0", field=name)
+    for name in ("memory_max_bytes", "worker_cpus"):
+        if not getattr(settings, name) >= 0:
+            raise InvalidInput(f"{name} is {getattr(settings, name)}; 0 means no limit of its own", field=name)
+    if not re.fullmatch("0?[0-7]{3}", settings.socket_mode):
+        raise InvalidInput(f"socket_mode is '{settings.socket_mode}'; it must be octal, as 660", field="socket_mode")
     if settings.bandwidth_bytes_s < 0:
         raise InvalidInput("bandwidth_bytes_s is negative; 0 means no limit", field="bandwidth_bytes_s")
     return settings

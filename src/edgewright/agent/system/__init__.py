@@ -4,10 +4,12 @@
 """
 
 from edgewright.agent.system.children import start_bound
+from edgewright.agent.system.limits import Limits
 from edgewright.agent.system.parts import Part
 from edgewright.agent.system.stop import Stop
 
 __all__ = [
+    "Limits",
     "Part",
     "Stop",
     "start_bound",
