@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from device import NOW, Releases, Shelf
 
 from edgewright.client.keys import OperatorKeys, ceremony
 from edgewright.contract import httpsig
 from edgewright.contract import order as orders
+from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.envelope import seal
 from edgewright.contract.errors import EdgewrightError, NotAllowed, NotFound, NotLoggedIn, Refused, to_body
 from edgewright.contract.order import Collect, Install, Order, Rollback
@@ -54,7 +54,7 @@ class ScriptedHub:
         self.installs: tuple[Install, ...] = ()
         self.rollbacks: tuple[Rollback, ...] = ()
         self.collects: tuple[Collect, ...] = ()
-        self.device_key: Ed25519PublicKey | None = None
+        self.device_key: DevicePublicKey | None = None
         self.tokens: set[str] = set()
         self.check_ins: list[CheckIn] = []
         self.records: list[Record] = []
@@ -129,7 +129,7 @@ class ScriptedHub:
         request = msgspec.json.decode(body, type=EnrolRequest)
         if self.is_claim_used or request.claim != CLAIM:
             raise NotAllowed("the claim token was used already", field="claim", hint="Make another.")
-        self.device_key = Ed25519PublicKey.from_public_bytes(request.public_key)
+        self.device_key = DevicePublicKey(request.public_key)
         self._verify(path, headers, body)
         reply = EnrolReply(device="dev1", root=self.repository.root_bytes(), hub_time=self.now, labels={"site": "x"})
         return msgspec.json.encode(reply)

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from trickle import ENDLESS_BODY, ENDLESS_CONTINUES, ENDLESS_HEADERS, HEAD, Trickle
 
 from edgewright.agent.link import Deadline, Link, Patience, TimedConnection, TooSlow
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.errors import Unreachable
 from edgewright.contract.report import CheckIn
 
@@ -118,7 +119,7 @@ def test_bytes_that_nobody_takes_are_not_offered_for_ever():
 def test_a_check_in_is_not_held_open(parts):
     hub = Trickle(parts)
     key = Ed25519PrivateKey.generate()
-    link = Link(hub.url, key, device="d", clock=time.time, patience=HASTE, talk_s=0.5)
+    link = Link(hub.url, SoftKey(key), device="d", clock=time.time, patience=HASTE, talk_s=0.5)
     began = time.monotonic()
 
     with pytest.raises(Unreachable), link.talk():

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edgewright.agent.disk import load_identity
 from edgewright.agent.link import Link, Patience
 from edgewright.agent.link.enrolment import enrol
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.errors import EdgewrightError, HostileInput
 from edgewright.contract.report import Capabilities, CheckIn, EnrolReply
 from hostile.signed import NOW, Hub
@@ -65,7 +66,7 @@ class Liar:
 def test_a_lie_of_the_hub_is_an_error_of_the_link(door, status, body):
     liar = Liar(door, (status, body))
     patience = Patience(silence_s=5.0, min_bytes_s=100.0, monotonic=time.monotonic)
-    key = Ed25519PrivateKey.generate()
+    key = SoftKey(Ed25519PrivateKey.generate())
     link = Link(liar.url, key, device="dev-1", clock=lambda: 0.0, patience=patience, talk_s=60.0)
 
     with pytest.raises(EdgewrightError):
@@ -90,7 +91,7 @@ def test_a_lie_of_the_hub_is_an_error_of_the_link(door, status, body):
 def test_an_enrolment_that_is_none_is_refused_and_leaves_no_identity(reply, tmp_path):
     liar = Liar("enrol", (200, msgspec.json.encode(reply)))
     patience = Patience(silence_s=5.0, min_bytes_s=100.0, monotonic=time.monotonic)
-    key = Ed25519PrivateKey.generate()
+    key = SoftKey(Ed25519PrivateKey.generate())
     link = Link(liar.url, key, device="", clock=lambda: 0.0, patience=patience, talk_s=60.0)
     machine = Capabilities(arch="x", cores=1, ram_bytes=1, disk_free_bytes=1, runtimes={}, agent_version="1")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from device import GOOD, Verdicts, patch
@@ -13,12 +14,13 @@ from edgewright.agent.disk.pace import PaceMeter
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.spool import Writer
 from edgewright.agent.install import Patch
+from edgewright.agent.keys.file import open_file
 from edgewright.agent.link import BlobLine, Link, Patience, Throttle
-from edgewright.agent.link.enrolment import enrol, load_key
+from edgewright.agent.link.enrolment import enrol
 from edgewright.agent.link.exchange import Exchange, SignedTime
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.machine import Equipment
-from edgewright.agent.supervisor import Supervisor
+from edgewright.agent.supervisor import Delivery
 from edgewright.agent.system.stop import Stop
 from edgewright.contract.report import Capabilities
 
@@ -34,7 +36,7 @@ class Agent:
         self.root, self.hub = root, hub
         self.ticks = 0.0
         stop = Stop()
-        key = load_key(root)
+        key = open_file(root)
         throttle, meter = Throttle(0, lambda: self.ticks, stop.wait), PaceMeter(root)
         known = {"clock": lambda: hub.now, "patience": patience, "talk_s": 60.0}
         identity = load_identity(root)
@@ -63,9 +65,9 @@ class Agent:
         )
         exchange = Exchange(root, identity, self.link, settings, signed_time, equipment.reports)
         stop.wait = self._wait
-        self.supervisor = Supervisor(exchange, equipment, self.check_ins, chance=chance, stop=stop)
+        self.delivery = Delivery(exchange, equipment, self.check_ins, chance=chance, stop=stop)
 
-    def _wait(self, timeout_s: float) -> bool:
+    def _wait(self, timeout_s: float, wakers: Iterable[int] = ()) -> bool:
         self.ticks += timeout_s
         return False
 
@@ -75,7 +77,7 @@ class Agent:
         for _ in range(400):
             if self.ticks >= until:
                 return self
-            self.supervisor.turn()
+            self.delivery.turn()
         raise AssertionError("the loop never waits")
 
 

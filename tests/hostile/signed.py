@@ -34,6 +34,7 @@ from edgewright.agent.trust import read_bundle_order, read_manifest, read_order
 from edgewright.contract import httpsig
 from edgewright.contract import manifest as manifests
 from edgewright.contract.bundle import ORDER_TYPE
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.envelope import open_sealed, seal
 from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.manifest import Budgets, File, Manifest, Runtime, Tolerance
@@ -287,7 +288,9 @@ def _requests() -> list[Signed]:
 
 
 def _request(key: Ed25519PrivateKey, path: str, body: bytes) -> bytes:
-    headers = httpsig.sign("POST", path, body, key=key, keyid=DEVICE, nonce=NONCE, created=int(NOW.timestamp()))
+    headers = httpsig.sign(
+        "POST", path, body, key=SoftKey(key), keyid=DEVICE, nonce=NONCE, created=int(NOW.timestamp())
+    )
     lower = {name.lower(): value for name, value in headers.items()}
     return json.dumps({"method": "POST", "path": path, "headers": lower, "body": body.decode("latin-1")}).encode()
 
@@ -301,7 +304,7 @@ def _verifier(key: Ed25519PrivateKey) -> Callable[[bytes], object]:
             body = parts.body.encode("latin-1")
         except (ValueError, RecursionError) as error:
             raise HostileInput("no request") from error
-        params = httpsig.verify(parts.method, parts.path, body, parts.headers, key.public_key())
+        params = httpsig.verify(parts.method, parts.path, body, parts.headers, SoftKey(key).public_key)
         return parts.method, parts.path, body, params
 
     return accept

@@ -14,6 +14,7 @@ import pytest
 
 from edgewright.contract import httpsig
 from edgewright.contract.api import ClaimDraft, Role
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.report import Capabilities, EnrolRequest
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Principal
@@ -54,7 +55,7 @@ class Enrolling:
     def headers(self, body: bytes) -> dict[str, str]:
         keyid = hashlib.sha256(KEY.public_key().public_bytes_raw()).hexdigest()
         nonce = self._hub.fleet.nonce().nonce
-        return httpsig.sign("POST", PATH, body, key=KEY, keyid=keyid, nonce=nonce, created=int(NOW))
+        return httpsig.sign("POST", PATH, body, key=SoftKey(KEY), keyid=keyid, nonce=nonce, created=int(NOW))
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Through ASGI, as a server would."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from edgewright.agent.trust import read_order
 from edgewright.contract import httpsig
 from edgewright.contract import manifest as manifests
+from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.trusted import TrustedSet
 from hostile import vectors
@@ -89,7 +90,9 @@ def opened(envelope: str):
 
 def verified(request: dict[str, Any]) -> httpsig.SignatureParams:
     body = request["body"].encode()
-    return httpsig.verify(request["method"], request["path"], body, request["headers"], public_key())
+    return httpsig.verify(
+        request["method"], request["path"], body, request["headers"], DevicePublicKey(public_key().public_bytes_raw())
+    )
 
 
 def public_key() -> Ed25519PublicKey:

@@ -18,6 +18,7 @@ if __name__ == "__main__":
 
 from edgewright.contract import httpsig
 from edgewright.contract import manifest as manifests
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.envelope import seal
 from edgewright.contract.order import PAYLOAD_TYPE
 from hostile.signed import DEVICE, NONCE, NOW, Hub, key_of, manifest_bytes, order_payload
@@ -104,7 +105,7 @@ def _order() -> Tree:
 
 def _request() -> Tree:
     key = key_of("device")
-    headers = httpsig.sign("POST", PATH, BODY, key=key, keyid=DEVICE, nonce=NONCE, created=CREATED)
+    headers = httpsig.sign("POST", PATH, BODY, key=SoftKey(key), keyid=DEVICE, nonce=NONCE, created=CREATED)
     lower = {name.lower(): value for name, value in headers.items()}
     params = lower["signature-input"].removeprefix(f"{httpsig.LABEL}=")
     covered = (("@method", "POST"), ("@path", PATH), ("content-digest", lower["content-digest"]))

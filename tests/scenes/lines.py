@@ -8,12 +8,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.agent.link import BlobLine, Link, Patience, Throttle
+from edgewright.contract.devicekey import SoftKey
 
 PATIENCE = Patience(silence_s=10.0, min_bytes_s=100.0, monotonic=time.monotonic)
 
 
 def line(url: str, key: Ed25519PrivateKey, device: str) -> BlobLine:
-    link = Link(url, key, device=device, clock=time.time, patience=PATIENCE, talk_s=60.0)
+    link = Link(url, SoftKey(key), device=device, clock=time.time, patience=PATIENCE, talk_s=60.0)
     throttle = Throttle(0.0, time.monotonic, lambda _: False)
     return BlobLine(link, throttle=throttle, patience=PATIENCE, measured=lambda *_, **__: None)
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edgewright.client.keys import ceremony
 from edgewright.contract import httpsig
 from edgewright.contract.api import ClaimDraft, Role
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.envelope import open_sealed
 from edgewright.contract.errors import ErrorReply
 from edgewright.contract.order import PAYLOAD_TYPE, Order
@@ -55,7 +56,7 @@ class Caller:
 
     def signed_with(self, nonce: str, door: str, body: bytes, keyid: str) -> tuple[int, bytes]:
         path = f"/device/v1/{door}"
-        headers = httpsig.sign("POST", path, body, key=self.key, keyid=keyid, nonce=nonce, created=int(NOW))
+        headers = httpsig.sign("POST", path, body, key=SoftKey(self.key), keyid=keyid, nonce=nonce, created=int(NOW))
         return self.ask("POST", door, body, **{name.lower(): value for name, value in headers.items()})
 
     def enrol(self, claim: str) -> tuple[int, bytes]:

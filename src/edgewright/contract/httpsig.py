@@ -1,4 +1,7 @@
-"""Signed HTTP requests: RFC 9421 with Ed25519 over method, path and content digest (RFC 9530, sha-256)."""
+"""Signed HTTP requests: RFC 9421 over method, path and content digest (RFC 9530, sha-256).
+
+Signed with Ed25519 or ECDSA P-256, as the device's key is.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from edgewright.contract.devicekey import Algorithm, DeviceKey, DevicePublicKey
 from edgewright.contract.errors import HostileInput, NotAllowed
 
 COMPONENTS = ("@method", "@path", "content-digest")
@@ -21,7 +23,8 @@ MAX_HEADER_CHARS = 1024
 _WORD = r"[A-Za-z0-9._:~+/=-]{1,200}"
 _INPUT = re.compile(
     rf'{LABEL}=(?P<params>\("@method" "@path" "content-digest"\)'
-    rf';created=(?P<created>[0-9]{{1,12}});keyid="(?P<keyid>{_WORD})";nonce="(?P<nonce>{_WORD})";alg="ed25519")'
+    rf';created=(?P<created>[0-9]{{1,12}});keyid="(?P<keyid>{_WORD})";nonce="(?P<nonce>{_WORD})"'
+    rf';alg="(?P<algorithm>{"|".join(Algorithm)})")'
 )
 _SIGNATURE = re.compile(rf"{LABEL}=:(?P<sig>[A-Za-z0-9+/=]{{1,200}}):")
 
@@ -32,13 +35,14 @@ class SignatureParams(msgspec.Struct, frozen=True, kw_only=True):
     keyid: str
     nonce: str
     created: int
+    algorithm: Algorithm = Algorithm.ED25519
 
 
 def sign(
-    method: str, path: str, body: bytes, *, key: Ed25519PrivateKey, keyid: str, nonce: str, created: int
+    method: str, path: str, body: bytes, *, key: DeviceKey, keyid: str, nonce: str, created: int
 ) -> dict[str, str]:
     """Return the headers Content-Digest, Signature-Input and Signature of a request."""
-    params = _params(SignatureParams(keyid=keyid, nonce=nonce, created=created))
+    params = _params(SignatureParams(keyid=keyid, nonce=nonce, created=created, algorithm=key.public_key.algorithm))
     if _INPUT.fullmatch(f"{LABEL}={params}") is None:
         raise ValueError("keyid and nonce must be plain words")
     digest = content_digest(body)
@@ -58,30 +62,33 @@ def parse(headers: Mapping[str, str]) -> SignatureParams:
     match = _INPUT.fullmatch(_header(headers, "signature-input"))
     if match is None:
         raise HostileInput(f"Signature-Input must cover {', '.join(COMPONENTS)}", field="signature-input")
-    return SignatureParams(keyid=match["keyid"], nonce=match["nonce"], created=int(match["created"]))
+    return SignatureParams(
+        keyid=match["keyid"],
+        nonce=match["nonce"],
+        created=int(match["created"]),
+        algorithm=Algorithm(match["algorithm"]),
+    )
 
 
 def verify(
-    method: str, path: str, body: bytes, headers: Mapping[str, str], public_key: Ed25519PublicKey
+    method: str, path: str, body: bytes, headers: Mapping[str, str], public_key: DevicePublicKey
 ) -> SignatureParams:
     """Check that `public_key` has signed this request; the caller checks nonce, time and key id.
 
     Method, path and parameters count as they are written: no other spelling of them is the same request. Raises
     NotAllowed if the request is unsigned or the signature does not hold, HostileInput if a header or the path is
-    malformed or the body is not the one that was signed.
+    malformed, the algorithm is not the key's, or the body is not the one that was signed.
     """
     params = parse(headers)
+    if params.algorithm is not public_key.algorithm:  # RFC 9421 section 3.2, step 6: the key decides
+        raise HostileInput(f"this device's key signs with {public_key.algorithm}", field="signature-input")
     if not path.isprintable():
         raise HostileInput("the path of a request has characters that none can have", field="path")
     digest = content_digest(body)
     if not hmac.compare_digest(_header(headers, "content-digest").encode(), digest.encode()):
         raise HostileInput("the body does not have the digest that its header names", field="content-digest")
     written = _header(headers, "signature-input").removeprefix(f"{LABEL}=")
-    base = signature_base(_covered(method, path, digest), written)
-    try:
-        public_key.verify(_signature(headers), base)
-    except InvalidSignature as error:
-        raise NotAllowed("the signature of the request does not hold", field="signature") from error
+    public_key.verify(_signature(headers), signature_base(_covered(method, path, digest), written))
     return params
 
 
@@ -102,7 +109,8 @@ def _covered(method: str, path: str, digest: str) -> list[tuple[str, str]]:
 
 def _params(params: SignatureParams) -> str:
     names = " ".join(f'"{name}"' for name in COMPONENTS)
-    return f'({names});created={params.created};keyid="{params.keyid}";nonce="{params.nonce}";alg="ed25519"'
+    facts = f'created={params.created};keyid="{params.keyid}";nonce="{params.nonce}";alg="{params.algorithm}"'
+    return f"({names});{facts}"
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

@@ -23,7 +23,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """First contact. `public_key` is the device's own Ed25519 key, 32 raw bytes; the request is signed with it."""
+    """First contact. `public_key` is the device's own (see contract/devicekey.py); the request is signed with it."""
 
     claim: str
     public_key: bytes

@@ -14,6 +14,7 @@ from securesystemslib.signer import CryptoSigner
 
 from edgewright.contract import httpsig
 from edgewright.contract.api import ClaimDraft, Role
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.report import Capabilities, EnrolReply, EnrolRequest, SessionReply
 from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events
@@ -66,7 +67,9 @@ class Handset:
     ) -> dict[str, str]:
         nonce = nonce or self.fleet.nonce().nonce
         created = int(self.clock())
-        signed = httpsig.sign("POST", path, body, key=key or self.key, keyid=keyid, nonce=nonce, created=created)
+        signed = httpsig.sign(
+            "POST", path, body, key=SoftKey(key or self.key), keyid=keyid, nonce=nonce, created=created
+        )
         return {name.lower(): value for name, value in signed.items()}
 
 

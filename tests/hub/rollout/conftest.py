@@ -24,6 +24,7 @@ from edgewright.contract.api import (
     RolloutDraft,
 )
 from edgewright.contract.api import Role as UserRole
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.errors import NotFound
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.order import Fetch, Install, Rollback
@@ -282,7 +283,9 @@ class World:
         )
         request = EnrolRequest(claim=token, public_key=public_key, name="lane", capabilities=machine)
         body, nonce = msgspec.json.encode(request), self.fleet.nonce().nonce
-        headers = httpsig.sign("POST", "/e", body, key=key, keyid=key_sha256(public_key), nonce=nonce, created=1)
+        headers = httpsig.sign(
+            "POST", "/e", body, key=SoftKey(key), keyid=key_sha256(public_key), nonce=nonce, created=1
+        )
         return self.fleet.enrol(request, {k.lower(): v for k, v in headers.items()}, body, "POST", "/e").device
 
 

@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 
 from edgewright.contract import httpsig
 from edgewright.contract.api import SampleRecord
+from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.profile import Profile, decode_schema
 from edgewright.contract.report import (
     Batch,
@@ -56,7 +57,7 @@ class Liar:
     def signed(self, door: str, body: bytes, keyid: str, **headers: str):
         nonce = self.web.post("/device/v1/nonce").json()["nonce"]
         path = f"/device/v1{door}"
-        signature = httpsig.sign("POST", path, body, key=self.key, keyid=keyid, nonce=nonce, created=int(NOW))
+        signature = httpsig.sign("POST", path, body, key=SoftKey(self.key), keyid=keyid, nonce=nonce, created=int(NOW))
         return self.web.post(path, content=body, headers=signature | headers)
 
     def send(self, *records: Record):

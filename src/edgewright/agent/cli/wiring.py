@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.agent import keys
 from edgewright.agent.disk import Identity, NotEnrolled, PaceMeter, Settings, Writer, load_identity, save_identity
 from edgewright.agent.install import apply_delta, timed
 from edgewright.agent.link import (
@@ -23,12 +25,11 @@ from edgewright.agent.link import (
     SignedTime,
     Throttle,
     enrol,
-    load_key,
 )
 from edgewright.agent.machine import Equipment
-from edgewright.agent.supervisor import Supervisor
+from edgewright.agent.supervisor import Delivery, Keeper, Supervisor
 from edgewright.agent.system import Stop, facts
-from edgewright.agent.trial import Workers
+from edgewright.agent.trial import TrialWorkers
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def assemble(root: Path, settings: Settings, said: Introduction, stop: Stop) -> 
         settings=settings,
         source=NearFirst(settings.cache, line, throttle=throttle, patience=patience) if settings.cache else line,
         patch=timed(apply_delta, meter.applied, time.monotonic),
-        trials=Workers(),
+        trials=TrialWorkers(),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
@@ -63,7 +64,9 @@ def assemble(root: Path, settings: Settings, said: Introduction, stop: Stop) -> 
         pace=lambda: meter.pace,
     )
     exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports)
-    return Supervisor(exchange, equipment, check_ins, chance=chance, stop=stop)
+    delivery = Delivery(exchange, equipment, check_ins, chance=chance, stop=stop)
+    keeper = Keeper([], stop, time.monotonic, chance)
+    return Supervisor(keeper, delivery, stop, lambda: None)
 
 
 def identify(root: Path, settings: Settings, said: Introduction, clock: Callable[[], float]) -> tuple[Identity, Link]:
@@ -75,7 +78,7 @@ def identify(root: Path, settings: Settings, said: Introduction, clock: Callable
     hub = said.hub or (identity.hub if identity else "")
     if not hub or (identity is None and not said.claim):
         raise NotEnrolled(f"{root} holds no identity, and {'--claim' if hub else '--hub'} is missing", field="dir")
-    key = load_key(root)
+    key = keys.open_key(root, settings.key, os.environ)
     device = identity.device if identity else ""
     patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
     link = Link(hub, key, device=device, clock=clock, patience=patience, talk_s=settings.talk_s)

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     spool_max_bytes: int = 64 * 1024 * 1024
     batch_max_bytes: int = 1024 * 1024
     hardware_ids: tuple[str, ...] = ()  # where the machine does not tell its own, as in a container
+    key: str = "file"  # or 'pkcs11:…': where this device's own key is, from its enrolment on
+    log_max_bytes: int = 8 * 1024 * 1024  # of DIR/logs; 0: standard error alone
     always: tuple[str, ...] = ()  # models that a worker serves from the agent's start on, not from the first request
     priorities: dict[str, int] = {}  # by model; the higher is served first where memory is short (others: 0)
     memory_max_bytes: int = 0  # what all workers may take together; 0 leaves the machine a share of its memory
@@ -88,6 +90,8 @@ def check(settings: Settings) -> Settings:
             raise InvalidInput(f"{name} is {getattr(settings, name)}; 0 means no limit of its own", field=name)
     if not re.fullmatch("0?[0-7]{3}", settings.socket_mode):
         raise InvalidInput(f"socket_mode is '{settings.socket_mode}'; it must be octal, as 660", field="socket_mode")
+    if settings.log_max_bytes < 0:
+        raise InvalidInput("log_max_bytes is negative; 0 means no log on the disk", field="log_max_bytes")
     if settings.bandwidth_bytes_s < 0:
         raise InvalidInput("bandwidth_bytes_s is negative; 0 means no limit", field="bandwidth_bytes_s")
     return settings

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgewright.contract.api import ClaimDraft, GroupDraft
+from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput, NotAllowed, NotLoggedIn
 from edgewright.contract.report import CheckIn, EnrolRequest
 
@@ -183,9 +184,8 @@ def check_group_draft(draft: GroupDraft) -> None:
 
 
 def check_enrol_request(request: EnrolRequest) -> None:
-    """Raise HostileInput unless every part of a first contact has a plausible size."""
-    if len(request.public_key) != 32:
-        raise HostileInput(f"an Ed25519 key has 32 bytes, this one {len(request.public_key)}", field="public_key")
+    """Raise HostileInput unless every part of a first contact has a plausible size, and the key is one."""
+    DevicePublicKey(request.public_key)
     machine = request.capabilities
     texts = [request.name, machine.arch, machine.agent_version, machine.python]
     texts += [text for item in machine.runtimes.items() for text in item] + list(machine.hardware_ids)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edgewright.contract import httpsig
 from edgewright.contract.api import (
@@ -17,6 +16,7 @@ from edgewright.contract.api import (
     GroupDraft,
     GroupRecord,
 )
+from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.errors import InvalidInput, NotAllowed, NotFound
 from edgewright.contract.report import CheckIn, EnrolReply, EnrolRequest, ModelState, NonceReply, Pace, SessionReply
 from edgewright.hub.db import Database
@@ -103,7 +103,7 @@ class Fleet:
         """
         check_enrol_request(request)
         now = self._clock()
-        params = httpsig.verify(method, path, body, headers, _public_key(request.public_key))
+        params = httpsig.verify(method, path, body, headers, DevicePublicKey(request.public_key))
         if params.keyid != key_sha256(request.public_key):
             raise NotAllowed("an enrolment is signed with the key that it brings", field="keyid")
         root = self._root_bytes()
@@ -248,7 +248,7 @@ class Fleet:
             row = connection.execute(sa.select(*columns).where(table.device.c.id == device)).first()
         if row is None:
             raise UnknownDevice(f"device '{device}' is not enrolled here", field="keyid")
-        httpsig.verify(method, path, body, headers, _public_key(row.public_key))
+        httpsig.verify(method, path, body, headers, DevicePublicKey(row.public_key))
         if row.is_revoked:
             raise DeviceRevoked(f"device {device} was revoked", field="device")
 
@@ -288,10 +288,6 @@ class Fleet:
     def _tell(self, connection: sa.Connection, actor: str, action: str, subject: str, **detail: Any) -> None:
         self._audit.record(connection, actor, action, subject, **detail)
         self._events.record(connection, action, subject, **detail)
-
-
-def _public_key(raw: bytes) -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 def _enrolled_before(known: Any, claim_sha256: str) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ device = sa.Table(
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("labels", sa.JSON, nullable=False),
-    sa.Column("public_key", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("public_key", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("claim_sha256", sa.String(64), nullable=False),
     sa.Column("arch", sa.String(100), nullable=False),
     sa.Column("cores", sa.Integer, nullable=False),

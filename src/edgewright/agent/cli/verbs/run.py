@@ -11,7 +11,7 @@ from edgewright.agent.cli import folder
 if TYPE_CHECKING:
     from edgewright.agent.disk import Settings
 
-KEPT = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered", "cache")
+KEPT = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered", "cache", "key")
 """Options that are settings of the same name: what is said once is kept."""
 
 
@@ -33,6 +33,11 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="each byte of this line costs money: fewest bytes before least time (no)",
     )
     verb.add_argument("--cache", metavar="URL", help="the site's cache, asked for blobs before the hub ('' for none)")
+    verb.add_argument(
+        "--key",
+        metavar="PLACE",
+        help="where this device's key shall be, said when it enrols: file, or pkcs11:… for a TPM or token (file)",
+    )
 
 
 def add_introduction(verb: argparse.ArgumentParser, who: str = "device") -> None:
@@ -61,9 +66,12 @@ def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
     """The folder's settings with the options' changes, which are kept."""
     import msgspec
 
-    from edgewright.agent.disk import settings
+    from edgewright.agent import keys
+    from edgewright.agent.disk import load_identity, settings
 
     kept = settings.load(root)
+    if chosen.key is not None and keys.check_place(chosen.key) != kept.key and load_identity(root) is not None:
+        raise keys.KeyChosen("this device is enrolled, with another key", field="key")
     changes = {name: value for name in KEPT if (value := getattr(chosen, name)) is not None}
     changed = settings.check(msgspec.structs.replace(kept, **changes))
     if changed != kept or not (root / settings.NAME).exists():

@@ -7,20 +7,16 @@ are several. Needs the extra `edgewright[pkcs11]`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from securesystemslib.exceptions import Error as LibraryError
 from securesystemslib.signer import HSMSigner, Key, Signature, Signer
 
+from edgewright import tokens
 from edgewright.client.keys.kinds import KeyUnreadable, NoOperatorKeys, Vault
-from edgewright.contract.errors import Conflict
-
-if TYPE_CHECKING:
-    from pkcs11 import Session
 
 T = TypeVar("T")
 
-CURVE = "secp256r1"
 LIBRARY, PIN, TOKEN = "PYKCS11LIB", "EDGEWRIGHT_PKCS11_PIN", "EDGEWRIGHT_PKCS11_TOKEN"
 
 
@@ -42,13 +38,10 @@ class Pkcs11Keys:
         return _TokenSigner(inner)
 
     def _make(self, name: str, label: str | None) -> tuple[str, Key]:
-        import pkcs11
-
         self._check_set()
-        library = pkcs11.lib(self._environment[LIBRARY])
-        token = library.get_token(token_label=label, token_flags=pkcs11.TokenFlag.TOKEN_INITIALIZED)
+        token = tokens.find(self._environment[LIBRARY], label)
         with token.open(rw=True, user_pin=self._environment[PIN]) as session:
-            number = _generate(session, name)
+            number = tokens.make_pair(session, name)
         uri, public = HSMSigner.import_(number, token.label, lambda _: self._environment[PIN])
         return uri, public
 
@@ -79,31 +72,14 @@ class _TokenSigner(Signer):
         return _translated(lambda: self._inner.sign(payload))
 
 
-def _generate(session: Session, name: str) -> int:
-    """Make a pair on the token and return its number, one above all that are there."""
-    from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-    from pkcs11.util import biginteger
-    from pkcs11.util.ec import encode_named_curve_parameters
-
-    keys = list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))
-    if any(key[Attribute.LABEL] == name for key in keys):
-        raise Conflict(f"the token holds a key '{name}' already", field="name")
-    number = max([1, *(int.from_bytes(key[Attribute.ID], "big") for key in keys)]) + 1
-    curve = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVE)}
-    parameters = session.create_domain_parameters(KeyType.EC, curve, local=True)
-    how = Mechanism.EC_KEY_PAIR_GEN
-    parameters.generate_keypair(mechanism=how, id=biginteger(number), label=name, store=True)
-    return number
-
-
 def _translated(act: Callable[[], T]) -> T:
     try:
-        import pkcs11
-    except ImportError as error:
-        hint = "Install it: pip install 'edgewright[pkcs11]'"
-        raise NoOperatorKeys("what talks to PKCS#11 tokens is not installed", field="keys", hint=hint) from error
-    try:
-        return act()
-    except (pkcs11.PKCS11Error, LibraryError, ValueError) as error:
+        with tokens.told():
+            return act()
+    except tokens.TokenLibraryMissing as error:
+        raise NoOperatorKeys(error.message, field="keys", hint=error.hint) from error
+    except tokens.TokenRefuses as error:
+        raise KeyUnreadable(error.message, field="keys", hint=f"Check {LIBRARY} and {PIN}.") from error
+    except (LibraryError, ValueError) as error:
         why = str(error) or type(error).__name__
         raise KeyUnreadable(f"the token refuses: {why}", field="keys", hint=f"Check {LIBRARY} and {PIN}.") from error

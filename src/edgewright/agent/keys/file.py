@@ -1,0 +1,33 @@
+"""A device's key in a file that only the agent's user may read. It is not encrypted: the device starts by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.contract.devicekey import SoftKey
+from edgewright.contract.errors import InvalidInput
+from edgewright.contract.whole import write_whole
+
+KEY = "device.key"
+
+
+def open_file(root: Path, _place: str = "file", _environment: Mapping[str, str] | None = None) -> SoftKey:
+    """The key in DIR/device.key, made on first use; it never leaves the folder. Raises InvalidInput."""
+    path = root / KEY
+    if not path.exists():
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        root.mkdir(parents=True, exist_ok=True)
+        write_whole(path, pem, mode=0o600)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(f"{path} is not a private key", field=KEY, hint="Remove it and enrol anew.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InvalidInput(f"{path} is not an Ed25519 key", field=KEY, hint="Remove it and enrol anew.")
+    return SoftKey(key)
