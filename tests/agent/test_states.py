@@ -67,7 +67,9 @@ def test_until_the_commit_the_active_slot_and_the_floor_stay(step, is_ok):
 
 def test_the_spare_slot_is_given_up_before_it_is_written_and_vouched_for_after():
     assert at(Step.STAGE).slots["b"] is None
-    assert at(Step.TRIAL).slots["b"] == SlotRecord(counter=2, version=2, manifest_sha256=f"{2:064x}", target="")
+    assert at(Step.TRIAL).slots["b"] == SlotRecord(
+        counter=2, version=2, manifest_sha256=f"{2:064x}", target="", deployment="d2"
+    )
 
 
 def test_a_commit_moves_slot_and_floor_in_one_record():

@@ -234,7 +234,7 @@ def test_an_agent_that_starts_again_goes_on_where_it_was(agent, hub):
     agent.work()
     hub.release(2)
     while read_status(agent.root).models[0].step != Step.TRIAL:
-        agent.supervisor.turn()
+        agent.delivery.turn()
 
     again = Agent(agent.root, hub).work()
 

@@ -13,7 +13,7 @@ from edgewright.agent.install import apply_delta
 from edgewright.agent.machine import Equipment, Machine
 from edgewright.agent.states import Step
 from edgewright.agent.system import facts
-from edgewright.agent.trial import Workers
+from edgewright.agent.trial import TrialWorkers
 from edgewright.contract import manifest as manifests
 from edgewright.contract.order import Install
 from scenes.lines import line, load_key, peak_mib
@@ -65,7 +65,7 @@ def _equipment(root: Path, source: object) -> Equipment:
         settings=Settings(),
         source=source,
         patch=apply_delta,
-        trials=Workers(),
+        trials=TrialWorkers(),
         reports=Writer(root / "spool", "agent"),
         measure=lambda: facts.measure(root),
         clock=time.time,

@@ -17,7 +17,7 @@ from edgewright.agent.install import apply_delta
 from edgewright.agent.link import SignedTime
 from edgewright.agent.machine import Equipment
 from edgewright.agent.system import Stop, facts, logs
-from edgewright.agent.trial import Workers
+from edgewright.agent.trial import TrialWorkers
 from edgewright.contract.report import Outcome
 
 
@@ -37,7 +37,7 @@ def import_bundle(chosen: argparse.Namespace, root: Path) -> int:
         settings=kept,
         source=bundle,
         patch=apply_delta,
-        trials=Workers(),
+        trials=TrialWorkers(),
         reports=Writer(root / "spool", "agent", kept.spool_max_bytes),
         measure=lambda: facts.measure(root, kept.hardware_ids),
         clock=signed_time.now,

@@ -15,6 +15,7 @@ from edgewright.agent.states import ModelRecord, SlotRecord
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import EdgewrightError, HostileInput
 from edgewright.contract.manifest import Manifest
+from edgewright.contract.wire import Word
 
 STATE = "state.json"
 BACKUP = "state.json.bak"
@@ -124,9 +125,12 @@ class ModelFolder:
             durable.remove(folder / name)
         durable.sync_folder(folder)
 
-    def mark_committed(self, slot: str) -> None:
-        """Note in the slot itself that it has passed its trial: all that is left to know it by if records are lost."""
-        durable.replace(self.slot(slot) / COMMITTED, b"")
+    def mark_committed(self, slot: str, deployment: str) -> None:
+        """Note in the slot itself that it has passed its trial, and by which deployment it had come.
+
+        It is all that is left to know that by if records are lost.
+        """
+        durable.replace(self.slot(slot) / COMMITTED, deployment.encode())
 
     def unmark_committed(self, slot: str) -> None:
         """Take the note back: a release that was given up must not come back by recovery."""
@@ -146,16 +150,17 @@ class ModelFolder:
         return ModelRecord(
             model=self.model,
             active=active,
-            slots={slot: self._slot_record(tried[slot]) if slot in whole else None for slot in SLOTS},
+            slots={slot: self._slot_record(slot, tried[slot]) if slot in whole else None for slot in SLOTS},
             floor=max((manifest.counter for manifest in (tried or found).values()), default=0),
         )
 
-    def _slot_record(self, manifest: Manifest) -> SlotRecord:
+    def _slot_record(self, slot: str, manifest: Manifest) -> SlotRecord:
         return SlotRecord(
             counter=manifest.counter,
             version=manifest.version,
             manifest_sha256=manifests.digest(manifests.encode(manifest)),
             target=manifest.target,
+            deployment=_read_word(self.slot(slot) / COMMITTED),
         )
 
 
@@ -165,3 +170,11 @@ def read_record(path: Path) -> ModelRecord | None:
         return states.decode(path.read_bytes())
     except (OSError, HostileInput):
         return None
+
+
+def _read_word(path: Path) -> str:
+    """What `mark_committed` noted; '' where nothing can be read."""
+    try:
+        return msgspec.convert(path.read_bytes().decode(), Word)
+    except (OSError, UnicodeDecodeError, msgspec.ValidationError):
+        return ""

@@ -3,7 +3,7 @@
 The worker's end (`worker`, `golden`, `shadow`) loads a runtime and is not imported here: the supervisor carries none.
 """
 
-from edgewright.agent.trial.launch import Trial, Trials, Workers
+from edgewright.agent.trial.launch import Trial, Trials, TrialWorkers
 from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, judge_shadow
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "ShadowReady",
     "Trial",
     "TrialResult",
+    "TrialWorkers",
     "Trials",
-    "Workers",
     "judge_shadow",
 ]

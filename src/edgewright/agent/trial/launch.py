@@ -40,7 +40,7 @@ class Trials(Protocol):
         ...
 
 
-class Workers:
+class TrialWorkers:
     """Trials in processes of their own: a model that crashes its runtime takes nobody with it."""
 
     def __init__(self, command: Sequence[str] = (sys.executable, "-m", "edgewright.agent.trial.worker")) -> None:

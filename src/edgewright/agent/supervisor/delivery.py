@@ -1,6 +1,6 @@
-"""The supervisor's loop: check in, drive the models' machines, send what waits, and never give up.
+"""Delivery: check in, drive the models' machines, send what waits, and never give up.
 
-It imports no runtime and no numpy, so that nothing that a model does can harm it.
+It may wait for a slow hub for minutes, and does so on a thread of its own.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from edgewright.contract.order import Install, Order
 TRIAL_POLL_S = 0.05
 
 
-class Supervisor:
-    """One device's agent. `run` returns when a stop is requested; that the hub is away never ends it."""
+class Delivery:
+    """Brings what shall run on this device. That the hub is away never ends it."""
 
     def __init__(
         self, exchange: Exchange, equipment: Equipment, check_ins: Schedule, *, chance: Chance, stop: Stop
@@ -33,12 +33,18 @@ class Supervisor:
 
     def run(self) -> None:
         """Work until asked to stop."""
-        logs.say("agent started")
+        failures = self._new_schedule()
         while not self._stop.is_requested:
-            self.turn()
+            try:
+                self.turn()
+            except Exception as error:  # whatever it is, a device without delivery can never be mended
+                logs.warn("delivery has failed", kind=type(error).__name__, reason=str(error))
+                failures.fail()
+                self._stop.wait(failures.remaining_s())
+            else:
+                failures.succeed(0.0)
         for machine in self._machines.values():
             machine.stop()
-        logs.say("agent stopped")
 
     def turn(self) -> None:
         """One turn of the loop: move every machine, talk to the hub if it is time, wait until something is due."""

@@ -1,0 +1,48 @@
+"""What the machines of a device share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewright.agent.disk import Settings, Writer
+from edgewright.agent.install import Patch, Source
+from edgewright.agent.states import Active, Instant
+from edgewright.agent.system import boot_id, uptime_s
+from edgewright.agent.trial import Trials
+from edgewright.contract.report import Capabilities, Fault, Pace
+
+
+def _left_to_apps(_model: str, _active: Active | None, _spare: Active | None) -> None:
+    """No worker of this agent serves anything."""
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """The device's folder, settings, ways in and out, and clocks."""
+
+    root: Path
+    settings: Settings
+    source: Source
+    patch: Patch
+    trials: Trials
+    reports: Writer
+    measure: Callable[[], Capabilities]
+    clock: Callable[[], float]  # seconds since the epoch, as the device believes
+    monotonic: Callable[[], float]
+    is_pausing: Callable[[], bool]  # whether a download shall give way to the loop
+    pace: Callable[[], Pace] = Pace  # what bytes cost this device, as it measured
+    follow: Callable[[str, Active | None, Active | None], None] = _left_to_apps
+    """Hears at every change what of a model shall serve, and what of it may stand in."""
+    boot: str = boot_id()
+    uptime_s: Callable[[], float] = uptime_s
+
+    def instant(self) -> Instant:
+        """Now."""
+        return Instant(at=self.clock(), boot=self.boot, uptime_s=self.uptime_s())
+
+    def tell_fault(self, model: str, code: str, what: str) -> None:
+        """Let people know of something that went wrong with a model here."""
+        now = self.clock()
+        self.reports.append(Fault(id=f"{code}:{model}:{now}", at=now, code=code, message=f"{model}: {what}"))

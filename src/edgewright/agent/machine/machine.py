@@ -1,0 +1,265 @@
+"""One model's install machine: takes the step that the record names, and saves the next record before acting on it.
+
+`step` does one short thing and returns, so one loop drives all models and still listens to the hub. What a step does
+may be cut off anywhere and is then done again from its start; which step that is, `states.boot` says.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.agent import states
+from edgewright.agent.disk import SLOTS, ModelFolder, Policy, Sampling, StageFailed, apps, durable, policy
+from edgewright.agent.install import Fetcher, lack, misfit, unsatisfied
+from edgewright.agent.machine.awaking import awake, is_good
+from edgewright.agent.machine.equipment import Equipment
+from edgewright.agent.machine.trying import Trying, Verdict
+from edgewright.agent.states import Active, Crash, ModelRecord, Step, candidate_of
+from edgewright.agent.system import logs
+from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
+from edgewright.contract.manifest import Manifest
+from edgewright.contract.order import Install, Rollback
+from edgewright.contract.report import ModelState, Outcome
+
+
+class Machine:
+    """Keeps one model on this device: always a working one, and the ordered one as soon as it has proved itself."""
+
+    def __init__(self, model: str, equipment: Equipment) -> None:
+        self.model = model
+        self.folder = ModelFolder(equipment.root / "models" / model, model)
+        self._equipment = equipment
+        self._socket = equipment.root / "run" / f"{model}.shadow"
+        staging = equipment.root / "staging" / model
+        self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing)
+        self._trying = Trying(self.folder, self._socket, equipment)
+        self._sampling: Sampling | None = None
+        self._told: Policy | None = None
+        self._followed: tuple[Active | None, Active | None] | None = None
+        self._actions = {
+            Step.FETCH: self._fetch,
+            Step.STAGE: self._stage,
+            Step.TRIAL: self._try,
+            Step.SHADOW: self._shadow,
+            Step.COMMIT: self._commit,
+            Step.ROLL_BACK: self._roll_back,
+            Step.REPORT: self._report,
+        }
+        self.record = awake(self.folder, equipment)
+        if self.record.candidate is None:
+            self._fetcher.forget()
+        self._tell()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no install is on its way."""
+        return self.record.step is Step.IDLE
+
+    def wants(self, install: Install) -> bool:
+        """Whether an ordered install is to be begun now."""
+        return states.is_wanted(self.record, install)
+
+    def offer(self, install: Install, manifest: Manifest, data: bytes) -> None:
+        """Take up an install, whose manifest (`data` its bytes) the release role vouches for, if it is wanted."""
+        if not self.wants(install):
+            return
+        self._fetcher.keep_manifest(data)
+        record = states.begin(self.record, install, len(data), self._objection(install, manifest))
+        candidate = candidate_of(record)
+        full_bytes = len(data) + sum(file.size_bytes for file in manifest.files)
+        candidate = msgspec.structs.replace(
+            candidate, full_bytes=full_bytes, received_bytes=len(data), target=manifest.target
+        )
+        self._save(msgspec.structs.replace(record, candidate=candidate))
+
+    def refuse(self, install: Install, reason: str) -> None:
+        """Report an install as refused that did not even come to an offer."""
+        if self.wants(install):
+            self._save(states.begin(self.record, install, 0, reason))
+
+    def give_up(self, order: Rollback) -> None:
+        """Leave the release that the order names, if it is here."""
+        record = states.roll_back(self.record, order)
+        if record is not self.record:
+            self._trying.end()
+            self._save(record)
+
+    def supersede(self, counter: int) -> None:
+        """Stop fetching an older release."""
+        self._change(states.supersede(self.record, counter))
+
+    def blame(self, crash: Crash) -> None:
+        """Lay a crash to the active package, if it is its; with the third within a day, it gives way."""
+        logs.warn("a package that serves has crashed", model=self.model, reason=crash.reason)
+        self._change(states.blame(self.record, crash, self._equipment.instant()))
+
+    def suspect(self) -> None:
+        """Hear that the device went down soon after its last start, without having been shut down."""
+        self._change(states.suspect(self.record))
+
+    def settle(self) -> None:
+        """Hear that the device has been up for long enough to believe that what serves does not take it down."""
+        self._change(states.settle(self.record))
+
+    def collect(self, sampling: Sampling | None) -> None:
+        """Pass an order to collect samples on to the apps."""
+        self._sampling = sampling
+        self._tell()
+
+    def step(self) -> bool:
+        """Take the present step, or a piece of it. True: there is more to do at once.
+
+        Raises Unreachable or NotAllowed (then try later), and OSError where the disk gives trouble.
+        """
+        self._change(states.give_way(self.record))
+        if self.is_idle:
+            return False
+        return self._actions[self.record.step]()
+
+    def stop(self) -> None:
+        """End the trial, if one runs, without blaming the candidate."""
+        if self._trying.is_running:
+            self._trying.end()
+            self._save(states.disarm(self.record))
+
+    def state(self) -> ModelState:
+        """What a check-in says of this model."""
+        active = states.active_slot(self.record)
+        candidate = self.record.candidate
+        return ModelState(
+            model=self.model,
+            version=active.version if active else 0,
+            counter=active.counter if active else 0,
+            manifest_sha256=active.manifest_sha256 if active else "",
+            step=self.record.step,
+            candidate_counter=candidate.install.counter if candidate else 0,
+            held_manifests=states.held_manifests(self.record),
+        )
+
+    def _objection(self, install: Install, manifest: Manifest) -> str:
+        """Why this device will not even fetch it; '' where nothing speaks against it."""
+        return misfit(manifest, self._equipment.measure(), install.fetches) or self._lack(manifest)
+
+    def _lack(self, manifest: Manifest) -> str:
+        """Which other model, or which app, speaks against it now."""
+        declared = apps.declarations(self._equipment.root, self.model)
+        return lack(manifest, self._counter_of) or unsatisfied(manifest, declared)
+
+    def _counter_of(self, model: str) -> int:
+        """The release of another model that serves on this device; 0 for none."""
+        record, _ = ModelFolder(self._equipment.root / "models" / model, model).load()
+        active = states.active_slot(record)
+        return active.counter if active else 0
+
+    def _fetch(self) -> bool:
+        before = candidate_of(self.record)
+        try:
+            candidate, is_done = self._fetcher.advance(before, self.folder.held(self.record))
+        except (Unreachable, NotAllowed):
+            raise
+        except (EdgewrightError, OSError) as error:
+            return self._advance(is_ok=False, reason=str(error))
+        for sha256 in candidate.rotted[len(before.rotted) :]:
+            logs.warn("a file in a slot has other bytes by now; the install goes on without it", sha256=sha256)
+            what = f"the file {sha256[:12]} in a slot has other bytes by now"
+            self._equipment.tell_fault(self.model, "base_rotted", what)
+        if candidate is not before:
+            self._save(msgspec.structs.replace(self.record, candidate=candidate))
+        return self._advance(is_ok=True) if is_done else True
+
+    def _stage(self) -> bool:
+        candidate = candidate_of(self.record)
+        try:
+            data = self._fetcher.path(candidate.install.manifest_sha256).read_bytes()
+            self.folder.stage(candidate.slot, data, self._fetcher.path)
+        except (StageFailed, HostileInput, OSError) as error:
+            return self._advance(is_ok=False, reason=str(error))
+        return self._advance(is_ok=True)
+
+    def _try(self) -> bool:
+        if not self._trying.is_running:
+            self._save(states.arm(self.record))
+            self._trying.start(self.record)
+            return True
+        return self._take(self._trying.trial(self.record))
+
+    def _shadow(self) -> bool:
+        verdict = self._trying.shadow(self.record)
+        self._tell()  # of the socket, once it is bound
+        return self._take(verdict)
+
+    def _take(self, verdict: Verdict | None) -> bool:
+        if verdict is None:
+            return self._trying.has_more
+        self.record = msgspec.structs.replace(self.record, candidate=verdict.candidate)
+        return self._advance(is_ok=verdict.is_ok, reason=verdict.reason)
+
+    def _commit(self) -> bool:
+        candidate = candidate_of(self.record)
+        manifest = self.folder.manifest(candidate.slot)
+        if manifest is None or not self.folder.verifies(candidate.slot, candidate.install.manifest_sha256):
+            return self._advance(is_ok=False, reason="the slot no longer reads back as it was written")
+        if why := self._lack(manifest):
+            return self._advance(is_ok=False, reason=why)
+        self.folder.mark_committed(candidate.slot, candidate.install.deployment)
+        return self._advance(is_ok=True)
+
+    def _roll_back(self) -> bool:
+        candidate = candidate_of(self.record)
+        if candidate.slot != self.record.active:
+            self.folder.clear(candidate.slot)
+            return self._advance(is_ok=True)
+        if not is_good(self.record, states.other(candidate.slot), self.folder):
+            return self._stay(candidate.is_own_wish, candidate.reason)
+        self.folder.unmark_committed(candidate.slot)
+        return self._advance(is_ok=True)
+
+    def _stay(self, is_own_wish: bool, why: str) -> bool:
+        """Keep the active package, which ought to give way, as there is no other: it is better than none."""
+        if not is_own_wish:
+            return self._advance(is_ok=False, reason="there is no working package in the spare slot to go back to")
+        what = f"{why}; there is no working package in the spare slot to go back to, so it goes on"
+        self._equipment.tell_fault(self.model, "nothing_to_go_back_to", what)
+        self._fetcher.forget()
+        self._save(states.stay(self.record))
+        return False
+
+    def _report(self) -> bool:
+        report = states.to_report(self.record, self._equipment.clock())
+        if report.deployment:
+            self._equipment.reports.append(report)
+        else:  # the record was lost since, and with it by which deployment the package had come
+            self._equipment.tell_fault(self.model, report.outcome, f"release {report.counter}: {report.reason}")
+        self._fetcher.forget()
+        for slot in SLOTS:
+            if self.record.slots[slot] is None and slot != self.record.active:
+                self.folder.clear(slot)
+        logs.say(
+            "install ended", model=self.model, counter=report.counter, outcome=report.outcome, reason=report.reason
+        )
+        return self._advance(is_ok=True)
+
+    def _advance(self, *, is_ok: bool, reason: str = "", outcome: Outcome = Outcome.FAILED) -> bool:
+        self._save(states.advance(self.record, is_ok=is_ok, reason=reason, outcome=outcome))
+        return not self.is_idle
+
+    def _change(self, record: ModelRecord) -> None:
+        if record is not self.record:
+            self._save(record)
+
+    def _save(self, record: ModelRecord) -> None:
+        self.record = self.folder.save(record)
+        logs.say("install step", model=self.model, step=record.step, generation=self.record.generation)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let apps and workers know what has changed: policy.json, and who shall serve."""
+        socket = str(self._socket) if self._trying.is_shadow_ready else ""
+        told = Policy(sampling=self._sampling, shadow_socket=socket, window_s=self._equipment.settings.window_s)
+        if told != self._told:
+            durable.replace(self.folder.path / policy.NAME, policy.encode(told))
+            self._told = told
+        followed = (states.active_package(self.record), states.stand_in(self.record))
+        if followed != self._followed:
+            self._equipment.follow(self.model, *followed)
+            self._followed = followed
