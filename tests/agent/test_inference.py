@@ -219,7 +219,7 @@ def test_every_request_is_counted_in_the_window_of_its_version(ready: ModelOnDis
 def test_a_window_closes_when_its_time_is_over_though_no_request_comes(ready: ModelOnDisk, good: Trained) -> None:
     ready.ask(Policy(window_s=0.2))
     with Model("digits", ready.root) as model:
-        until(lambda: model._recorder.window_s == 0.2, model, good.images[:1])
+        until(lambda: model._answering._recorder.window_s == 0.2, model, good.images[:1])
         model.predict(image=good.images[:3])
 
         until(lambda: sum(window.rows for window in records(ready, ProfileWindow)) >= 3)
@@ -278,7 +278,7 @@ def test_samples_are_chosen_once_for_a_request(ready: ModelOnDisk, good: Trained
     for _ in range(2):
         with Model("digits", ready.root) as model:
             until(
-                lambda model=model: model._recorder.window_s > 0 and model._thread is not None, model, good.images[:1]
+                lambda model=model: model._answering._recorder.window_s > 0 and model._answering._thread is not None, model, good.images[:1]
             )
             for row in range(120):
                 model.predict(reference=f"ref-{row}", image=good.images[row : row + 1])

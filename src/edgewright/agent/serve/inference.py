@@ -1,11 +1,11 @@
 """The app's door: `Model("defects").predict(image=...)` infers in this process, from the disk alone, offline.
 
-A swap drops no request: the old session answers until the new one is loaded and warm. What is watched on the side
-(profiles, copies for a shadow phase, samples) never fails a request and never waits for the disk.
+A swap drops no request: the old session answers until the new one is loaded and warm.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -14,23 +14,18 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 import numpy as np
 
-from edgewright.agent.disk import Writer, slots
-from edgewright.agent.disk import policy as policies
-from edgewright.agent.serve.active import Installed, Stamp, read_active, read_policy, stamp
-from edgewright.agent.serve.collector import Collector
-from edgewright.agent.serve.copies import Sender
-from edgewright.agent.serve.package import Package, open_package
-from edgewright.agent.serve.recorder import Outbox, Recorder, Source, read_source
+from edgewright.agent.disk import apps, slots, vitals
+from edgewright.agent.disk.vitals import Vitals
+from edgewright.agent.serve.active import Installed, Stamp, read_active, stamp
+from edgewright.agent.serve.answering import LOOK_EVERY_S, Answering, Serving
 from edgewright.contract.errors import EdgewrightError, InvalidInput
 from edgewright.contract.manifest import is_plain_name
-from edgewright.contract.tensors import Contract, differences
+from edgewright.contract.requirement import Wanted, shortfalls
 
 DIR_VARIABLE = "EDGEWRIGHT_AGENT_DIR"
-LOOK_EVERY_S = 0.05
 RETRY_AFTER_S = 5.0
 
 
@@ -41,49 +36,45 @@ class ModelNotReady(EdgewrightError):
     hint = "Wait for the agent to install it (`wait_ready`); `edgewright-agent status` says how far it is."
 
 
-class _Serving(NamedTuple):
-    """What answers requests now. `source` is None where requests cannot be counted."""
-
-    installed: Installed
-    package: Package
-    source: Source | None
-
-
 class Model:
     """A model on this device. Safe in several threads, and in forked children.
 
-    `dir` is the agent's folder (by default $EDGEWRIGHT_AGENT_DIR). With `contract`, a package that does not satisfy
-    it is refused: InvalidInput here, and never swapped to later.
+    `dir` is the agent's folder (by default $EDGEWRIGHT_AGENT_DIR). `contract` is what the app requires: versions in
+    words (">=2") or tensors. It is declared to the agent under the name `app` (by default the program's), which from
+    then on refuses packages that fall short of it, before they are downloaded. Where one is there all the same it is
+    refused here: InvalidInput, and never swapped to later.
     """
 
     def __init__(
         self,
         name: str,
         dir: str | Path | None = None,
-        contract: Contract | None = None,
+        contract: Wanted = "",
         *,
+        app: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
-        self._root = _root(name, dir)
+        self._root = find_root(name, dir)
         self._folder = self._root / "models" / name
-        self._contract = contract
+        self._wanted = contract
         self._clock = clock
-        self._serving: _Serving | None = None
-        self._is_closed = False
+        self._serving: Serving | None = None
         self._set_up()
+        if app or contract:
+            self._declare(app or apps.default_app())
         self._load()
         _open.add(self)
 
     @property
     def version(self) -> int:
         """The version that answers now; 0 while nothing is installed."""
-        return self._serving.installed.version if self._serving else 0
+        return self._serving.package.manifest.version if self._serving else 0
 
     @property
     def counter(self) -> int:
         """The release counter of what answers now; 0 while nothing is installed."""
-        return self._serving.installed.counter if self._serving else 0
+        return self._serving.package.manifest.counter if self._serving else 0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -95,45 +86,40 @@ class Model:
 
         `reference` is the app's own name for this request, by which a label can later be joined. Raises
         InvalidInput (naming the input), ModelNotReady, or InferenceFailed.
+
+        A C-contiguous array of the contract's own dtype goes to the runtime without a copy: it must not change
+        until this returns. Others are copied once. What comes back is memory that the runtime made for this request
+        and that is yours alone.
         """
+        answering = self._answering
         now = time.monotonic()
-        if now >= self._look_at:
-            self._look(now)
-        serving = self._serving or self._first()
-        package = serving.package
-        feeds = package.feeds(inputs)
-        started = time.perf_counter()
-        outputs = package.infer(feeds)
-        latency_s = time.perf_counter() - started
-        if serving.source is not None:
-            self._recorder.count(serving.source, feeds, outputs, latency_s)
-        if self._sender is not None:
-            self._sender.send(package, feeds, outputs, latency_s)
-        if self._collector.is_collecting and self._collector.offer(package, feeds, outputs, reference):
-            self._wake.set()
-        return outputs
+        if now >= answering.look_at:
+            answering.look(now)
+        return answering.answer(self._serving or self._first(), inputs, reference)
+
+    async def apredict(self, /, reference: str = "", **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """As `predict`, in a thread, so that an event loop goes on meanwhile.
+
+        Who gives up waiting (a timeout, a cancelled task) is free at once. The inference itself then ends in its
+        thread, is counted, and its answer is dropped: the arrays must not change until then.
+        """
+        return await asyncio.to_thread(self.predict, reference, **inputs)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Return once a package is installed; raises ModelNotReady after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while self._serving is None:
             self._load()
-            if self._serving is None and (time.monotonic() >= deadline or self._closing.wait(LOOK_EVERY_S)):
+            if self._serving is None and (time.monotonic() >= deadline or self._answering.closing.wait(LOOK_EVERY_S)):
                 self._first()
 
     def close(self) -> None:
         """Spool the last window and let go of everything."""
-        if self._is_closed:
+        if self._answering.is_closed:
             return
-        self._is_closed = True
-        self._closing.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout=RETRY_AFTER_S)
-        self._recorder.close_window()
-        self._outbox.close()
-        if self._sender is not None:
-            self._sender.close()
+        self._answering.close()
+        if self._serving is not None:
+            self._serving.vitals.close()
         self._serving = None
 
     def __enter__(self) -> Model:
@@ -144,123 +130,83 @@ class Model:
 
     def _set_up(self) -> None:
         """Everything that belongs to this process alone; done again in a forked child."""
-        writer = f"{self.name}-{os.getpid()}-{os.urandom(8).hex()}"
-        self._outbox = Outbox(Writer(self._root / "spool", writer), writer, self._clock)
-        self._recorder = Recorder(self._outbox, writer, self._clock)
-        random = np.random.default_rng(int.from_bytes(os.urandom(8), "big"))
-        self._collector = Collector(self._outbox, writer, self._root / "run", self._clock, random)
-        self._sender: Sender | None = None
-        self._shadow_socket = ""
+        self._answering = Answering(self._root, self.name, self._load, clock=self._clock)
         self._loading = threading.RLock()
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._look_at = 0.0
-        self._retry_at = 0.0
-        self._seen: tuple[Stamp, Stamp] = (None, None)  # by a request; below, by what follows from it
         self._seen_state: Stamp = None
-        self._seen_policy: Stamp = None
+        if self._serving is not None:
+            self._serving.vitals.forget()
+            own = self._vitals(self._serving.manifest_sha256)
+            own.ready()
+            self._serving = self._serving._replace(vitals=own)
 
-    def _look(self, now: float) -> None:
-        """See whether the agent has changed something; the rest is done beside the requests."""
-        self._look_at = now + LOOK_EVERY_S
-        seen = (stamp(self._folder / slots.STATE), stamp(self._folder / policies.NAME))
-        if seen != self._seen or 0.0 < self._retry_at <= now:
-            self._seen = seen
-            self._wake.set()
-        if self._thread is None and not self._is_closed:
-            self._start_thread()
+    def _vitals(self, manifest_sha256: str) -> Vitals:
+        return Vitals.create(self._root / vitals.FOLDER, self.name, manifest_sha256)
 
-    def _start_thread(self) -> None:
-        with self._loading:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"edgewright-{self.name}", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._keep_house()
-            self._wake.wait(self._recorder.due_in_s())
-            self._wake.clear()
-
-    def _keep_house(self) -> None:
+    def _declare(self, app: str) -> None:
         try:
-            self._follow_policy()
-            self._load()
-            self._recorder.tick()
-            self._collector.finish(self._recorder.window_s)
-            self._outbox.drain()
-        except Exception as error:
-            self._outbox.fault("app_side_failed", f"{type(error).__name__}: {error}")
+            apps.declare(self._root, app, self.name, self._wanted, self._clock())
+        except OSError as error:  # an app starts on a disk that cannot be written, too
+            self._answering.fault("not_declared", f"what {app} requires of {self.name} is not kept: {error}")
 
-    def _follow_policy(self) -> None:
-        found = stamp(self._folder / policies.NAME)
-        if found == self._seen_policy:
-            return
-        self._seen_policy = found
-        policy = read_policy(self._folder)
-        self._recorder.window_s = policy.window_s
-        self._collector.want(policy.sampling)
-        if policy.shadow_socket != self._shadow_socket:
-            self._shadow_socket = policy.shadow_socket
-            old, self._sender = self._sender, Sender(Path(policy.shadow_socket)) if policy.shadow_socket else None
-            if old is not None:
-                old.close()
-
-    def _first(self) -> _Serving:
+    def _first(self) -> Serving:
         self._load()
         if self._serving is None:
-            why = "was closed" if self._is_closed else f"has no package on this device (in {self._folder})"
+            why = "was closed" if self._answering.is_closed else f"has no package on this device (in {self._folder})"
             raise ModelNotReady(f"the model '{self.name}' {why}")
         return self._serving
 
     def _load(self) -> None:
         """Bring up what the agent has made active, if it is not up already."""
         with self._loading:
+            answering = self._answering
             found = stamp(self._folder / slots.STATE)
-            if self._is_closed or (found == self._seen_state and not 0.0 < self._retry_at <= time.monotonic()):
+            is_retry_due = 0.0 < answering.retry_at <= time.monotonic()
+            if answering.is_closed or (found == self._seen_state and not is_retry_due):
                 return
-            self._retry_at = 0.0
+            answering.retry_at = 0.0
             active = read_active(self._folder)
             if active is not None and not self._serves(active.current) and not self._swap(active.current):
-                self._retry_at = time.monotonic() + RETRY_AFTER_S
+                answering.retry_at = time.monotonic() + RETRY_AFTER_S
                 if self._serving is None and active.spare is not None:
                     self._swap(active.spare)
             self._seen_state = found
 
     def _serves(self, installed: Installed) -> bool:
-        return self._serving is not None and self._serving.installed.manifest_sha256 == installed.manifest_sha256
+        return self._serving is not None and self._serving.manifest_sha256 == installed.manifest_sha256
 
     def _swap(self, installed: Installed) -> bool:
         """Load and warm a package, then let it answer. False if it cannot; what answered before goes on."""
-        try:
-            package = open_package(installed.folder, installed.manifest_sha256)
-        except EdgewrightError as error:
-            self._outbox.fault(error.code, f"{self.name} release {installed.counter}: {error.message}")
+        new = self._open(installed)
+        if new is None:
             return False
-        if self._contract is not None and (broken := differences(self._contract, package.contract)):
-            if self._serving is None:
-                raise InvalidInput("; ".join(broken), field=broken[0].partition(":")[0])
-            self._outbox.fault("contract_differs", f"{self.name} release {installed.counter}: {'; '.join(broken)}")
-            return False
-        had = self._serving
-        self._serving = _Serving(installed, package, self._source(installed, package))
-        if had is not None and had.source is not None:
-            self._recorder.close_window(had.source)
+        had, self._serving = self._serving, new
+        if had is not None:
+            self._answering.retire(had)
         return True
 
-    def _source(self, installed: Installed, package: Package) -> Source | None:
+    def _open(self, installed: Installed) -> Serving | None:
+        release = f"{self.name} release {installed.counter}"
+        own = self._vitals(installed.manifest_sha256)
         try:
-            return read_source(installed.folder, package.manifest)
-        except (EdgewrightError, OSError) as error:
-            self._outbox.fault("profiling_failed", f"{self.name} release {installed.counter} has no reference: {error}")
+            new = self._answering.open(installed.folder, installed.manifest_sha256, own)
+        except EdgewrightError as error:
+            own.close()
+            self._answering.fault(error.code, f"{release}: {error.message}")
             return None
+        if not (broken := shortfalls(self._wanted, new.package.contract)):
+            return new
+        own.close()
+        if self._serving is None:
+            raise InvalidInput("; ".join(broken), field=broken[0].partition(":")[0])
+        self._answering.fault("contract_differs", f"{release}: {'; '.join(broken)}")
+        return None
 
 
 _open: weakref.WeakSet[Model] = weakref.WeakSet()
 
 
-def _root(name: str, dir: str | Path | None) -> Path:
+def find_root(name: str, dir: str | Path | None) -> Path:
+    """The agent's folder, from the argument or the environment. Raises InvalidInput; also for a name that is none."""
     if not is_plain_name(name):
         raise InvalidInput(f"'{name}' is no name of a model", field="name")
     root = dir or os.environ.get(DIR_VARIABLE)

@@ -1,0 +1,127 @@
+"""Answers the protocol for one model: inline where inference is quick, in a thread where it is not.
+
+So a health check is answered while a long inference runs, and a quick one is not slowed down by changing threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from concurrent.futures import Executor
+from typing import Protocol
+
+import numpy as np
+
+from edgewright.agent.serve.http import Reply, Request, error_reply, json_reply
+from edgewright.agent.serve.oip.arrays import to_array, to_reply
+from edgewright.agent.serve.oip.asked import Asked, read_asked
+from edgewright.agent.serve.oip.messages import (
+    Live,
+    ModelMetadata,
+    ModelReady,
+    Ready,
+    ServerMetadata,
+    metadata_of,
+)
+from edgewright.agent.serve.oip.routes import Ask, Route, read_route
+from edgewright.contract.errors import EdgewrightError, InvalidInput, NotFound
+from edgewright.contract.manifest import Manifest
+
+QUICK_S = 0.005
+QUICK_BYTES = 128 * 1024
+FORGET = 0.98
+"""How much of the slowest answer is remembered after each further one: half of it after 34."""
+
+
+class Served(Protocol):
+    """A model that answers. `answer` may be called by several threads."""
+
+    name: str
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is."""
+        ...
+
+    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> dict[str, np.ndarray]:
+        """Infer. Raises InvalidInput or InferenceFailed."""
+        ...
+
+
+class Service:
+    """The protocol's door to one model, a `Handler` of the HTTP server. `seconds` is what one warm answer took."""
+
+    def __init__(self, served: Served, threads: Executor, seconds: float) -> None:
+        self._served = served
+        self._threads = threads
+        self._slowest_s = seconds
+        self._version = str(served.manifest.version)
+
+    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+        """Answer one request; never raises what a client can cause."""
+        try:
+            route = read_route(request.method, request.path)
+            self._check(route)
+            if route.ask is not Ask.INFER:
+                return self._tell(route.ask)
+            if len(request.body) > QUICK_BYTES or self._slowest_s > QUICK_S:
+                return self._infer_aside(request)
+            return self._infer(request)
+        except EdgewrightError as error:
+            return refusal(error)
+
+    async def _infer_aside(self, request: Request) -> Reply:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, request)
+        except EdgewrightError as error:
+            return refusal(error)
+
+    def _infer(self, request: Request) -> Reply:
+        asked = read_asked(request.headers, request.body)
+        started = time.perf_counter()
+        outputs = self._served.answer(self._inputs(asked), asked.id or "")
+        self._slowest_s = max(time.perf_counter() - started, self._slowest_s * FORGET)
+        return to_reply(self._served.name, self._served.manifest.version, asked, outputs)
+
+    def _inputs(self, asked: Asked) -> dict[str, np.ndarray]:
+        return {tensor.name: to_array(tensor) for tensor in asked.inputs}
+
+    def _tell(self, ask: Ask) -> Reply:
+        if ask is Ask.LIVE:
+            return json_reply(200, Live(True))
+        if ask is Ask.READY:
+            return json_reply(200, Ready(True))
+        if ask is Ask.MODEL_READY:
+            return json_reply(200, ModelReady(self._served.name, True))
+        if ask is Ask.SERVER:
+            return json_reply(200, ServerMetadata())
+        return json_reply(200, describe(self._served.name, self._served.manifest))
+
+    def _check(self, route: Route) -> None:
+        if route.model not in ("", self._served.name):
+            raise NotFound(f"'{route.model[:80]}' is not served here; '{self._served.name}' is", field="model")
+        if route.version not in ("", self._version):
+            told = f"version {route.version[:20]} of {self._served.name} is not served; version {self._version} is"
+            raise NotFound(told, field="version")
+
+
+def describe(name: str, manifest: Manifest) -> ModelMetadata:
+    """A package in the protocol's words."""
+    return ModelMetadata(
+        name=name,
+        versions=(str(manifest.version),),
+        platform=manifest.runtime.name,
+        inputs=tuple(metadata_of(spec) for spec in manifest.contract.inputs),
+        outputs=tuple(metadata_of(spec) for spec in manifest.contract.outputs),
+    )
+
+
+def refusal(error: EdgewrightError) -> Reply:
+    """An error in the protocol's form. What the client sent wrong is 400, whatever check has found it."""
+    status = 400 if isinstance(error, InvalidInput) else error.http_status
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    return error_reply(status, message)
+
+
+__all__ = ["Served", "Service", "describe", "refusal"]
