@@ -25,6 +25,10 @@ def misfit(manifest: Manifest, device: Capabilities, fetches: tuple[Fetch, ...] 
         return f"the package needs the runtime {runtime.name}, which is not installed"
     if not runtime.takes(version):
         return f"{runtime.name} {version} is installed; the package needs {runtime.minimum} up to {runtime.below}"
+    providers = device.providers.get(runtime.name)
+    if providers is not None and runtime.provider not in providers:
+        found = ", ".join(providers) or "nothing"
+        return f"the package needs {runtime.name} with {runtime.provider}; on this device it computes with {found}"
     needed = needed_bytes(manifest, fetches)
     if device.disk_free_bytes < needed:
         return f"the install needs {needed} bytes of disk, {device.disk_free_bytes} are free"

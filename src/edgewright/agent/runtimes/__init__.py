@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from edgewright import plugins
-from edgewright.contract.errors import EdgewrightError, Refused
+from edgewright.contract.errors import EdgewrightError, NotFound, Refused
 from edgewright.contract.manifest import Runtime as Needed
 
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ class RuntimeUnfit(Refused):
     hint = "Update the runtime on the device, or release a package for its version."
 
 
+class RuntimeMissing(NotFound):
+    """The plug-in is here; the runtime that it loads models with is not."""
+
+    code = "runtime_missing"
+    hint = "Install it: runtimes beside onnxruntime come with extras, as `pip install 'edgewright[openvino]'`."
+
+
 class Session(Protocol):
     """A loaded model. `run` may be called by several threads at once."""
 
@@ -48,9 +55,10 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """Loads models of one kind of file."""
+    """Loads models of one kind of file. Its module imports nothing heavy before an object of it is made."""
 
     version: str
+    providers: tuple[str, ...]  # what can compute on this machine: execution providers, devices, kernels
 
     def load(self, path: Path, provider: str) -> Session:
         """Load the model file. Raises ModelUnreadable, also where `provider` is not what then runs."""
@@ -59,10 +67,19 @@ class Runtime(Protocol):
 
 def load_runtime(needed: Needed) -> Runtime:
     """The installed runtime that a manifest asks for. Raises NotFound or RuntimeUnfit."""
-    runtime = cast(Runtime, plugins.load(GROUP, needed.name)())
+    runtime = start_runtime(needed.name)
     if not needed.takes(runtime.version):
         raise RuntimeUnfit(
             f"{needed.name} {runtime.version} is installed; the package needs {needed.minimum} up to {needed.below}",
             field="runtime",
         )
     return runtime
+
+
+def start_runtime(name: str) -> Runtime:
+    """The runtime of that name, imported. Raises NotFound where no plug-in has it, or what it stands for is missing."""
+    kind = plugins.load(GROUP, name)
+    try:
+        return cast(Runtime, kind())
+    except ImportError as error:
+        raise RuntimeMissing(f"the runtime {name} is not installed: {error}", field="runtime") from error

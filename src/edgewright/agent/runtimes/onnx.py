@@ -1,41 +1,65 @@
-"""ONNX Runtime: the default runtime, one thread a session."""
+"""ONNX Runtime: the default runtime, one thread a session, on the execution provider that a package names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnxruntime
-
 from edgewright.agent.runtimes import InferenceFailed, ModelUnreadable
+from edgewright.agent.runtimes.engines import engine_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 _FATAL_ONLY = 4
+_NOTES_PLACES = ("session.record_ep_graph_assignment_info", "1")  # from 1.24 on
+_OPTIONS = {
+    "XnnpackExecutionProvider": {"intra_op_num_threads": "1"},
+    # An edge device shares its memory: the arena grows by what is asked for, and no minutes go into trying algorithms.
+    CUDA: {"arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC"},
+    # As exact as the source: without it, processors with AMX compute in bfloat16.
+    "OpenVINOExecutionProvider": {
+        "device_type": "CPU",
+        "num_of_threads": "1",
+        "load_config": '{"CPU":{"INFERENCE_PRECISION_HINT":"f32"}}',
+    },
+}
 
 
 class OnnxRuntime:
-    """Loads ONNX files."""
+    """Loads ONNX files. Any of its distributions will do: onnxruntime, onnxruntime-gpu, onnxruntime-openvino …"""
 
-    version: str = onnxruntime.__version__
+    def __init__(self) -> None:
+        import onnxruntime
+
+        self._onnxruntime = onnxruntime
+        self.version: str = onnxruntime.__version__
+        self.providers: tuple[str, ...] = tuple(onnxruntime.get_available_providers())
 
     def load(self, path: Path, provider: str) -> OnnxSession:
         """Load `path` on one thread. A missing provider is an error, where ONNX Runtime itself would only warn."""
-        if provider not in onnxruntime.get_available_providers():
+        if provider not in self.providers:
             raise ModelUnreadable(f"this onnxruntime has no {provider}", field="provider")
-        options = onnxruntime.SessionOptions()
+        try:
+            session = self._open(path, provider)
+        except Exception as error:  # onnxruntime raises pybind types of its own, and ValueError, and RuntimeError
+            raise ModelUnreadable(f"onnxruntime cannot load {path.name}: {error}", field="files") from error
+        session.disable_fallback()  # else a failing request would move the session to the processor
+        _check_provider(session, provider)
+        return OnnxSession(session)
+
+    def _open(self, path: Path, provider: str) -> Any:
+        options = self._onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = _FATAL_ONLY
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        except Exception as error:  # onnxruntime raises pybind types of its own, and ValueError, and RuntimeError
-            raise ModelUnreadable(f"onnxruntime cannot load {path.name}: {error}", field="files") from error
-        if session.get_providers()[0] != provider:
-            raise ModelUnreadable(f"onnxruntime runs on {session.get_providers()[0]}, not {provider}", field="provider")
-        return OnnxSession(session)
+        if provider != CPU:
+            options.add_session_config_entry(*_NOTES_PLACES)
+        named = [TENSORRT, CUDA] if provider == TENSORRT and CUDA in self.providers else [provider]
+        chosen = [(name, _options(name, path)) for name in named]
+        return self._onnxruntime.InferenceSession(str(path), options, providers=chosen, enable_fallback=0)
 
 
 class OnnxSession:
@@ -52,3 +76,33 @@ class OnnxSession:
             return dict(zip(self.output_names, self._run(None, feeds), strict=True))
         except Exception as error:  # as above
             raise InferenceFailed(f"onnxruntime gave up: {error}") from error
+
+
+def _options(provider: str, path: Path) -> dict[str, str]:
+    if provider != TENSORRT:
+        return _OPTIONS.get(provider, {})
+    folder = engine_folder(path)
+    if folder is None:
+        return {}
+    return {
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "True",
+        "trt_timing_cache_path": str(folder),
+    }
+
+
+def _check_provider(session: Any, provider: str) -> None:
+    """Raise ModelUnreadable unless `provider` comes first, and has some of the model to do."""
+    first = session.get_providers()[0]
+    if first != provider:
+        raise ModelUnreadable(f"onnxruntime runs on {first}, not {provider}", field="provider")
+    if provider != CPU and not _works(session, provider):
+        raise ModelUnreadable(f"{provider} takes no part of this model: all of it would run on {CPU}", field="provider")
+
+
+def _works(session: Any, provider: str) -> bool:
+    """Whether any node is the provider's; taken for granted where onnxruntime is too old to say."""
+    asked = getattr(session, "get_provider_graph_assignment_info", None)
+    places: Sequence[Any] = asked() if asked is not None else ()
+    return asked is None or any(place.ep_name == provider for place in places)

@@ -6,11 +6,10 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
-from edgewright import __version__, plugins
-from edgewright.agent.runtimes import GROUP
+from edgewright import __version__
+from edgewright.agent.system.runtimes import find_runtimes
 from edgewright.contract.report import Capabilities
 
 DEVICE_TREE = Path("/proc/device-tree")
@@ -19,16 +18,18 @@ MAX_HARDWARE_IDS = 32
 
 
 def measure(folder: Path, hardware_ids: Sequence[str] = ()) -> Capabilities:
-    """This machine as it is now; `folder` lies on the disk that the slots use.
+    """This machine as it is now; `folder` is the agent's, on the disk that the slots use.
 
     `hardware_ids` are those that people have set, which count where the machine does not tell any (in a container).
     """
+    found = find_runtimes(folder)
     return Capabilities(
         arch=platform.machine(),
         cores=os.cpu_count() or 1,
         ram_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         disk_free_bytes=shutil.disk_usage(folder).free,
-        runtimes=_installed_runtimes(),
+        runtimes={name: one.version for name, one in found.items()},
+        providers={name: one.providers for name, one in found.items()},
         agent_version=__version__,
         python=platform.python_version(),
         hardware_ids=read_hardware_ids(DEVICE_TREE) or tuple(hardware_ids),
@@ -46,13 +47,3 @@ def read_hardware_ids(device_tree: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError):
         return ()
 
-
-def _installed_runtimes() -> dict[str, str]:
-    """Versions by name: a runtime's plug-in is named after the distribution that brings the runtime."""
-    found: dict[str, str] = {}
-    for name in plugins.names(GROUP):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
