@@ -76,7 +76,8 @@ def test_a_damaged_key_file_says_how_to_mend_it(tmp_path):
 
 def test_a_token_makes_a_key_once_and_signs_requests_with_it(softhsm):
     sign = (
-        "print(key.public_key.raw.hex(), httpsig.sign('POST', '/p', b'{}', key=key, keyid='d', nonce='n', created=1))"
+        "headers = httpsig.sign('POST', '/p', b'{}', key=key, keyid='d', nonce='n', created=1)\n"
+        "print(json.dumps([key.public_key.raw.hex(), headers]))"
     )
 
     first, second = (json.loads(in_a_process(softhsm, sign, place_of(softhsm))) for _ in range(2))

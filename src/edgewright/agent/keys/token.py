@@ -39,12 +39,13 @@ class TokenKey:
 
     def sign(self, data: bytes) -> bytes:
         """r and s, 32 bytes each."""
-        from pkcs11 import KeyType, Mechanism, ObjectClass
+        from pkcs11 import KeyType, Mechanism, ObjectClass, SignMixin
 
         with self._session() as session:
             key = session.get_key(ObjectClass.PRIVATE_KEY, KeyType.EC, label=self._place.label)
-            signature: bytes = key.sign(hashlib.sha256(data).digest(), mechanism=Mechanism.ECDSA)
-            return signature
+            if not isinstance(key, SignMixin):
+                raise KeyUnusable(f"the token's key '{self._place.label}' does not sign", field="key")
+            return bytes(key.sign(hashlib.sha256(data).digest(), mechanism=Mechanism.ECDSA))
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:
@@ -77,7 +78,7 @@ def _public_point(session: Session, label: str) -> bytes:
     """The compressed point of the pair of that label."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
-    from pkcs11 import KeyType, NoSuchKey, ObjectClass
+    from pkcs11 import KeyType, NoSuchKey, ObjectClass, PublicKey
     from pkcs11.util.ec import encode_ec_public_key
 
     try:
@@ -85,7 +86,7 @@ def _public_point(session: Session, label: str) -> bytes:
     except NoSuchKey:
         tokens.make_pair(session, label)
         key = session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC, label=label)
-    public = load_der_public_key(encode_ec_public_key(key))
+    public = load_der_public_key(encode_ec_public_key(key)) if isinstance(key, PublicKey) else None
     if not isinstance(public, EllipticCurvePublicKey) or public.curve.name != tokens.CURVE:
         raise KeyUnusable(f"the token's key '{label}' is not of the curve P-256", field="key")
     return public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)

@@ -56,9 +56,10 @@ def act(chosen: argparse.Namespace) -> int:
     with folder.working_in(root):
         stop = Stop()
         stop.listen()
-        logs.start()
+        settings = _settings(root, chosen)
+        logs.start(root / "logs", settings.log_max_bytes)
         said = Introduction(hub=chosen.hub, claim=chosen.claim, name=chosen.name)
-        assemble(root, _settings(root, chosen), said, stop).run()
+        assemble(root, settings, said, stop).run()
     return 0
 
 
