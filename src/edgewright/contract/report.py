@@ -17,6 +17,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     ram_bytes: int
     disk_free_bytes: int
     runtimes: dict[str, str]
+    providers: dict[str, tuple[str, ...]] = {}  # by runtime: what it can compute with; left out where not known
     agent_version: str
     python: str = ""
     hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings, the most particular first
