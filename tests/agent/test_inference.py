@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from safetensors.numpy import load
 
 from edgewright.agent import Model, ModelNotReady
+from edgewright.agent.disk import apps
 from edgewright.agent.disk.policy import Policy, Sampling
 from edgewright.agent.disk.spool import Spool
 from edgewright.contract import manifest as manifests
@@ -278,7 +280,9 @@ def test_samples_are_chosen_once_for_a_request(ready: ModelOnDisk, good: Trained
     for _ in range(2):
         with Model("digits", ready.root) as model:
             until(
-                lambda model=model: model._answering._recorder.window_s > 0 and model._answering._thread is not None, model, good.images[:1]
+                lambda model=model: model._answering._thread is not None,
+                model,
+                good.images[:1],
             )
             for row in range(120):
                 model.predict(reference=f"ref-{row}", image=good.images[row : row + 1])
@@ -329,6 +333,58 @@ def test_the_supervisor_side_imports_no_numpy() -> None:
     )
 
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_an_event_loop_goes_on_while_it_infers(model: Model, good: Trained) -> None:
+    async def ask() -> list[dict[str, np.ndarray]]:
+        return await asyncio.gather(*(model.apredict(image=good.images[row : row + 1]) for row in range(8)))
+
+    answers = asyncio.run(ask())
+
+    assert [int(answer["label"][0]) for answer in answers] == good.label[:8].tolist()
+
+
+def test_who_gives_up_waiting_is_free_and_the_request_is_still_counted(ready: ModelOnDisk, good: Trained) -> None:
+    async def give_up(model: Model) -> None:
+        asking = asyncio.ensure_future(model.apredict(image=good.images[:5]))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    with Model("digits", ready.root) as model:
+        asyncio.run(give_up(model))
+        model.predict(image=good.images[:2])
+
+    assert sum(window.rows for window in records(ready, ProfileWindow)) == 7
+
+
+def test_arrays_are_not_copied_on_their_way_to_the_runtime(model: Model, good: Trained) -> None:
+    image = np.ascontiguousarray(good.images[:1])
+
+    feeds = model._serving.package.feeds({"image": image})
+
+    assert feeds["image"] is image
+
+
+def test_what_an_app_requires_is_declared_and_held(ready: ModelOnDisk) -> None:
+    with Model("digits", ready.root, contract=">=1", app="line-3"):
+        pass
+    with pytest.raises(InvalidInput) as caught:
+        Model("digits", ready.root, contract=">=2", app="line-4")
+
+    assert caught.value.field == "contract.version"
+    assert [(found.app, found.required) for found in apps.declarations(ready.root)] == [
+        ("line-3", ">=1"),
+        ("line-4", ">=2"),
+    ]
+
+
+def test_an_app_starts_where_nothing_can_be_declared(ready: ModelOnDisk, good: Trained) -> None:
+    (ready.root / "apps").write_text("in the way")
+
+    with Model("digits", ready.root, contract=">=1") as model:
+        assert model.predict(image=good.images[:1])["label"].shape == (1,)
 
 
 def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:

@@ -104,12 +104,13 @@ def _flat(tensor: Tensor, decoder: msgspec.json.Decoder[list[T]], form: type[lis
         raise _refusal(tensor, _plain(error)) from error
 
 
-def _flattened(tensor: Tensor, rows: list[Any]) -> list[Any]:
-    for axis in tensor.shape[:-1]:
-        if len(rows) != axis and axis == tensor.shape[0] and rows is not None:
+def _flattened(tensor: Tensor, nested: Any) -> list[Any]:
+    level = [nested]
+    for axis in tensor.shape:
+        if any(not isinstance(row, list) or len(row) != axis for row in level):
             raise _refusal(tensor, f"is not nested as the shape {list(tensor.shape)} says")
-        rows = [value for row in rows for value in row]
-    return rows
+        level = [value for row in level for value in row]
+    return level
 
 
 def _strings(tensor: Tensor, words: list[str]) -> np.ndarray:
