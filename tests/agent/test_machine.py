@@ -105,6 +105,7 @@ def test_a_blob_that_is_not_what_it_is_called_fails_the_install_and_touches_no_s
         ({"runtimes": {}}, "not installed"),
         ({"runtimes": {"onnxruntime": "1.9.0"}}, "1.9.0 is installed"),
         ({"runtimes": {"onnxruntime": "2.0"}}, "1.17 up to 2"),
+        ({"providers": {"onnxruntime": ("XnnpackExecutionProvider",)}}, "it computes with XnnpackExecutionProvider"),
         ({"disk_free_bytes": 1000}, "1000 are free"),
     ],
 )

@@ -42,6 +42,7 @@ class DeviceRecord(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[DeviceModel, ...] = ()
     backlog: int = 0
     hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings
+    providers: dict[str, tuple[str, ...]] = {}  # by runtime: what it computes with; left out where not known
 
 
 class GroupDraft(msgspec.Struct, frozen=True, kw_only=True):

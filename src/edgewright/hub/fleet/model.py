@@ -189,9 +189,12 @@ def check_enrol_request(request: EnrolRequest) -> None:
     machine = request.capabilities
     texts = [request.name, machine.arch, machine.agent_version, machine.python]
     texts += [text for item in machine.runtimes.items() for text in item] + list(machine.hardware_ids)
-    if max(len(machine.runtimes), len(machine.hardware_ids)) > 32 or not all(_PLAIN.fullmatch(text) for text in texts):
+    texts += [text for name, found in machine.providers.items() for text in (name, *found)]
+    counts = map(len, (machine.runtimes, machine.hardware_ids, machine.providers, *machine.providers.values()))
+    if max(counts) > 32 or not all(_PLAIN.fullmatch(text) for text in texts):
         raise HostileInput(
-            "names are at most 100 plain characters, runtimes and hardware ids at most 32", field="capabilities"
+            "names are at most 100 plain characters, runtimes, providers and hardware ids at most 32",
+            field="capabilities",
         )
     sizes = (machine.cores, machine.ram_bytes, machine.disk_free_bytes)
     if not all(0 <= size < 2**62 for size in sizes):

@@ -278,6 +278,7 @@ class Fleet:
         plain = ("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "hardware_ids", "agent_version")
         return DeviceRecord(
             **{name: row[name] for name in plain},
+            providers={name: tuple(found) for name, found in row["providers"].items()},
             enrolled_at=row["enrolled_at"],
             is_revoked=row["is_revoked"],
             last_seen_at=seen.at,
@@ -313,6 +314,7 @@ def _device_row(request: EnrolRequest, claim: Any, now: float) -> dict[str, Any]
         "ram_bytes": machine.ram_bytes,
         "disk_free_bytes": machine.disk_free_bytes,
         "runtimes": machine.runtimes,
+        "providers": machine.providers,
         "hardware_ids": machine.hardware_ids,
         "agent_version": machine.agent_version,
         "python": machine.python,

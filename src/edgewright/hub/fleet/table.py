@@ -19,6 +19,7 @@ device = sa.Table(
     sa.Column("ram_bytes", sa.BigInteger, nullable=False),
     sa.Column("disk_free_bytes", sa.BigInteger, nullable=False),
     sa.Column("runtimes", sa.JSON, nullable=False),
+    sa.Column("providers", sa.JSON, nullable=False, default=dict),
     sa.Column("hardware_ids", sa.JSON, nullable=False, default=list),
     sa.Column("agent_version", sa.String(100), nullable=False),
     sa.Column("python", sa.String(100), nullable=False),

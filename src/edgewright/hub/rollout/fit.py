@@ -58,6 +58,9 @@ def misfit(device: DeviceRecord, manifest: Manifest) -> str:
         return f"needs the runtime {runtime.name}, the device has {', '.join(device.runtimes) or 'none'}"
     if not runtime.takes(version):
         return f"needs {runtime.name} from {runtime.minimum} to below {runtime.below}, the device has {version}"
+    providers = device.providers.get(runtime.name)
+    if providers is not None and runtime.provider not in providers:
+        return f"needs {runtime.name} with {runtime.provider}, the device has {', '.join(providers) or 'nothing'}"
     if 0 < device.ram_bytes < manifest.budgets.memory_bytes:
         return f"needs {manifest.budgets.memory_bytes} bytes of memory, the device has {device.ram_bytes}"
     serving = {model.model: model.counter for model in device.models}
