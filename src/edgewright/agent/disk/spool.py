@@ -67,7 +67,7 @@ class Writer:
         frame = _frame(msgspec.msgpack.encode(record))
         with self._lock:
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                durable.make_folder(self._folder)
                 if not isinstance(record, InstallReport) and _total_bytes(self._folder) + len(frame) > self._max_bytes:
                     self._close_segment()  # so that it can be deleted when all of it is acknowledged
                     raise SpoolFull(f"the spool holds its {self._max_bytes} bytes already", field="max_bytes")
@@ -114,7 +114,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(folder)
         present = {path.name for path in _segment_paths(folder)}
         self._done = {name: done for name, done in _load_acknowledged(folder).items() if name in present}
         self._segments: dict[str, _Segment] = {}
