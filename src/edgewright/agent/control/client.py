@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -40,12 +41,12 @@ def ask(root: Path, wish: Wish, kind: type[T], timeout_s: float | None = 30.0) -
     """
     with _call(root, timeout_s) as line:
         try:
-            line.sendall(msgspec.json.encode(wish) + b"\n")
+            with contextlib.suppress(ConnectionError):  # it may have refused already
+                line.sendall(msgspec.json.encode(wish) + b"\n")
             data = _read_line(line)
         except OSError as error:
-            raise Unreachable(
-                f"the agent does not answer: {error}", hint="`edgewright-agent logs` may say why."
-            ) from error
+            hint = "`edgewright-agent logs` may say why."
+            raise Unreachable(f"the agent does not answer: {error}", hint=hint) from error
     try:
         answer = msgspec.json.decode(data, type=Answer)
         if answer.error is None:

@@ -22,6 +22,7 @@ from edgewright.contract.errors import NotAllowed
 
 SOCKET = "agent.sock"
 MAX_CALLERS = 8
+BACKLOG = 64
 _CREDENTIALS = struct.Struct("3i")  # unix(7), SO_PEERCRED: pid, uid, gid
 _NEW = ".agent.new"
 
@@ -95,7 +96,7 @@ def _listen(folder: Path) -> socket.socket:
             os.unlink(new)
         listener.bind(new)
         os.chmod(new, 0o600)
-        listener.listen(MAX_CALLERS)
+        listener.listen(BACKLOG)
         os.rename(new, folder / SOCKET)
     except BaseException:
         listener.close()
