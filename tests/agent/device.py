@@ -93,17 +93,39 @@ class Verdicts:
         def ending(self) -> str:
             return self.final if not self.script else ""
 
+        def waits_on(self) -> tuple[int, ...]:
+            return ()
+
         def kill(self) -> None:
             self.script = []
 
 
-def patch(base: Path, delta: Path, result: Path, max_bytes: int) -> None:
+class Applied:
+    """A delta that was applied before anybody asked; one that is broken says so when asked."""
+
+    def __init__(self, is_broken: bool) -> None:
+        self._is_broken = is_broken
+
+    def is_done(self) -> bool:
+        if self._is_broken:
+            raise HostileInput("not a delta")
+        return True
+
+    def waits_on(self) -> tuple[int, ...]:
+        return ()
+
+    def kill(self) -> None:
+        pass
+
+
+def patch(base: Path, delta: Path, result: Path, max_bytes: int) -> Applied:
     """The simplest of deltas: the base with something put behind it."""
     if delta.read_bytes() == b"broken":
-        raise HostileInput("not a delta")
+        return Applied(is_broken=True)
     fd = os.open(result, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # and no sync: that is the supervisor's part
     os.write(fd, base.read_bytes() + delta.read_bytes())
     os.close(fd)
+    return Applied(is_broken=False)
 
 
 class Releases:

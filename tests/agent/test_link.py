@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from edgewright.agent.install import apply_delta
 from edgewright.agent.link import Throttle
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.system import start_bound
 from edgewright.contract.delta.maker import make
 from edgewright.contract.errors import HostileInput
+from scenes.patching import apply_delta
 
 
 class Time:

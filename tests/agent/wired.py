@@ -9,18 +9,19 @@ from pathlib import Path
 from device import GOOD, Verdicts, patch
 from scripted_hub import CLAIM, ScriptedHub
 
+from edgewright.agent.disk.boots import Boots
 from edgewright.agent.disk.identity import load_identity
 from edgewright.agent.disk.pace import PaceMeter
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.spool import Writer
 from edgewright.agent.install import Patch
 from edgewright.agent.keys.file import open_file
-from edgewright.agent.link import BlobLine, Link, Patience, Throttle
+from edgewright.agent.link import BlobLine, Exchange, Link, Patience, SignedTime, Throttle
 from edgewright.agent.link.enrolment import enrol
-from edgewright.agent.link.exchange import Exchange, SignedTime
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.machine import Equipment
 from edgewright.agent.supervisor import Delivery
+from edgewright.agent.system.bell import Bell
 from edgewright.agent.system.stop import Stop
 from edgewright.contract.report import Capabilities
 
@@ -65,7 +66,9 @@ class Agent:
         )
         exchange = Exchange(root, identity, self.link, settings, signed_time, equipment.reports)
         stop.wait = self._wait
-        self.delivery = Delivery(exchange, equipment, self.check_ins, chance=chance, stop=stop)
+        self.delivery = Delivery(
+            exchange, equipment, self.check_ins, chance=chance, boots=Boots(root, "boot1"), stop=stop, bell=Bell()
+        )
 
     def _wait(self, timeout_s: float, wakers: Iterable[int] = ()) -> bool:
         self.ticks += timeout_s

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from edgewright.agent.disk import Settings, Writer
-from edgewright.agent.install import apply_delta
+from edgewright.agent.install import start_patch
 from edgewright.agent.machine import Equipment, Machine
 from edgewright.agent.states import Step
 from edgewright.agent.system import facts
@@ -64,7 +64,7 @@ def _equipment(root: Path, source: object) -> Equipment:
         root=root,
         settings=Settings(),
         source=source,
-        patch=apply_delta,
+        patch=start_patch,
         trials=TrialWorkers(),
         reports=Writer(root / "spool", "agent"),
         measure=lambda: facts.measure(root),

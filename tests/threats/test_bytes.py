@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from device import serving_counter
+from device import Applied, serving_counter
 from scripted_hub import ScriptedHub
 from wired import Agent
 
-from edgewright.agent.install import apply_delta
 from edgewright.agent.link import Patience
 from edgewright.contract.delta import make
+from edgewright.contract.errors import HostileInput
+from scenes.patching import apply_delta
 from threats.scene import release, reports
 
 HASTE = Patience(silence_s=0.2, min_bytes_s=10_000.0, monotonic=time.monotonic)
@@ -81,11 +82,14 @@ class Patching:
     def __init__(self) -> None:
         self.written_bytes: list[int] = []
 
-    def __call__(self, base: Path, delta: Path, result: Path, max_bytes: int) -> None:
+    def __call__(self, base: Path, delta: Path, result: Path, max_bytes: int) -> Applied:
         try:
             apply_delta(base, delta, result, max_bytes)
+        except HostileInput:
+            return Applied(is_broken=True)
         finally:
             self.written_bytes.append(result.stat().st_size if result.exists() else 0)
+        return Applied(is_broken=False)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Beside the names below, `apps`, `durable`, `policy`, `settings` and `slots` are 
 """
 
 from edgewright.agent.disk.apps import Declaration
+from edgewright.agent.disk.boots import Boots
 from edgewright.agent.disk.durable import FileStore
 from edgewright.agent.disk.floors import Floors
 from edgewright.agent.disk.identity import Identity, NotEnrolled, load_identity, save_identity
@@ -15,6 +16,7 @@ from edgewright.agent.disk.slots import MANIFEST, SLOTS, Condition, ModelFolder,
 from edgewright.agent.disk.spool import Entry, Spool, SpoolFull, Writer
 
 __all__ = [
+    "Boots",
     "Condition",
     "Declaration",
     "Entry",

@@ -3,17 +3,18 @@
 from edgewright.agent.install.download import Downloads, NotHere, Source
 from edgewright.agent.install.fetch import Fetcher
 from edgewright.agent.install.fit import lack, misfit, unsatisfied
-from edgewright.agent.install.patch import Patch, apply_delta, timed
+from edgewright.agent.install.patch import Patch, Patching, start_patch, timed
 
 __all__ = [
     "Downloads",
     "Fetcher",
     "NotHere",
     "Patch",
+    "Patching",
     "Source",
-    "apply_delta",
     "lack",
     "misfit",
+    "start_patch",
     "timed",
     "unsatisfied",
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import ChainMap, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from edgewright.agent.disk import durable
 from edgewright.agent.install.download import Downloads, NotHere, Source
-from edgewright.agent.install.patch import Patch
+from edgewright.agent.install.patch import Patch, Patching
 from edgewright.agent.install.ways import Ways, files_of
 from edgewright.agent.states import Candidate
 from edgewright.contract import manifest as manifests
@@ -62,8 +63,25 @@ class Fetcher:
         """Where a verified file lies once it is there."""
         return self._staging / sha256
 
+    def waits_on(self) -> tuple[int, ...]:
+        """The descriptors of a delta that is being applied: once one can be read, there is more to do."""
+        applying = self._errand.applying if self._errand else None
+        return applying.process.waits_on() if applying else ()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a delta is being applied."""
+        return self._errand is not None and self._errand.applying is not None
+
+    def rest(self) -> None:
+        """Break off a delta that is being applied; it is begun again by the next `advance`."""
+        if self._errand is not None and self._errand.applying is not None:
+            self._errand.applying.process.kill()
+            self._errand.applying = None
+
     def forget(self) -> None:
         """Remove everything that was fetched."""
+        self.rest()
         self._errand = None
         self._downloads.forget()
         if self._staging.is_dir():
@@ -97,7 +115,9 @@ class Fetcher:
         durable.sync_folder(self._staging)
 
     def _bring(self, candidate: Candidate, errand: _Errand, held: Mapping[str, Path]) -> Candidate | None:
-        """Bring the next missing file, or a piece of the way to it; None if paused."""
+        """Bring the next missing file, or a piece of the way to it; None if paused, or while a delta is applied."""
+        if errand.applying is not None:
+            return self._take_applied(candidate, errand, errand.applying)
         file = errand.missing[0]
         if file.sha256 in held and file.sha256 not in candidate.rotted:
             if not self._copy(held[file.sha256], file.sha256):
@@ -113,21 +133,38 @@ class Fetcher:
         """Take one delta of the way; where that fails, note why, so that another way is taken the next time."""
         try:
             path = self._downloads.bring(delta.sha256, delta.size_bytes)
-            if path is None:
-                return None
-            self._apply(base, path, delta)
         except NotHere:
-            return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, delta.sha256))
+            return _with_spoiled(candidate, delta.sha256)
         except (Unreachable, NotAllowed):
             raise
         except EdgewrightError:
-            durable.remove(self.path(delta.sha256))
-            if durable.digest(base) != delta.base_sha256:
-                return _with_rotted(candidate, delta.base_sha256)
-            return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, delta.sha256))
-        durable.remove(path)
+            return self._spoil(candidate, delta, base)
+        if path is not None:
+            process = self._patch(base, path, self._aside(delta), delta.result_bytes)
+            errand.applying = _Applying(delta, base, process)
+        return None
+
+    def _take_applied(self, candidate: Candidate, errand: _Errand, applying: _Applying) -> Candidate | None:
+        delta = applying.delta
+        try:
+            if not applying.process.is_done():
+                return None
+            errand.applying = None
+            self._accept(delta)
+        except EdgewrightError:
+            errand.applying = None
+            return self._spoil(candidate, delta, applying.base)
+        durable.remove(self.path(delta.sha256))
         self._arrived(errand, delta.result_sha256)
         return msgspec.structs.replace(candidate, used_delta=True)
+
+    def _spoil(self, candidate: Candidate, delta: Fetch, base: Path) -> Candidate:
+        """Note what was wrong: the base, if it is not what it was any more, or else the delta."""
+        durable.remove(self.path(delta.sha256))
+        durable.remove(self._aside(delta))
+        if durable.digest(base) != delta.base_sha256:
+            return _with_rotted(candidate, delta.base_sha256)
+        return _with_spoiled(candidate, delta.sha256)
 
     def _arrived(self, errand: _Errand, sha256: str) -> None:
         """Note what is here now; bases that lay only between others have had their use."""
@@ -137,11 +174,12 @@ class Fetcher:
         while errand.missing and errand.missing[0].sha256 in errand.here:
             errand.missing.popleft()
 
-    def _apply(self, base: Path, path: Path, delta: Fetch) -> None:
-        aside = self._staging / (delta.result_sha256 + durable.ASIDE)
-        self._patch(base, path, aside, delta.result_bytes)
+    def _aside(self, delta: Fetch) -> Path:
+        return self._staging / (delta.result_sha256 + durable.ASIDE)
+
+    def _accept(self, delta: Fetch) -> None:
+        aside = self._aside(delta)
         if durable.digest(aside) != delta.result_sha256:
-            durable.remove(aside)
             raise HostileInput("the delta gives another file than it was ordered for", field="result_sha256")
         os.rename(aside, self.path(delta.result_sha256))
 
@@ -161,6 +199,15 @@ class Fetcher:
         return msgspec.structs.replace(candidate, received_bytes=candidate.received_bytes + received)
 
 
+@dataclass(frozen=True)
+class _Applying:
+    """A delta that a process is applying to a base."""
+
+    delta: Fetch
+    base: Path
+    process: Patching
+
+
 class _Errand:
     """What is to be brought of one package, and what of it is here, as this process knows."""
 
@@ -169,6 +216,7 @@ class _Errand:
         self.ways = ways
         self.missing: deque[File] = deque()
         self.here: dict[str, Path] = {}
+        self.applying: _Applying | None = None
 
 
 def needed_bytes(manifest: Manifest, fetches: tuple[Fetch, ...] = ()) -> int:
@@ -178,6 +226,10 @@ def needed_bytes(manifest: Manifest, fetches: tuple[Fetch, ...] = ()) -> int:
     """
     files_bytes = sum(file.size_bytes for file in files_of(manifest))
     return files_bytes + Ways(fetches, manifest).working_bytes() + 2 * manifests.MAX_MANIFEST_BYTES
+
+
+def _with_spoiled(candidate: Candidate, sha256: str) -> Candidate:
+    return msgspec.structs.replace(candidate, spoiled=(*candidate.spoiled, sha256))
 
 
 def _with_rotted(candidate: Candidate, sha256: str) -> Candidate:

@@ -37,6 +37,7 @@ class Equipment:
     """Hears at every change what of a model shall serve, and what of it may stand in."""
     boot: str = boot_id()
     uptime_s: Callable[[], float] = uptime_s
+    is_often_cut_off: Callable[[], bool] = lambda: False  # then the device's going down says nothing of a package
 
     def instant(self) -> Instant:
         """Now."""

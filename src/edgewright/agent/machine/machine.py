@@ -16,10 +16,17 @@ from edgewright.agent.machine.equipment import Equipment
 from edgewright.agent.machine.trying import Trying, Verdict
 from edgewright.agent.states import Active, Crash, ModelRecord, Step, candidate_of
 from edgewright.agent.system import logs
-from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
+from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Refused, Unreachable
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Install, Rollback
 from edgewright.contract.report import ModelState, Outcome
+
+
+class NothingToGoBackTo(Refused):
+    """A roll back was asked for where it cannot be done."""
+
+    code = "nothing_to_go_back_to"
+    hint = "A device keeps the package before the active one, unless that has failed or an install has begun."
 
 
 class Machine:
@@ -36,6 +43,7 @@ class Machine:
         self._sampling: Sampling | None = None
         self._told: Policy | None = None
         self._followed: tuple[Active | None, Active | None] | None = None
+        self._serves_since_s = 0.0
         self._actions = {
             Step.FETCH: self._fetch,
             Step.STAGE: self._stage,
@@ -93,13 +101,19 @@ class Machine:
         logs.warn("a package that serves has crashed", model=self.model, reason=crash.reason)
         self._change(states.blame(self.record, crash, self._equipment.instant()))
 
+    def go_back(self, reason: str) -> None:
+        """Begin to go back to the spare slot's package, as somebody on this device wishes; raises NothingToGoBackTo."""
+        spare = states.stand_in(self.record)
+        if spare is None or not is_good(self.record, spare.slot, self.folder):
+            raise NothingToGoBackTo(f"there is no working package of {self.model} beside the active one", field="model")
+        record = states.leave(self.record, reason)
+        if record is self.record:
+            raise NothingToGoBackTo(f"another install of {self.model} is under way", field="model")
+        self._save(record)
+
     def suspect(self) -> None:
         """Hear that the device went down soon after its last start, without having been shut down."""
         self._change(states.suspect(self.record))
-
-    def settle(self) -> None:
-        """Hear that the device has been up for long enough to believe that what serves does not take it down."""
-        self._change(states.settle(self.record))
 
     def collect(self, sampling: Sampling | None) -> None:
         """Pass an order to collect samples on to the apps."""
@@ -112,12 +126,19 @@ class Machine:
         Raises Unreachable or NotAllowed (then try later), and OSError where the disk gives trouble.
         """
         self._change(states.give_way(self.record))
+        if self._equipment.uptime_s() - self._serves_since_s >= states.SETTLED_S:
+            self._change(states.settle(self.record))
         if self.is_idle:
             return False
         return self._actions[self.record.step]()
 
+    def waits_on(self) -> tuple[int, ...]:
+        """The descriptors that can be read once it is worth taking the next step; () where none can tell."""
+        return (*self._fetcher.waits_on(), *self._trying.waits_on())
+
     def stop(self) -> None:
-        """End the trial, if one runs, without blaming the candidate."""
+        """End what runs for the install, without blaming the candidate."""
+        self._fetcher.rest()
         if self._trying.is_running:
             self._trying.end()
             self._save(states.disarm(self.record))
@@ -165,7 +186,7 @@ class Machine:
             self._equipment.tell_fault(self.model, "base_rotted", what)
         if candidate is not before:
             self._save(msgspec.structs.replace(self.record, candidate=candidate))
-        return self._advance(is_ok=True) if is_done else True
+        return self._advance(is_ok=True) if is_done else not self._fetcher.is_waiting
 
     def _stage(self) -> bool:
         candidate = candidate_of(self.record)
@@ -202,7 +223,10 @@ class Machine:
         if why := self._lack(manifest):
             return self._advance(is_ok=False, reason=why)
         self.folder.mark_committed(candidate.slot, candidate.install.deployment)
-        return self._advance(is_ok=True)
+        is_busy = self._advance(is_ok=True)
+        if self._equipment.is_often_cut_off():
+            self._change(states.settle(self.record))
+        return is_busy
 
     def _roll_back(self) -> bool:
         candidate = candidate_of(self.record)
@@ -262,4 +286,4 @@ class Machine:
         followed = (states.active_package(self.record), states.stand_in(self.record))
         if followed != self._followed:
             self._equipment.follow(self.model, *followed)
-            self._followed = followed
+            self._followed, self._serves_since_s = followed, self._equipment.uptime_s()

@@ -44,6 +44,10 @@ class Trying:
         """Whether a worker was started and has not been ended."""
         return self._trial is not None
 
+    def waits_on(self) -> tuple[int, ...]:
+        """The descriptors that can be read once the worker says something, or ends."""
+        return self._trial.waits_on() if self._trial is not None else ()
+
     @property
     def has_more(self) -> bool:
         """Whether the worker has said more than what was judged so far."""

@@ -5,28 +5,55 @@ It may wait for a slow hub for minutes, and does so on a thread of its own.
 
 from __future__ import annotations
 
-from edgewright.agent.disk import Sampling
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from edgewright.agent import states
+from edgewright.agent.disk import Boots, Sampling
 from edgewright.agent.link import Chance, Exchange, Schedule
 from edgewright.agent.machine import Equipment, Machine
-from edgewright.agent.system import Stop, logs
-from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
+from edgewright.agent.states import Crash
+from edgewright.agent.supervisor.inbox import Inbox
+from edgewright.agent.system import Bell, Stop, logs
+from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, NotFound, Unreachable
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.order import Install, Order
 
-TRIAL_POLL_S = 0.05
+LOOK_S = 5.0  # how often to look at what runs for an install, should nothing say that it is time
+
+T = TypeVar("T")
 
 
 class Delivery:
-    """Brings what shall run on this device. That the hub is away never ends it."""
+    """Brings what shall run on this device. That the hub is away never ends it.
+
+    `bell` wakes it and makes it look: at `crashes()` of what serves, and at what it was asked for.
+    """
 
     def __init__(
-        self, exchange: Exchange, equipment: Equipment, check_ins: Schedule, *, chance: Chance, stop: Stop
+        self,
+        exchange: Exchange,
+        equipment: Equipment,
+        check_ins: Schedule,
+        *,
+        boots: Boots,
+        chance: Chance,
+        stop: Stop,
+        bell: Bell,
+        crashes: Callable[[], Iterable[Crash]] = tuple,
     ) -> None:
         self._exchange = exchange
         self._equipment = equipment
         self._check_ins = check_ins
+        self._boots = boots
         self._chance = chance
         self._stop = stop
+        self._bell = bell
+        self._crashes = crashes
+        self._crashed: deque[Crash] = deque()
+        self._inbox: Inbox[Delivery] = Inbox(bell)
         self._order: Order | None = None
         self._machines: dict[str, Machine] = {}
         self._schedules: dict[str, Schedule] = {}
@@ -37,7 +64,7 @@ class Delivery:
         while not self._stop.is_requested:
             try:
                 self.turn()
-            except Exception as error:  # whatever it is, a device without delivery can never be mended
+            except Exception as error:  # whatever it is: a device without delivery could never be mended
                 logs.warn("delivery has failed", kind=type(error).__name__, reason=str(error))
                 failures.fail()
                 self._stop.wait(failures.remaining_s())
@@ -45,45 +72,82 @@ class Delivery:
                 failures.succeed(0.0)
         for machine in self._machines.values():
             machine.stop()
+        self._boots.settle()
 
     def turn(self) -> None:
         """One turn of the loop: move every machine, talk to the hub if it is time, wait until something is due."""
+        self._bell.hush()
+        self._inbox.do_all(self)
+        self._crashed.extend(self._crashes())
+        self._blame()
         is_busy = False
-        for model in self._models():
+        for model in self.models():
             is_busy |= self._when_due(model)
+        if self._equipment.uptime_s() >= states.SETTLED_S:
+            self._boots.settle()
         if self._check_ins.is_due():
             self._talk()
         elif not is_busy:
-            self._stop.wait(self._pause_s())
+            self._stop.wait(self._pause_s(), self._wakers())
 
-    def _models(self) -> list[str]:
+    def ask(self, deed: Callable[[Delivery], T]) -> Future[T]:
+        """Have something done on this thread, from any other: between two turns; a download gives way for it."""
+        return self._inbox.ask(deed)
+
+    def models(self) -> list[str]:
+        """The models that are on this device, or shall be."""
         folder = self._equipment.root / "models"
         kept = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
         ordered = {install.model for install in self._order.installs} if self._order else set()
         return sorted(name for name in kept | ordered if is_plain_name(name))
 
+    def machine(self, model: str) -> Machine:
+        """The one machine of a model, which this thread alone may use; raises OSError where the disk gives trouble."""
+        if model not in self._machines:
+            machine = self._machines[model] = Machine(model, self._equipment)
+            if self._boots.went_down:
+                machine.suspect()
+        return self._machines[model]
+
+    def roll_back(self, model: str, reason: str) -> None:
+        """Begin to go back to the spare slot's package; raises NotFound, and NothingToGoBackTo."""
+        if model not in self.models():
+            raise NotFound(f"there is no model '{model}' on this device", field="model")
+        self.machine(model).go_back(reason)
+        self._schedule(model).succeed(0.0)
+
+    def hurry(self) -> None:
+        """Check in with the hub and send what waits, unless it has just failed."""
+        self._check_ins.hurry()
+
+    def _blame(self) -> None:
+        """Lay the crashes to their packages, also while a model's install waits for a hub that is away."""
+        while self._crashed:
+            crash = self._crashed[0]
+            if is_plain_name(crash.model):
+                self.machine(crash.model).blame(crash)
+                self._schedule(crash.model).succeed(0.0)
+            self._crashed.popleft()
+
     def _when_due(self, model: str) -> bool:
         """Move one model; whatever goes wrong with it is tried again later, and leaves the others alone."""
-        schedule = self._schedules.setdefault(model, self._new_schedule())
+        schedule = self._schedule(model)
         if not schedule.is_due():
             return False
         try:
-            is_busy = self._move(model)
+            is_busy = self._move(self.machine(model))
         except NotAllowed as error:
             logs.warn("the hub refuses this device", model=model, reason=error.message)
             schedule.give_up()
-        except Exception as error:  # a fault in one model's install must not take the others' supervisor down
+        except Exception as error:  # a fault in one model's install must not take the others' down
             logs.warn("an install cannot go on for now", model=model, kind=type(error).__name__, reason=str(error))
-            schedule.fail()
+            schedule.fail(error)
         else:
             schedule.succeed(0.0)
             return is_busy
         return False
 
-    def _move(self, model: str) -> bool:
-        if model not in self._machines:
-            self._machines[model] = Machine(model, self._equipment)
-        machine = self._machines[model]
+    def _move(self, machine: Machine) -> bool:
         self._apply_order(machine)
         was_idle = machine.is_idle
         is_busy = machine.step()
@@ -131,7 +195,7 @@ class Delivery:
         except (EdgewrightError, OSError) as error:
             is_away = isinstance(error, Unreachable)
             logs.warn("the hub is not reachable" if is_away else "the hub is not believed", reason=str(error))
-            self._check_ins.fail()
+            self._check_ins.fail(error)
         else:
             self._check_ins.succeed(self._poll_s())
 
@@ -140,8 +204,21 @@ class Delivery:
         return ordered if ordered is not None and ordered > 0 else self._equipment.settings.poll_s
 
     def _pause_s(self) -> float:
-        is_trying = any(not machine.is_idle for machine in self._machines.values())
-        return min(TRIAL_POLL_S, self._check_ins.remaining_s()) if is_trying else self._check_ins.remaining_s()
+        """Until something is due: the next check-in, another try, or a look at what runs."""
+        waits_s = [self._check_ins.remaining_s()]
+        for model in self.models():
+            machine, schedule = self._machines.get(model), self._schedule(model)
+            if not schedule.is_due():
+                waits_s.append(schedule.remaining_s())
+            elif machine is None or not machine.is_idle:
+                waits_s.append(LOOK_S)
+        return min(waits_s)
+
+    def _wakers(self) -> list[int]:
+        return [self._bell.fileno(), *(fd for machine in self._machines.values() for fd in machine.waits_on())]
+
+    def _schedule(self, model: str) -> Schedule:
+        return self._schedules.setdefault(model, self._new_schedule())
 
     def _new_schedule(self) -> Schedule:
         return Schedule(self._equipment.monotonic, self._chance, self._equipment.settings.longest_wait_s)

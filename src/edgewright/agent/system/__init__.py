@@ -5,6 +5,8 @@
 
 from edgewright.agent.system.bell import Bell
 from edgewright.agent.system.boots import boot_id, uptime_s
+from edgewright.agent.system.builds import built_at
+from edgewright.agent.system.child import Child
 from edgewright.agent.system.children import start_bound
 from edgewright.agent.system.limits import Limits
 from edgewright.agent.system.parts import Part
@@ -12,10 +14,12 @@ from edgewright.agent.system.stop import Stop
 
 __all__ = [
     "Bell",
+    "Child",
     "Limits",
     "Part",
     "Stop",
     "boot_id",
+    "built_at",
     "start_bound",
     "uptime_s",
 ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edgewright.agent.system import start_bound
+from edgewright.agent.system import Child, Limits
 from edgewright.agent.trial.lines import MAX_LINE_BYTES, Line, decode_line
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
@@ -25,6 +23,10 @@ class Trial(Protocol):
 
     def ending(self) -> str:
         """'' while the worker runs, then how it ended."""
+        ...
+
+    def waits_on(self) -> tuple[int, ...]:
+        """The descriptors that can be read once there is something to hear."""
         ...
 
     def kill(self) -> None:
@@ -59,34 +61,32 @@ class Worker:
     """A running worker process."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = start_bound(command)
+        self._child = Child(command, limits=Limits())
         self._heard = b""
-        self._fd = self._process.stdout.fileno() if self._process.stdout else -1
-        os.set_blocking(self._fd, False)
 
     def lines(self) -> list[Line]:
         """What it has said since the last call."""
-        with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(self._fd, MAX_LINE_BYTES):
-                self._heard += chunk
-                if b"\n" not in chunk and len(self._heard) > MAX_LINE_BYTES:
-                    raise HostileInput("the worker does not end its line")
+        while chunk := self._child.read():
+            self._heard += chunk
+            if b"\n" not in chunk and len(self._heard) > MAX_LINE_BYTES:
+                raise HostileInput("the worker does not end its line")
         *whole, self._heard = self._heard.split(b"\n")
         return [decode_line(line) for line in whole]
 
     def ending(self) -> str:
         """'' while it runs."""
-        code = self._process.poll()
+        code = self._child.code()
         if code is None:
             return ""
         return f"the worker was killed by {_signal_name(-code)}" if code < 0 else f"the worker ended with code {code}"
 
+    def waits_on(self) -> tuple[int, ...]:
+        """Can be read once it says something, or ends."""
+        return self._child.waits_on()
+
     def kill(self) -> None:
         """End it, and wait for its end."""
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._child.kill()
 
 
 def _signal_name(number: int) -> str:
