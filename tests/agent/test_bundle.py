@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from device import Verdicts, patch, reports, serving_counter
 from scripted_hub import ScriptedHub
 from wired import Agent, measure
 
-from edgewright.agent.bundle import BundleFolder, Carry, NoBundle
+from edgewright.agent.bundle import BundleFolder, Carry, NoBundle, Reader, preview
+from edgewright.agent.bundle.command import repository
 from edgewright.agent.disk import Settings, Writer, load_identity
 from edgewright.agent.link import SignedTime
-from edgewright.agent.machine import Equipment
+from edgewright.agent.machine import Equipment, Machine
 from edgewright.agent.trial.lines import TrialResult
 from edgewright.contract import bundle as bundles
 from edgewright.contract.bundle import BLOBS, ORDER_TYPE, ORDERS, TUF
@@ -77,7 +79,10 @@ def carry(folder: Path, root: Path, now: float, **facts):
         monotonic=lambda: 0.0,
         is_pausing=lambda: False,
     )
-    return Carry(bundle, root, load_identity(root), settings, time, equipment, lambda _: False).run()
+    reader = Reader(bundle, repository(root, bundle), load_identity(root), settings, time)
+    machine_of = functools.cache(lambda model: Machine(model, equipment))
+    models = [path.name for path in (root / "models").iterdir()] if (root / "models").is_dir() else []
+    return Carry(reader, machine_of=machine_of, models=models, wait=lambda _: False).run()
 
 
 def test_a_device_without_any_network_installs_what_was_carried_to_it(tmp_path, hub, root):
@@ -278,3 +283,55 @@ def test_a_package_that_does_not_fit_is_refused_as_over_the_air(tmp_path, hub, r
 def test_names_of_parts_rise_with_the_length():
     assert bundles.part_names("a" * 64, bundles.PART_BYTES) == ["a" * 64]
     assert bundles.part_names("a" * 64, bundles.PART_BYTES + 1) == ["a" * 64 + ".000", "a" * 64 + ".001"]
+
+
+def foresee(folder: Path, root: Path, now: float, **facts):
+    device = msgspec.structs.replace(measure(), **facts)
+    time = SignedTime(root, lambda: now, lambda: 0.0)
+    return preview(BundleFolder(folder), root, load_identity(root), Settings(), time, device)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_verifies_everything_and_changes_nothing(tmp_path, hub, root):
+    hub.release(1)
+    bundle = write_bundle(tmp_path / "stick", hub)
+    before = contents(root)
+
+    foreseen = foresee(bundle, root, hub.now)
+
+    assert [(one.model, one.counter, one.would, one.reason) for one in foreseen] == [("digits", 1, "install", "")]
+    assert foreseen[0].read_bytes > 0
+    assert contents(root) == before
+    assert [ending.outcome for ending in carry(bundle, root, hub.now)] == ["committed"]
+    assert [one.would for one in foresee(bundle, root, hub.now)] == ["nothing"]
+
+
+def test_a_dry_run_names_blobs_that_are_damaged_or_missing(tmp_path, hub, root):
+    hub.release(1)
+    bundle = write_bundle(tmp_path / "stick", hub)
+    manifest = hub.installs[0].manifest_sha256
+    blobs = sorted(path for path in (bundle / BLOBS).iterdir() if path.name != manifest)
+    blobs[0].write_bytes(blobs[0].read_bytes()[:-1] + b"!")
+
+    (damaged,) = foresee(bundle, root, hub.now)
+    blobs[0].unlink()
+    (missing,) = foresee(bundle, root, hub.now)
+
+    assert (damaged.would, missing.would) == ("wait", "wait")
+    assert f"{blobs[0].name[:12]} is damaged" in damaged.reason
+    assert f"{blobs[0].name[:12]} is missing" in missing.reason
+
+
+def test_a_dry_run_foresees_a_refusal_and_believes_no_other_s_order(tmp_path, hub, root):
+    hub.release(1)
+    bundle = write_bundle(tmp_path / "stick", hub)
+
+    (refused,) = foresee(bundle, root, hub.now, runtimes={})
+
+    assert refused.would == "refuse"
+    assert "not installed" in refused.reason
+    with pytest.raises(HostileInput):
+        foresee(write_bundle(tmp_path / "forged", hub, signer=hub.keys.audit), root, hub.now)

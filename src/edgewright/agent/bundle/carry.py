@@ -6,24 +6,18 @@ And a device that no network reaches takes the bundle's own order, which is sign
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from edgewright.agent import states, trust
-from edgewright.agent.bundle.folder import BundleFolder, NoBundle
-from edgewright.agent.disk import FileStore, Floors, Identity, Settings
-from edgewright.agent.link import SignedTime, refresh
-from edgewright.agent.machine import Equipment, Machine
+from edgewright.agent import states
+from edgewright.agent.bundle.belief import Believed, Reader
+from edgewright.agent.bundle.folder import NoBundle
+from edgewright.agent.machine import Machine
 from edgewright.agent.system import logs
-from edgewright.contract.errors import Conflict, HostileInput
-from edgewright.contract.manifest import MAX_MANIFEST_BYTES
+from edgewright.contract.errors import Conflict
 from edgewright.contract.order import Install
 from edgewright.contract.report import Outcome
-from edgewright.contract.trusted import TrustedSet, role_of
 
 PAUSE_S = 0.05
 
@@ -32,7 +26,7 @@ class InstallUnderWay(Conflict):
     """The agent is in the middle of another install of this model."""
 
     code = "install_under_way"
-    hint = "Start the agent and let it end, then import the bundle again."
+    hint = "Let the agent bring it to its end, then import the bundle again."
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,53 +39,43 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carry:
-    """One import. `wait` pauses for so many seconds and says whether to stop."""
+    """One import. `machine_of` gives the one machine of a model; `models` are those that are on this device.
+
+    `wait` pauses for so many seconds and says whether to stop.
+    """
 
     def __init__(
         self,
-        bundle: BundleFolder,
-        root: Path,
-        identity: Identity,
-        settings: Settings,
-        time: SignedTime,
-        equipment: Equipment,
+        reader: Reader,
+        *,
+        machine_of: Callable[[str], Machine],
+        models: Sequence[str],
         wait: Callable[[float], bool],
     ) -> None:
-        self._bundle = bundle
-        self._root = root
-        self._identity = identity
-        self._settings = settings
-        self._time = time
-        self._equipment = equipment
+        self._reader = reader
+        self._machine_of = machine_of
+        self._models = models
         self._wait = wait
-        self._repository = refresh.Repository(FileStore(root / "tuf"), bundle.tuf, Floors(root))
 
     def run(self) -> list[Ending]:
         """Do everything that the bundle holds for this device; raises NoBundle, HostileInput, InstallUnderWay."""
-        begun = [machine for machine in self._machines() if self._feeds(machine)]
+        begun = [machine for machine in map(self._machine_of, self._models) if self._feeds(machine)]
         endings = [self._finish(machine) for machine in begun]
-        envelope = self._bundle.order(self._identity.device)
+        device = self._reader.identity.device
+        envelope = self._reader.bundle.order(device)
         if envelope is None and not begun:
-            raise NoBundle(f"the bundle has nothing for this device, {self._identity.device}", field="bundle")
+            raise NoBundle(f"the bundle has nothing for this device, {device}", field="bundle")
         if envelope is not None:
             endings += self._follow(envelope)
         return endings
 
     def _follow(self, envelope: bytes) -> list[Ending]:
-        """1. metadata, as of the moment that the order claims; 2. the order itself; 3. manifest by manifest."""
-        now = self._time.now()
-        claimed = trust.claimed_moment(envelope)
-        moment = datetime.fromtimestamp(min(claimed, now), UTC)
-        trusted = refresh.refresh(self._repository, moment)
-        skew_s = self._settings.skew_s if self._settings.skew_s is not None else math.inf
-        order = trust.read_bundle_order(
-            envelope, trusted, device=self._identity.device, after=self._time.last_signed, now=now, skew_s=skew_s
-        )
-        self._time.learn(min(order.issued_at, now) if self._settings.skew_s is not None else order.issued_at)
-        return [self._install(install, trusted, moment) for install in order.installs]
+        believed = self._reader.order(envelope)
+        self._reader.time.learn(believed.signed_at)
+        return [self._install(install, believed) for install in believed.order.installs]
 
-    def _install(self, install: Install, trusted: TrustedSet, moment: datetime) -> Ending:
-        machine = Machine(install.model, self._equipment)
+    def _install(self, install: Install, believed: Believed) -> Ending:
+        machine = self._machine_of(install.model)
         machine.supersede(install.counter)
         while not machine.is_idle and machine.record.step is states.Step.REPORT:
             machine.step()
@@ -99,12 +83,7 @@ class Carry:
             raise InstallUnderWay(f"another install of {install.model} is under way", field="bundle")
         if not machine.wants(install):
             return Ending(model=install.model, counter=install.counter, outcome="")
-        trusted = refresh.load_role(self._repository, trusted, role_of(install.model), moment)
-        length, sha256 = trusted.target(install.target_path)
-        if sha256 != install.manifest_sha256 or length > MAX_MANIFEST_BYTES:
-            raise HostileInput("the order names a manifest that no release role vouches for", field="manifest_sha256")
-        data = self._bundle.blob(sha256, length)
-        machine.offer(install, trust.read_manifest(data, install, trusted), data)
+        machine.offer(install, *self._reader.manifest(install, believed))
         return self._finish(machine)
 
     def _finish(self, machine: Machine) -> Ending:
@@ -122,16 +101,11 @@ class Carry:
         logs.say("bundle install ended", model=machine.model, counter=install.counter, outcome=outcome)
         return Ending(model=machine.model, counter=install.counter, outcome=outcome, reason=reason)
 
-    def _machines(self) -> list[Machine]:
-        folder = self._root / "models"
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        return [Machine(name, self._equipment) for name in names]
-
     def _feeds(self, machine: Machine) -> bool:
         """Whether an install that was ordered before may go on with the bundle's blobs."""
         if machine.record.step is not states.Step.FETCH:
             return False
-        return self._bundle.has(states.candidate_of(machine.record).install.manifest_sha256)
+        return self._reader.bundle.has(states.candidate_of(machine.record).install.manifest_sha256)
 
 
 def _id(install: Install, outcome: Outcome) -> str:
