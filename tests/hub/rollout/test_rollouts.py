@@ -237,6 +237,25 @@ def test_a_late_failure_of_a_device_that_was_away_stops_the_wave_that_runs(world
     assert world.tick(id, 2) == "roll_back"
 
 
+def test_a_device_that_goes_back_by_itself_hours_later_halts_the_rollout_and_is_offered_nothing_more(world, lanes):
+    id = world.start("digits/1", waves=(1, 8)).id
+    world.tick(id, 1)
+    (canary,) = world.wave(id, 1)
+    install = world.install(canary)
+    assert world.tick(id, 1) == "advance"
+    world.tick(id, 2)
+    world.clock.now += 6 * 3600.0
+
+    world.report(world.result(install, Outcome.ROLLED_BACK, "it crashed 3 times within a day"), canary)
+
+    assert world.check_in(canary) == ((), ())
+    assert world.tick(id, 2) == "roll_back"
+    assert world.rollouts.rollout(id).state is RolloutState.HALTED
+    assert world.check_in(canary) == ((), ())
+    (deployment,) = [one for one in world.rollouts.rollout(id).deployments if one.device == canary]
+    assert (deployment.state, deployment.reason) == ("rolled_back", "it crashed 3 times within a day")
+
+
 def test_a_paused_rollout_makes_no_new_offers_and_goes_on_where_it_was(world, lanes, operator):
     id = world.start("digits/1", waves=(2, 8)).id
     world.tick(id, 1)
