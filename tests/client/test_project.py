@@ -8,7 +8,8 @@ import pytest
 
 from edgewright.client import Project
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec, refine
+from edgewright.contract.refinement import refine
+from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 
 WHOLE = """
 [project]

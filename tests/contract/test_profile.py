@@ -264,7 +264,7 @@ def test_a_schema_that_makes_no_sense_is_refused():
         with pytest.raises(HostileInput):
             decode_schema(encode_schema(msgspec.structs.replace(schema, bins=(bins, *schema.bins[1:]))))
     with pytest.raises(HostileInput):
-        decode_schema(encode_schema(msgspec.structs.replace(schema, format=2)))
+        decode_schema(encode_schema(msgspec.structs.replace(schema, format=1)))
     with pytest.raises(HostileInput):
         decode_schema(encode_schema(msgspec.structs.replace(schema, bins=schema.bins[1:])))
 

@@ -21,6 +21,8 @@ from edgewright.contract import manifest as manifests
 from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.envelope import seal
 from edgewright.contract.order import PAYLOAD_TYPE
+from edgewright.contract.preprocessing.picture import Method, Resize
+from edgewright.contract.tensors import Dtype, Kind, TensorSpec
 from hostile.signed import DEVICE, NONCE, NOW, Hub, key_of, manifest_bytes, order_payload
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference" / "vectors"
@@ -44,6 +46,12 @@ def write() -> None:
 def _manifest() -> Tree:
     data = manifest_bytes()
     tree = json.loads(data)
+
+    def prepared(**changes: object) -> bytes:
+        step = msgspec.to_builtins(_RESIZE) | changes
+        contract = tree["contract"] | {"inputs": [msgspec.to_builtins(_PICTURE)], "preprocessing": [step]}
+        return msgspec.json.encode(tree | {"contract": contract}, order="sorted")
+
     cases: list[tuple[str, bytes, str]] = [
         ("white space", json.dumps(tree, sort_keys=True).encode(), "manifest"),
         ("keys in another order", _compact(dict(reversed(tree.items()))), "manifest"),
@@ -60,9 +68,15 @@ def _manifest() -> Tree:
         ("a negative size", _changed(tree, "files.0.size_bytes", -1), "files[0].size_bytes"),
         ("a size beyond all bounds", _changed(tree, "files.0.size_bytes", 2**60), "files[0].size_bytes"),
         ("a counter that other readers round", _changed(tree, "counter", 2**53), "counter"),
+        ("a step that nobody knows", prepared(step="exec"), "contract.preprocessing[0].step"),
+        ("a step that would fill the memory", prepared(height=65536, width=65536), "contract.preprocessing[0].output"),
+        ("a step that reads what nobody makes", prepared(input="pixels"), "contract.preprocessing[0].input"),
     ]
+    sound = [data, prepared()]
     return {
-        "sound": [{"manifest": tree, "bytes": data.decode(), "sha256": manifests.digest(data)}],
+        "sound": [
+            {"manifest": json.loads(one), "bytes": one.decode(), "sha256": manifests.digest(one)} for one in sound
+        ],
         "refused": [{"why": why, "bytes_base64": _base64(given), "field": field} for why, given, field in cases],
     }
 
@@ -140,6 +154,8 @@ def _request() -> Tree:
     }
 
 
+_PICTURE = TensorSpec(name="image", dtype=Dtype.UINT8, shape=(None, None, None, 3), kind=Kind.IMAGE)
+_RESIZE = Resize(input="image", height=8, width=8, method=Method.BILINEAR_ANTIALIAS)
 _FETCH = "installs[0].fetches[0].sha256"
 
 

@@ -83,8 +83,8 @@ def files_of(items: Sequence[str]) -> list[tuple[Path, Role]]:
     files = []
     for item in items:
         path, colon, role = item.rpartition(":")
-        if not colon or not path or role not in ("labels", "preprocessing", "asset"):
-            hint = "Write it as FILE:labels, FILE:preprocessing or FILE:asset."
+        if not colon or not path or role not in ("labels", "asset"):
+            hint = "Write it as FILE:labels or FILE:asset."
             raise _usage(f"{item!r} does not say what the file is for", "file", hint)
         files.append((Path(path), Role(role)))
     return files

@@ -12,7 +12,7 @@ import msgspec
 
 from edgewright.contract.api import FileRef, GateDraft, PipelineDraft, TriggerDraft
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.tensors import Refinement
+from edgewright.contract.refinement import Refinement
 
 FILE_NAME = "edgewright.toml"
 

@@ -15,11 +15,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edgewright.contract.errors import HostileInput
+from edgewright.contract.errors import HostileInput, InvalidInput
+from edgewright.contract.preprocessing import tables
 from edgewright.contract.tensors import Contract
 from edgewright.contract.wire import Amount, Count, Name, Ordinal, Sha256, Share, SizeBytes, Word, read_json
 
-FORMAT = 2
+FORMAT = 3
 MAX_MANIFEST_BYTES = 8 * 1024**2
 MAX_FILES = 20_000
 MAX_PACKAGE_BYTES = 16 * 1024**3
@@ -35,10 +36,9 @@ class Role(StrEnum):
 
     MODEL = "model"
     LABELS = "labels"  # UTF-8 text: the name of class i in line i
-    PREPROCESSING = "preprocessing"  # what an app does to its data first, in the app's own format
     GOLDEN = "golden"  # safetensors: 'in:<name>' and 'out:<name>' arrays
     REFERENCE = "reference"  # the profile schema: bin edges and counts of the training data
-    ASSET = "asset"  # anything else that the app or the runtime needs: a tokenizer, a vocabulary
+    ASSET = "asset"  # anything else: a vocabulary that a step of preprocessing needs, what an app wants to travel along
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,6 +176,7 @@ def decode(data: bytes) -> Manifest:
     check_files(manifest.files)
     _check_dependencies(manifest)
     _check_contract(manifest.contract)
+    _check_steps(manifest)
     return manifest
 
 
@@ -239,6 +240,17 @@ def _check_contract(contract: Contract) -> None:
         is_bounded = len(spec.shape) <= 32 and all(0 <= axis <= MAX_ROW_ELEMENTS for axis in axes)
         fits = is_bounded and math.prod(axes) <= MAX_ROW_ELEMENTS
         _require(fits, "contract", f"a row of '{spec.name[:80]}' has more than {MAX_ROW_ELEMENTS} elements")
+
+
+def _check_steps(manifest: Manifest) -> None:
+    """The steps fit one another, and the tables that they need are there."""
+    try:
+        manifest.contract.prepared()
+    except InvalidInput as error:
+        raise HostileInput(error.message, field=error.field) from error
+    there = {file.name for file in manifest.files if file.role is Role.ASSET}
+    for name in sorted(tables(manifest.contract.preprocessing) - there):
+        raise HostileInput(f"a step needs the asset '{name}', which is not there", field="contract.preprocessing")
 
 
 def _require(holds: bool, field: str, why: str) -> None:

@@ -6,21 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from edgewright.contract.errors import InvalidInput
-
-
-class Dtype(StrEnum):
-    """Element types that a contract may name (numpy's names)."""
-
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    FLOAT16 = "float16"
-    INT64 = "int64"
-    INT32 = "int32"
-    INT8 = "int8"
-    UINT8 = "uint8"
-    BOOL = "bool"
-    STRING = "str"
+from edgewright.contract.dtype import Dtype as Dtype
+from edgewright.contract.preprocessing import Steps, Tensor, follow, name_of
 
 
 class Kind(StrEnum):
@@ -52,48 +39,34 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Inputs and outputs of a model. `version` rises when apps must change to keep up."""
+    """Inputs and outputs of a model. `version` rises when apps must change to keep up.
+
+    `inputs` are what apps pass; the steps of `preprocessing` lead from them to what the model itself takes.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     version: int = 1
+    preprocessing: Steps = ()
 
     def input(self, name: str) -> TensorSpec | None:
         """The input of that name, or None."""
         return next((spec for spec in self.inputs if spec.name == name), None)
 
+    def prepared(self) -> dict[str, Tensor]:
+        """What there is after the last step, by name: the model takes its inputs from it.
+
+        Raises InvalidInput, which names the step and its field, for steps that do not fit.
+        """
+        return follow(self.raw(), self.preprocessing)
+
+    def raw(self) -> dict[str, Tensor]:
+        """What apps pass, by name, as the first step finds it."""
+        return {spec.name: Tensor(spec.dtype, spec.shape) for spec in self.inputs}
+
     def output_of(self, kind: Kind) -> TensorSpec | None:
         """The first output of that kind, or None."""
         return next((spec for spec in self.outputs if spec.kind is kind), None)
-
-
-class TensorHint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person knows of a tensor and its file does not say; what is left out stays as it was inferred."""
-
-    kind: Kind | None = None
-    names: tuple[str, ...] = ()
-    height: int = 0
-    width: int = 0
-    unit: str = ""
-
-
-class Refinement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hints by tensor name: the `[contract]` of an edgewright.toml."""
-
-    inputs: dict[str, TensorHint] = {}
-    outputs: dict[str, TensorHint] = {}
-
-
-def refine(contract: Contract, refinement: Refinement) -> Contract:
-    """Give the tensors of an inferred contract the meaning that `refinement` knows.
-
-    Raises InvalidInput where it names a tensor that the model does not have.
-    """
-    return msgspec.structs.replace(
-        contract,
-        inputs=_refined(contract.inputs, refinement.inputs, "contract.inputs"),
-        outputs=_refined(contract.outputs, refinement.outputs, "contract.outputs"),
-    )
 
 
 def differences(wanted: Contract, given: Contract) -> list[str]:
@@ -106,28 +79,51 @@ def differences(wanted: Contract, given: Contract) -> list[str]:
             where = f"contract.{side}.{spec.name}"
             if other is None:
                 found.append(f"{where}: the model has no such tensor; it has {', '.join(sorted(have)) or 'none'}")
-                continue
-            if other.dtype is not spec.dtype:
-                found.append(f"{where}.dtype: the contract says {spec.dtype}, the model has {other.dtype}")
-            if not _fits(spec.shape, other.shape):
-                found.append(f"{where}.shape: the contract says {list(spec.shape)}, the model has {list(other.shape)}")
+            else:
+                found += _differences(where, Tensor(spec.dtype, spec.shape), other)
     return found
 
 
-def _refined(specs: tuple[TensorSpec, ...], hints: dict[str, TensorHint], where: str) -> tuple[TensorSpec, ...]:
-    known = {spec.name for spec in specs}
-    for name in hints:
-        if name not in known:
-            raise InvalidInput(
-                f"the model has no tensor {name!r}; it has {', '.join(sorted(known)) or 'none'}",
-                field=f"{where}.{name}",
-            )
-    return tuple(_with_hint(spec, hints[spec.name]) if spec.name in hints else spec for spec in specs)
+def misfits(contract: Contract, takes: tuple[TensorSpec, ...]) -> list[str]:
+    """Say in sentences where what `contract` prepares is not what a model `takes` (empty: it is).
+
+    Each begins with the field: of the step that wrote a tensor last, or of what apps pass. Raises InvalidInput for
+    steps that do not even fit one another.
+    """
+    made = contract.prepared()
+    writers = {name: place for place, step in enumerate(contract.preprocessing) for name in step.outputs}
+    used = {spec.name for spec in takes} | {step.input for step in contract.preprocessing}
+    have = ", ".join(sorted(spec.name for spec in takes)) or "none"
+    found = [
+        f"contract.inputs.{spec.name}: the model has no such tensor, and no step takes it; it has {have}"
+        for spec in contract.inputs
+        if spec.name not in used
+    ]
+    for spec in takes:
+        place = writers.get(spec.name)
+        if spec.name not in made:
+            found.append(f"contract.inputs.{spec.name}: the model needs it; no app passes it, and no step makes it")
+        elif place is None:
+            found += _differences(f"contract.inputs.{spec.name}", made[spec.name], spec)
+        elif _differences("", made[spec.name], spec):
+            field = f"contract.preprocessing[{place}].output"
+            step = f"step {place + 1}, {name_of(contract.preprocessing[place])}"
+            given, wanted = _told(made[spec.name]), _told(Tensor(spec.dtype, spec.shape))
+            found.append(f"{field}: {step}, makes {spec.name} as {given}, the model has {wanted}")
+    return found
 
 
-def _with_hint(spec: TensorSpec, hint: TensorHint) -> TensorSpec:
-    given = {field: value for field in hint.__struct_fields__ if (value := getattr(hint, field))}
-    return msgspec.structs.replace(spec, **given)
+def _differences(where: str, wanted: Tensor, given: TensorSpec) -> list[str]:
+    found = []
+    if given.dtype is not wanted.dtype:
+        found.append(f"{where}.dtype: the contract says {wanted.dtype}, the model has {given.dtype}")
+    if not _fits(wanted.shape, given.shape):
+        found.append(f"{where}.shape: the contract says {list(wanted.shape)}, the model has {list(given.shape)}")
+    return found
+
+
+def _told(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {['any' if axis is None else axis for axis in tensor.shape]}".replace("'", "")
 
 
 def _fits(wanted: tuple[int | None, ...], given: tuple[int | None, ...]) -> bool:

@@ -17,7 +17,8 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import File
 from edgewright.contract.manifest import Role as ManifestRole
 from edgewright.contract.profile import decode_schema
-from edgewright.contract.tensors import Contract, Dtype, Kind, Refinement, TensorHint, TensorSpec
+from edgewright.contract.refinement import Refinement, TensorHint
+from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from edgewright.hub.data import Data, npz
 from edgewright.hub.data.model import UnknownSnapshot
 from edgewright.hub.db import Database, metadata

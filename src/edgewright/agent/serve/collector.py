@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from safetensors.numpy import save
 
 from edgewright.agent.disk import Sampling
 from edgewright.agent.serve import sampling
 from edgewright.agent.serve.package import Package
 from edgewright.agent.serve.recorder import Outbox
+from edgewright.contract import arrays
 from edgewright.contract.report import Sample
 
 ROWS_PER_BUDGET = 10
@@ -121,8 +121,8 @@ class Collector:
                 reference=row.reference,
                 chosen_as=choice.chosen_as,
                 uncertainty=float(doubts[choice.place]),
-                inputs=save(row.inputs),
-                outputs=save(row.outputs),
+                inputs=arrays.encode(row.inputs),
+                outputs=arrays.encode(row.outputs),
             )
             self._outbox.put(sample)
             if number % _DRAIN_EVERY == _DRAIN_EVERY - 1:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from edgewright.agent.serve.package import Package
+from edgewright.contract import arrays
 from edgewright.contract.errors import HostileInput
 
 FORMAT = 1
@@ -26,7 +25,7 @@ MAX_DATAGRAM_BYTES = 200 * 1000
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One request and how the active model answered it: the class and the best score of each row."""
 
-    inputs: bytes  # safetensors
+    inputs: bytes  # contract.arrays
     predicted: tuple[int, ...]
     scores: tuple[float, ...]
     latency_s: float
@@ -75,7 +74,7 @@ def copy_of(
     """The copy of one request, answered by `package`."""
     predicted = package.predicted(outputs)
     return Copy(
-        inputs=save({name: np.ascontiguousarray(array) for name, array in feeds.items()}),
+        inputs=arrays.encode(feeds),
         predicted=() if predicted is None else tuple(predicted.tolist()),
         scores=tuple(package.best_scores(outputs).tolist()),
         latency_s=latency_s,
@@ -103,10 +102,7 @@ def decode(data: bytes) -> Copy:
 
 def inputs_of(copy: Copy) -> dict[str, np.ndarray]:
     """The arrays of the request. Raises HostileInput."""
-    try:
-        return load(copy.inputs)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise HostileInput(f"not the arrays of a request: {error}") from error
+    return arrays.decode(copy.inputs, "the arrays of a request")
 
 
 def address(folder: int, path: Path) -> str:

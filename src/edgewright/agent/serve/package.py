@@ -10,6 +10,7 @@ import numpy as np
 
 from edgewright.agent.disk import MANIFEST
 from edgewright.agent.runtimes import ModelUnreadable, Session, load_runtime
+from edgewright.agent.serve.prepared import Prepared
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.manifest import Manifest, Role
@@ -19,7 +20,7 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class Package:
-    """A loaded package. `feeds` checks what goes in, `infer` runs the model; both are safe in several threads."""
+    """A loaded package. `feeds` checks what goes in, `infer` prepares it and runs the model; both are thread-safe."""
 
     def __init__(self, folder: Path, manifest: Manifest, session: Session) -> None:
         self.folder = folder
@@ -36,7 +37,7 @@ class Package:
         _check_names(manifest, session)
 
     def feeds(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """`inputs` as the model takes them, copied only where a dtype is widened. Raises InvalidInput."""
+        """`inputs` as the contract says, copied only where a dtype is widened. Raises InvalidInput."""
         if len(inputs) == len(self._expected):
             rows = -1
             for name, dtype, tail in self._expected:
@@ -91,6 +92,8 @@ def open_package(folder: Path, manifest_sha256: str = "") -> Package:
     for file in manifest.files:
         _verify(folder / file.name, file)
     session = load_runtime(manifest.runtime).load(folder / manifest.file(Role.MODEL).name, manifest.runtime.provider)
+    if manifest.contract.preprocessing:
+        session = Prepared(session, manifest.contract, folder)
     package = Package(folder, manifest, session)
     _warm(package)
     return package
@@ -121,7 +124,8 @@ def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 def blank_row(manifest: Manifest) -> dict[str, np.ndarray]:
     """One row of zeros (of empty strings) for each input; free axes have length one."""
     return {
-        spec.name: np.zeros([axis or 1 for axis in spec.shape], dtype=_dtype(spec)) for spec in manifest.contract.inputs
+        spec.name: np.full([axis or 1 for axis in spec.shape], "" if spec.dtype is Dtype.STRING else 0, _dtype(spec))
+        for spec in manifest.contract.inputs
     }
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from edgewright.contract.arrays import decode
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Tolerance
 from edgewright.contract.report import GoldenResult
@@ -23,8 +22,8 @@ Arrays = Mapping[str, np.ndarray]
 def read_golden(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The golden inputs and outputs by name. Raises HostileInput."""
     try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        arrays = decode(path.read_bytes())
+    except (OSError, HostileInput) as error:
         raise HostileInput(f"{path.name} is no file of golden arrays: {error}", field="files") from error
     inputs = {name.removeprefix(IN): array for name, array in arrays.items() if name.startswith(IN)}
     outputs = {name.removeprefix(OUT): array for name, array in arrays.items() if name.startswith(OUT)}

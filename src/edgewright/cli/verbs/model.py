@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgewright.cli.arguments import files_of, read_json, version_of
-from edgewright.cli.connection import connect
+from edgewright.cli.connection import connect, read_project
 from edgewright.cli.formats import moment, numbers, share, size, words
 from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
@@ -29,13 +29,12 @@ def register(
     name: Annotated[str, typer.Option(help="The model that it is a version of.")],
     snapshot: Annotated[str, typer.Option(help="The data that it learned from, which also measures it.")] = "",
     contract: Annotated[Path | None, typer.Option(help="Its contract in JSON; inferred by default.")] = None,
+    project: Annotated[Path | None, typer.Option(help="The folder whose edgewright.toml refines its contract.")] = None,
     metrics: Annotated[Path | None, typer.Option(help='Its metrics in JSON: {"accuracy": 0.97}.')] = None,
     note: Annotated[str, typer.Option(help="A word to those who read this later.")] = "",
     extra: Annotated[
         list[str] | None,
-        typer.Option(
-            "--file", metavar="FILE:ROLE", help="What its packages carry too: ROLE is labels, preprocessing or asset."
-        ),
+        typer.Option("--file", metavar="FILE:ROLE", help="What its packages carry too: ROLE is labels or asset."),
     ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -50,6 +49,7 @@ def register(
             name,
             file,
             contract=given,
+            refinement=read_project(project).contract if project else None,
             snapshot=snapshot,
             metrics=measured,
             note=note,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from edgewright.client.resources.data import Blobs
 from edgewright.client.transport import OnUpload, Transport, describe_file
 from edgewright.contract.api import (
@@ -18,7 +16,8 @@ from edgewright.contract.api import (
     VersionRecord,
 )
 from edgewright.contract.manifest import File, Role
-from edgewright.contract.tensors import Contract, Refinement, refine
+from edgewright.contract.refinement import Refinement, refine
+from edgewright.contract.tensors import Contract
 
 
 class Models:
@@ -46,16 +45,18 @@ class Models:
     ) -> VersionRecord:
         """Upload an ONNX file and register it as the model's next version.
 
-        `files` go into every package under their own names: labels, preprocessing, assets.
+        `files` go into every package under their own names: labels, assets.
         Without `contract` the hub infers one from the file, to which `refinement` adds what no file can say. A
         dry run uploads the file too, since the hub has to look into it, and registers nothing.
         """
         source = describe_file(file, file.name)
         extra = [(path, role, describe_file(path, path.name)) for path, role in files]
         self._blobs.put_files([(file, source), *((path, ref) for path, _, ref in extra)], on_progress)
+        refinement = refinement or Refinement()
         draft = VersionDraft(
             source_sha256=source.sha256,
-            contract=contract,
+            contract=refine(contract, refinement) if contract is not None else None,
+            refinement=refinement,
             snapshot=snapshot,
             lineage=lineage or Lineage(snapshot=snapshot),
             metrics=metrics or {},
@@ -65,9 +66,6 @@ class Models:
                 File(name=ref.path, role=role, sha256=ref.sha256, size_bytes=ref.size_bytes) for _, role, ref in extra
             ),
         )
-        if refinement is not None and refinement != Refinement():
-            inferred = contract or self._register(model, draft, dry_run=True).contract
-            draft = msgspec.structs.replace(draft, contract=refine(inferred, refinement))
         return self._register(model, draft, dry_run=dry_run)
 
     def list(self) -> tuple[ModelRecord, ...]:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.manifest import File, Quantisation
-from edgewright.contract.tensors import Contract, Refinement
+from edgewright.contract.refinement import Refinement
+from edgewright.contract.tensors import Contract
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A trained model to register. `source` is an uploaded ONNX blob.
 
-    `files` are uploaded too, and go into every package of the version: labels, preprocessing, assets.
+    `files` are uploaded too, and go into every package of the version: labels, assets.
     """
 
     source_sha256: str
@@ -52,7 +53,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     created_by: str
     reference_sha256: str = ""  # the reference profile's schema blob, "" without a snapshot
-    files: tuple[File, ...] = ()  # beside the model: labels, preprocessing, assets
+    files: tuple[File, ...] = ()  # beside the model: labels, assets
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):

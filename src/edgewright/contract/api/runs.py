@@ -9,7 +9,7 @@ import msgspec
 
 from edgewright.contract.api.data import FileRef
 from edgewright.contract.api.rollouts import GateDraft
-from edgewright.contract.tensors import Refinement
+from edgewright.contract.refinement import Refinement
 
 
 class RunState(StrEnum):

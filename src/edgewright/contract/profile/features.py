@@ -75,7 +75,7 @@ def column_count(spec: TensorSpec) -> int | None:
 
 def _all(contract: Contract) -> Iterator[Feature]:
     for spec in contract.inputs:
-        if spec.kind is Kind.IMAGE:
+        if spec.kind is Kind.IMAGE and column_count(spec) is not None:
             yield from _image(spec)
         else:
             yield from _columns(spec, is_input=True)

@@ -17,7 +17,7 @@ from edgewright.contract.profile.features import Feature, FeatureKind, Measure, 
 from edgewright.contract.profile.measure import Array, Floats, TensorReader, as_contracted, readers, row_count
 from edgewright.contract.tensors import Contract, Kind, TensorSpec
 
-FORMAT = 1
+FORMAT = 2
 BINS = 20
 SCORE_BINS = 32
 TOP_CLASSES = 20
@@ -121,7 +121,8 @@ def build_schema(
     for is_input, tensors in ((True, inputs), (False, outputs)):
         for reader in readers(contract, found, of_inputs=is_input):
             _fill(bins, reader, tensors.get(reader.spec.name))
-    return Schema(model=model, version=version, n_ref=n_ref, contract=contract, bins=tuple(bins))
+    profiled = msgspec.structs.replace(contract, preprocessing=())  # what apps pass is counted, not what is made of it
+    return Schema(model=model, version=version, n_ref=n_ref, contract=profiled, bins=tuple(bins))
 
 
 def encode_schema(schema: Schema) -> bytes:

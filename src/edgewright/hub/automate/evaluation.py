@@ -17,7 +17,7 @@ from edgewright.hub.automate.model import expected_agreement, paired_interval
 from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, HOLDOUT_NEW, LABEL, Data
 from edgewright.hub.db import Database
-from edgewright.hub.registry import Blobs, Registry
+from edgewright.hub.registry import Blobs, Registry, tables_of
 
 HOLDOUTS = (HOLDOUT, HOLDOUT_NEW)
 TIMEOUT_S = 300.0
@@ -81,7 +81,8 @@ class Evaluations:
 
     def _classes(self, version: VersionRecord, holdout: Path) -> np.ndarray:
         model = self._blobs.path(version.source_sha256)
-        asked = EvaluatorQuestion(model=str(model), holdout=str(holdout), contract=version.contract)
+        tables = self._blobs.paths(tables_of(version.contract, version.files))
+        asked = EvaluatorQuestion(model=str(model), holdout=str(holdout), contract=version.contract, tables=tables)
         with tempfile.TemporaryDirectory() as folder:
             answer = ask(
                 "edgewright.hub.automate.evaluator",

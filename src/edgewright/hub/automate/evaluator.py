@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Contract, Kind
 from edgewright.hub.children import serve
+from edgewright.hub.registry.runner import Runner, inputs_of
 
 
 class EvaluatorQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +17,7 @@ class EvaluatorQuestion(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     holdout: str
     contract: Contract
+    tables: dict[str, str]  # paths of the files that steps of preprocessing need, by name
 
 
 class EvaluatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,14 +28,14 @@ class EvaluatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def evaluate(asked: EvaluatorQuestion) -> EvaluatorAnswer:
     """The LABEL output of each row, or the largest of its SCORES; raises InvalidInput where there is neither."""
-    session = ort.InferenceSession(asked.model, providers=["CPUExecutionProvider"])
     with np.load(asked.holdout, allow_pickle=False) as arrays:
-        inputs = {spec.name: arrays[spec.name].astype(spec.dtype) for spec in asked.contract.inputs}
+        inputs = inputs_of(arrays, asked.contract)
     label, scores = (asked.contract.output_of(kind) for kind in (Kind.LABEL, Kind.SCORES))
+    outputs = Runner(asked.model, asked.contract, asked.tables).answer(inputs)
     if label is not None:
-        classes = np.asarray(session.run([label.name], inputs)[0]).reshape(-1)
+        classes = outputs[label.name].reshape(-1)
     elif scores is not None:
-        classes = np.asarray(session.run([scores.name], inputs)[0]).argmax(axis=1)
+        classes = outputs[scores.name].argmax(axis=1)
     else:
         raise InvalidInput("a model without a label or scores cannot be evaluated", field="contract.outputs")
     return EvaluatorAnswer(classes=tuple(classes.astype(int).tolist()))

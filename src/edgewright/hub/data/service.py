@@ -8,11 +8,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import safetensors
-import safetensors.numpy
 import sqlalchemy as sa
 
-from edgewright.contract import report
+from edgewright.contract import arrays, report
 from edgewright.contract.api import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.errors import HostileInput
 from edgewright.hub.data import npz, table
@@ -197,7 +195,7 @@ class Data:
         return self.create(principal, draft)
 
     def _stack(self, rows: Sequence[SampleRecord]) -> dict[str, np.ndarray]:
-        loaded = [safetensors.numpy.load(self._blobs.path(item.sha256).read_bytes()) for item in rows]
+        loaded = [read_tensors(self._blobs.path(item.sha256).read_bytes()) for item in rows]
         stacked = {name: np.concatenate([arrays[name] for arrays in loaded]) for name in loaded[0]}
         stacked[LABEL] = np.array([item.label for item in rows], dtype=np.int64)
         return stacked
@@ -234,7 +232,6 @@ _COPIED = ("model", "version", "request", "reference", "chosen_as", "uncertainty
 def read_tensors(data: bytes) -> dict[str, np.ndarray]:
     """The tensors of a sample by name; raises HostileInput."""
     try:
-        tensors: dict[str, np.ndarray] = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise HostileInput(f"a sample's inputs are not safetensors: {error}", field="inputs") from error
-    return tensors
+        return arrays.decode(data, "a sample's inputs")
+    except HostileInput as error:
+        raise HostileInput(error.message, field="inputs") from error

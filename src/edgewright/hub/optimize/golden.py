@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import safetensors.numpy
+
+from edgewright.contract import arrays
 
 ROWS = 32
 
@@ -16,7 +17,7 @@ def choose(rows: int) -> np.ndarray:
 
 
 def encode(inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> bytes:
-    """The bytes of golden.safetensors: 'in:<name>' and 'out:<name>'. Equal arrays give equal bytes."""
-    arrays = {f"in:{name}": array for name, array in inputs.items()}
-    arrays |= {f"out:{name}": array for name, array in outputs.items()}
-    return safetensors.numpy.save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    """The bytes of golden.safetensors: 'in:<name>' and 'out:<name>', inputs as apps pass them."""
+    named = {f"in:{name}": array for name, array in inputs.items()}
+    named |= {f"out:{name}": array for name, array in outputs.items()}
+    return arrays.encode(named)

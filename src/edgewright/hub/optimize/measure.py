@@ -33,6 +33,7 @@ def compare(
     holdout: Path,
     label_key: str,
     contract: Contract,
+    tables: dict[str, str],
     precision: Precision,
     max_drop: float,
     folder: Path,
@@ -42,7 +43,7 @@ def compare(
     Latencies are those of the quieter round, memory is the greater of both. Raises StepFailed if a model crashes,
     hangs or does not run on the hold-out.
     """
-    question = MeasureQuestion(model="", holdout=str(holdout), contract=contract, label_key=label_key)
+    question = MeasureQuestion(model="", holdout=str(holdout), contract=contract, tables=tables, label_key=label_key)
     paths = {"source": source, "variant": variant}
     rounds: dict[str, list[Figures]] = {"source": [], "variant": []}
     for name in ("source", "variant", "variant", "source"):

@@ -54,12 +54,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Apply `plan` to `model` and leave the result in `folder`. `calibration` is an npz of input rows, or ""."""
+    """Apply `plan` to `model` and leave the result in `folder`.
+
+    `calibration` is an npz of rows as apps pass them by `contract`, or ""; `tables` are paths by name.
+    """
 
     plan: StepPlan
     model: str
     calibration: str
     folder: str
+    contract: Contract = Contract(inputs=(), outputs=())
+    tables: dict[str, str] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +85,7 @@ class MeasureQuestion(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     holdout: str
     contract: Contract
+    tables: dict[str, str] = {}  # paths of the files that steps of preprocessing need, by name
     label_key: str
     outputs: str = ""
     golden: str = ""

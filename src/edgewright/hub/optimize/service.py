@@ -146,7 +146,9 @@ class Optimize:
         made = Made(sha256=version.source_sha256)
         for number, plan in enumerate(recipe.steps):
             context.report(plan.name, 0.1 + 0.6 * number / len(recipe.steps), log=f"{plan}\n")
-            done = msgspec.convert(context.step(plan.name, self._take_step, context.id, made.sha256, plan), Made)
+            done = msgspec.convert(
+                context.step(plan.name, self._take_step, context.id, version, made.sha256, plan), Made
+            )
             context.report(plan.name, log=f"  {done.notes[0]}\n")
             made = Made(
                 sha256=done.sha256,
@@ -199,8 +201,8 @@ class Optimize:
         self._check(version)
         return msgspec.to_builtins(self._workshop.prepare(run_id, version))
 
-    def _take_step(self, run_id: str, sha256: str, plan: StepPlan) -> Any:
-        return msgspec.to_builtins(self._workshop.take_step(run_id, sha256, plan))
+    def _take_step(self, run_id: str, version: VersionRecord, sha256: str, plan: StepPlan) -> Any:
+        return msgspec.to_builtins(self._workshop.take_step(run_id, version, sha256, plan))
 
     def _measure(self, run_id: str, version: VersionRecord, sha256: str, precision: Precision, max_drop: float) -> Any:
         return msgspec.to_builtins(self._workshop.measure(run_id, version, sha256, precision, max_drop))

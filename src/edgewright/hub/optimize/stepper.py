@@ -12,6 +12,7 @@ import onnxruntime
 from edgewright.hub.children import serve
 from edgewright.hub.optimize.model import Outcome, StepQuestion
 from edgewright.hub.optimize.steps import StepContext, step
+from edgewright.hub.registry.runner import Preparing
 
 
 class ContractChanged(Exception):
@@ -24,6 +25,7 @@ def take_step(asked: StepQuestion) -> Outcome:
         folder=Path(asked.folder),
         calibration=Path(asked.calibration) if asked.calibration else None,
         params=asked.plan.params,
+        prepare=Preparing(asked.contract, asked.tables),
     )
     outcome = step(asked.plan.name).apply(Path(asked.model), context)
     before, after = surface(Path(asked.model)), surface(Path(outcome.path))

@@ -14,7 +14,7 @@ from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
 from edgewright.hub.optimize.measure import compare
 from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
-from edgewright.hub.registry import Blobs, check_rows
+from edgewright.hub.registry import Blobs, check_rows, tables_of
 from edgewright.hub.registry.inspect import SourceFacts, inspect_source
 
 MAX_CALIBRATION_ROWS = 512
@@ -43,12 +43,17 @@ class Workshop:
         (self._folder(run_id) / "calibration.npz").write_bytes(rows)
         return inspect_source(self._blobs.path(version.source_sha256))
 
-    def take_step(self, run_id: str, sha256: str, plan: StepPlan) -> Made:
+    def take_step(self, run_id: str, version: VersionRecord, sha256: str, plan: StepPlan) -> Made:
         """Apply one step to the model of that digest; raises StepFailed."""
         calibration = self._folder(run_id) / "calibration.npz"
         folder = _emptied(self._folder(run_id) / plan.name)
         question = StepQuestion(
-            plan=plan, model=str(self._blobs.path(sha256).resolve()), calibration=str(calibration), folder=str(folder)
+            plan=plan,
+            model=str(self._blobs.path(sha256).resolve()),
+            calibration=str(calibration),
+            folder=str(folder),
+            contract=version.contract,
+            tables=self._tables(version),
         )
         outcome = ask(
             "edgewright.hub.optimize.stepper",
@@ -71,6 +76,7 @@ class Workshop:
             holdout=self._data.file(version.lineage.snapshot, HOLDOUT).resolve(),
             label_key=LABEL,
             contract=version.contract,
+            tables=self._tables(version),
             precision=precision,
             max_drop=max_drop,
             folder=_emptied(self._folder(run_id) / "measure"),
@@ -82,6 +88,9 @@ class Workshop:
             parity=comparison.parity,
             golden_sha256=golden_sha256,
         )
+
+    def _tables(self, version: VersionRecord) -> dict[str, str]:
+        return self._blobs.paths(tables_of(version.contract, version.files))
 
     def size_bytes(self, sha256: str) -> int:
         """The length of a model."""

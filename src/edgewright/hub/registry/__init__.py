@@ -8,6 +8,7 @@ from edgewright.hub.registry.model import (
     UnknownModel,
     UnknownVersion,
     check_name,
+    tables_of,
 )
 from edgewright.hub.registry.rows import check_rows
 from edgewright.hub.registry.service import Registry
@@ -22,4 +23,5 @@ __all__ = [
     "UnknownVersion",
     "check_name",
     "check_rows",
+    "tables_of",
 ]

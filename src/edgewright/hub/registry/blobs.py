@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -45,6 +45,10 @@ class Blobs:
         if not place.exists():
             raise UnknownBlob(f"there is no blob {sha256}", field="sha256")
         return place
+
+    def paths(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """Where blobs lie, absolute, by the names that `digests` gives them; raises UnknownBlob."""
+        return {name: str(self.path(sha256).resolve()) for name, sha256 in digests.items()}
 
     def size(self, sha256: str) -> int:
         """Its length in bytes; raises UnknownBlob."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.tensors import Contract, differences
+from edgewright.contract.tensors import Contract, differences, misfits
 from edgewright.hub.sandbox import PYTHON, run
 
 MAX_SOURCE_BYTES = 512 * 1024 * 1024
@@ -92,11 +92,9 @@ def inspect_source(path: Path, *, max_bytes: int = MAX_SOURCE_BYTES, timeout_s: 
 
 
 def confirm_contract(given: Contract, inferred: Contract) -> None:
-    """Raise InvalidInput with every point in which a declared contract does not fit the model."""
-    found = differences(given, inferred)
-    for spec in inferred.inputs:
-        if given.input(spec.name) is None:
-            found.append(f"contract.inputs.{spec.name}: the model needs this input and the contract does not name it")
+    """Raise InvalidInput with every point in which a declared contract, and what its steps make, misfits the model."""
+    outputs = msgspec.structs.replace(given, inputs=())
+    found = [*misfits(given, inferred.inputs), *differences(outputs, inferred)]
     if found:
         raise InvalidInput(
             "; ".join(found),

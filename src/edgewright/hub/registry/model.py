@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
 from edgewright.contract.manifest import File, Role, check_files
+from edgewright.contract.preprocessing import tables
+from edgewright.contract.tensors import Contract
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -14,7 +16,7 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 MODEL_FILE, GOLDEN_FILE, REFERENCE_FILE = "model.onnx", "golden.safetensors", "reference.bin"
 """What packages call the files that the hub makes."""
 
-FILE_ROLES = (Role.LABELS, Role.PREPROCESSING, Role.ASSET)
+FILE_ROLES = (Role.LABELS, Role.ASSET)
 """What people may add to a version."""
 
 
@@ -49,6 +51,16 @@ def check_version_files(files: tuple[File, ...]) -> None:
         check_files((*files, *_made_here()))
     except HostileInput as error:
         raise InvalidInput(f"these files cannot lie in one package: {error.message}", field=error.field) from error
+
+
+def tables_of(contract: Contract, files: Iterable[File]) -> dict[str, str]:
+    """The digests of the files that the contract's steps need, by name; raises InvalidInput for one that is missing."""
+    assets = {file.name: file.sha256 for file in files if file.role is Role.ASSET}
+    for name in sorted(tables(contract.preprocessing) - set(assets)):
+        hint = f"Register it with the version: --file {name}:asset."
+        message = f"a step needs the table '{name}', which is no asset of this version"
+        raise InvalidInput(message, field="contract.preprocessing", hint=hint)
+    return {name: assets[name] for name in tables(contract.preprocessing)}
 
 
 def _made_here() -> Iterable[File]:

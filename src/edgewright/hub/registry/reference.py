@@ -6,23 +6,24 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract
 from edgewright.hub.children import serve
 from edgewright.hub.registry.rows import check_rows
+from edgewright.hub.registry.runner import Arrays, Runner, inputs_of
 
 MAX_ROWS = 50_000
 
 
 class ReferenceQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model on which rows (paths of .npz files)."""
+    """Which model on which rows (paths of .npz files); `tables` are paths by name."""
 
     model: str
     train: str
     holdout: str
     contract: Contract
+    tables: dict[str, str]
     name: str
     version: int
 
@@ -37,18 +38,17 @@ def build(asked: ReferenceQuestion) -> ReferenceAnswer:
     A model is surer of rows it learned than of rows it meets: its own training scores would look like drift.
     Raises InvalidInput where the rows do not fit the contract.
     """
-    session = ort.InferenceSession(asked.model, providers=["CPUExecutionProvider"])
-    names = [spec.name for spec in asked.contract.outputs]
-    answers = session.run(names, _inputs(Path(asked.holdout), asked.contract, "holdout.npz"))
-    inputs, outputs = _inputs(Path(asked.train), asked.contract, "train.npz"), dict(zip(names, answers, strict=True))
+    runner = Runner(asked.model, asked.contract, asked.tables)
+    outputs = runner.answer(_inputs(Path(asked.holdout), asked.contract, "holdout.npz"))
+    inputs = _inputs(Path(asked.train), asked.contract, "train.npz")
     schema = build_schema(asked.contract, asked.name, asked.version, inputs, outputs)
     return ReferenceAnswer(schema=encode_schema(schema))
 
 
-def _inputs(path: Path, contract: Contract, name: str) -> dict[str, np.ndarray]:
+def _inputs(path: Path, contract: Contract, name: str) -> Arrays:
     with np.load(path, allow_pickle=False) as arrays:
         check_rows(arrays, contract.inputs, name)
-        return {spec.name: arrays[spec.name][:MAX_ROWS].astype(spec.dtype) for spec in contract.inputs}
+        return inputs_of(arrays, contract, MAX_ROWS)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from edgewright.contract.api import ModelRecord, VariantRecord, VersionDraft, VersionRecord
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.manifest import MAX_LABELS_BYTES, File, Role, read_labels
-from edgewright.contract.tensors import Contract, refine
+from edgewright.contract.refinement import refine
+from edgewright.contract.tensors import Contract
 from edgewright.hub.children import ask
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
@@ -22,7 +23,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.registry import table
 from edgewright.hub.registry.blobs import Blobs
 from edgewright.hub.registry.inspect import confirm_contract, inspect_source
-from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name, check_version_files
+from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name, check_version_files, tables_of
 from edgewright.hub.registry.reference import ReferenceAnswer, ReferenceQuestion
 
 REFERENCE_TIMEOUT_S = 120.0
@@ -62,11 +63,12 @@ class Registry:
             self._check_file(file)
         source = self._blobs.path(draft.source_sha256)
         contract = self._contract(source, draft)
+        tables = self._blobs.paths(tables_of(contract, draft.files))
         if draft.lineage.parent:
             self.version(name, draft.lineage.parent)
         with self._registering:
             number = self._next_number(name)
-            reference = self._reference(source, contract, name, number, draft.snapshot)
+            reference = self._reference(source, contract, tables, name, number, draft.snapshot)
             record = VersionRecord(
                 model=name,
                 version=number,
@@ -144,17 +146,24 @@ class Registry:
 
     def _contract(self, source: Path, draft: VersionDraft) -> Contract:
         facts = inspect_source(source)
-        if draft.contract is None:
-            return refine(facts.contract, draft.refinement)
-        confirm_contract(draft.contract, facts.contract)
-        return draft.contract
+        contract = draft.contract or refine(facts.contract, draft.refinement)
+        confirm_contract(contract, facts.contract)
+        return contract
 
-    def _reference(self, source: Path, contract: Contract, name: str, number: int, snapshot: str) -> bytes:
+    def _reference(
+        self, source: Path, contract: Contract, tables: dict[str, str], name: str, number: int, snapshot: str
+    ) -> bytes:
         if not snapshot:
             return b""
         train, holdout = map(str, self._rows(snapshot))
         asked = ReferenceQuestion(
-            model=str(source), train=train, holdout=holdout, contract=contract, name=name, version=number
+            model=str(source),
+            train=train,
+            holdout=holdout,
+            contract=contract,
+            tables=tables,
+            name=name,
+            version=number,
         )
         with tempfile.TemporaryDirectory() as folder:
             answer = ask(

@@ -7,13 +7,17 @@ same bytes for the same input, parameters and tool versions: tests/plugins/step_
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from edgewright.contract.errors import NotFound
 from edgewright.hub.optimize.model import Outcome
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 STEPS = {
     "clean": "edgewright.hub.optimize.steps.clean:Clean",
@@ -24,11 +28,15 @@ STEPS = {
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a step may use: a folder for its files, rows to calibrate on (npz by input name), its parameters."""
+    """What a step may use: a folder for its files, rows to calibrate on (npz, as apps pass them), its parameters.
+
+    `prepare` makes of such rows what the model takes.
+    """
 
     folder: Path
     calibration: Path | None
     params: Mapping[str, float | str | bool]
+    prepare: Callable[[Arrays], Arrays] = dict
 
 
 class Step(Protocol):

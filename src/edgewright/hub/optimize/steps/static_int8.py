@@ -32,7 +32,7 @@ class StaticInt8:
         """Parameters: `weights` and `activations` ('u8' or 's8'), `per_channel`."""
         if context.calibration is None:
             raise ValueError("static int8 needs rows to calibrate on")
-        rows = Rows(model, context.calibration)
+        rows = Rows(model, context)
         done = Quantisation(
             scheme=Scheme.STATIC,
             weights=Integer(str(context.params["weights"])),
@@ -60,16 +60,18 @@ class StaticInt8:
 
 
 class Rows(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds the rows of an npz, as many at once as the model takes."""
+    """Feeds the rows to calibrate on, prepared, as many at once as the model takes."""
 
-    def __init__(self, model: Path, npz: Path) -> None:
+    def __init__(self, model: Path, context: StepContext) -> None:
         graph = onnx.load(model, load_external_data=False).graph
         weights = {tensor.name for tensor in graph.initializer}
         inputs = [value for value in graph.input if value.name not in weights]
         fixed = max((_fixed_rows(value) for value in inputs), default=0)
         self._rows_at_once = fixed or ROWS_AT_ONCE
-        with np.load(npz, allow_pickle=False) as arrays:
-            self._arrays = {value.name: arrays[value.name] for value in inputs}
+        self._takes = [value.name for value in inputs]
+        self._prepare = context.prepare
+        with np.load(str(context.calibration), allow_pickle=False) as arrays:
+            self._arrays = {name: arrays[name] for name in arrays.files}
         rows = len(next(iter(self._arrays.values())))
         self.count = rows - rows % fixed if fixed else rows
         self._at = 0
@@ -80,7 +82,8 @@ class Rows(CalibrationDataReader):  # type: ignore[misc]
             return None
         chosen = slice(self._at, min(self._at + self._rows_at_once, self.count))
         self._at = chosen.stop
-        return {name: array[chosen] for name, array in self._arrays.items()}
+        made = self._prepare({name: array[chosen] for name, array in self._arrays.items()})
+        return {name: made[name] for name in self._takes}
 
 
 def _fixed_rows(value: onnx.ValueInfoProto) -> int:
