@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from trickle import ENDLESS_BODY, ENDLESS_CONTINUES, ENDLESS_HEADERS, HEAD, Trickle
 
-from edgewright.agent.link import Deadline, Link, Patience, TimedConnection, TooSlow
+from edgewright.agent.link import Deadline, Link, Patience, TimedConnection, Tls, TooSlow
 from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.errors import Unreachable
 from edgewright.contract.report import CheckIn
@@ -162,7 +163,7 @@ def test_the_same_deadline_holds_over_tls(certificate, parts, ends_well):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server = Trickle((b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", *parts), tls=context)
-    connection = TimedConnection(urlsplit(server.url), HASTE)
+    connection = TimedConnection(urlsplit(server.url), replace(HASTE, tls=Tls()))
     connection.request("GET", "/")
     response = connection.getresponse()
 

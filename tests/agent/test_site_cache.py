@@ -56,7 +56,7 @@ class Site:
         device, key = self.served.enrol("lane")
         hub = line(self.served.url, key, device)
         throttle = Throttle(0.0, PATIENCE.monotonic, lambda _: False)
-        return NearFirst(url or self.url, hub, throttle=throttle, patience=PATIENCE)
+        return NearFirst([url or self.url], hub, throttle=throttle, patience=PATIENCE)
 
     def put(self, data: bytes) -> str:
         return self.served.hub.blobs.put_bytes(data)

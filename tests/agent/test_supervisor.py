@@ -14,7 +14,7 @@ from wired import Agent
 from edgewright.agent.disk import policy
 from edgewright.agent.disk.identity import load_identity
 from edgewright.agent.disk.spool import Spool, Writer
-from edgewright.agent.link.exchange import SignedTime
+from edgewright.agent.link import SignedTime
 from edgewright.agent.states import Step
 from edgewright.agent.status import read_status
 from edgewright.contract.errors import NotAllowed, Unreachable

@@ -18,7 +18,7 @@ from tuf.api.metadata import TargetFile
 
 from edgewright.agent.disk import FileStore, Settings, durable
 from edgewright.agent.link import Patience, TimedConnection, refresh
-from edgewright.agent.link.hub import foreign_errors_told, raise_for
+from edgewright.agent.link.line import foreign_errors_told, raise_for
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotFound, Refused, UsageError
 from edgewright.contract.trusted import MAX_ROOT_BYTES, TrustedSet
 
@@ -100,7 +100,7 @@ class Files:
             response = connection.getresponse()
             data = response.read(max_bytes + 1)
         if response.status != 200:
-            raise_for(response.status, data)
+            raise_for(response.status, data, response.headers)
         if len(data) > max_bytes:
             raise HostileInput(f"{name} is longer than {max_bytes} bytes", field=name)
         return data

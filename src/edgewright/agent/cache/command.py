@@ -16,11 +16,12 @@ from edgewright.agent.system import Stop, logs
 from edgewright.contract.errors import UsageError
 
 
-def serve(chosen: argparse.Namespace, root: Path, link: Link, settings: Settings, stop: Stop) -> int:
+def serve(
+    chosen: argparse.Namespace, root: Path, link: Link, patience: Patience, settings: Settings, stop: Stop
+) -> int:
     """Serve until SIGTERM or SIGINT; the first line on standard output says where."""
     logs.start()
     throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
-    patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
     line = BlobLine(link, throttle=throttle, patience=patience, measured=lambda *_, **__: None)
     shelf = Shelf(root / "cache", chosen.max_bytes, line)
     try:

@@ -12,23 +12,39 @@ from pathlib import Path
 import msgspec
 
 from edgewright.agent import keys
-from edgewright.agent.disk import Identity, NotEnrolled, PaceMeter, Settings, Writer, load_identity, save_identity
-from edgewright.agent.install import apply_delta, timed
+from edgewright.agent.disk import (
+    Boots,
+    Identity,
+    NotEnrolled,
+    PaceMeter,
+    Settings,
+    Writer,
+    load_identity,
+    save_identity,
+)
+from edgewright.agent.disk.ledger import Clocks, Ledger
+from edgewright.agent.install import start_patch, timed
 from edgewright.agent.link import (
+    Allowance,
     BlobLine,
     Chance,
     Exchange,
     Link,
+    Meter,
     NearFirst,
     Patience,
     Schedule,
     SignedTime,
     Throttle,
+    Tls,
+    Uncounted,
+    day_end,
+    device_time,
     enrol,
 )
 from edgewright.agent.machine import Equipment
-from edgewright.agent.supervisor import Delivery, Keeper, Supervisor
-from edgewright.agent.system import Stop, facts
+from edgewright.agent.supervisor import Condensing, Delivery, Keeper, Supervisor
+from edgewright.agent.system import Bell, Stop, boot_id, facts, uptime_s
 from edgewright.agent.trial import TrialWorkers
 
 
@@ -43,33 +59,55 @@ class Introduction:
 
 def assemble(root: Path, settings: Settings, said: Introduction, stop: Stop) -> Supervisor:
     """The agent of `root`; enrols it first where that is still to be done."""
-    signed_time, chance = SignedTime(root, time.time, time.monotonic), Chance()
-    identity, link = identify(root, settings, said, signed_time.now)
+    signed_time, chance = device_time(root), Chance()
+    clocks = Clocks(signed_time.now, uptime_s, boot_id())
+    ledger = Ledger(root, clocks, day_end(settings.time_zone), settings.daily_budget_bytes)
+    allowance = Allowance(settings, ledger, signed_time.now)
+    patience = patience_of(settings, signed_time, ledger)
+    identity, link = identify(root, settings, said, signed_time.now, patience)
     throttle = Throttle(settings.bandwidth_bytes_s, time.monotonic, stop.wait)
-    patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
     meter = PaceMeter(root, is_metered=settings.is_metered)
-    line = BlobLine(link, throttle=throttle, patience=patience, measured=meter.downloaded)
-    check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s)
+    line = BlobLine(link, throttle=throttle, patience=patience, measured=meter.downloaded, hold=allowance.hold)
+    near = NearFirst(settings.caches, line, throttle=throttle, patience=patience_of(settings, signed_time))
+    boots, bell = Boots(root, boot_id()), Bell()
+    check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s, allowance.paced_s)
     equipment = Equipment(
         root=root,
         settings=settings,
-        source=NearFirst(settings.cache, line, throttle=throttle, patience=patience) if settings.cache else line,
-        patch=timed(apply_delta, meter.applied, time.monotonic),
+        source=near,
+        patch=timed(start_patch, meter.applied, time.monotonic),
         trials=TrialWorkers(),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
         monotonic=time.monotonic,
-        is_pausing=lambda: stop.is_requested or check_ins.is_due(),
+        is_pausing=lambda: stop.is_requested or bell.is_rung or check_ins.is_due(),
         pace=lambda: meter.pace,
+        is_often_cut_off=lambda: boots.in_a_row > 0,
     )
-    exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports)
-    delivery = Delivery(exchange, equipment, check_ins, chance=chance, stop=stop)
+    exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports, allowance)
+    condensing = Condensing(root / "spool", exchange.spool, time.monotonic)
+    delivery = Delivery(
+        exchange, equipment, check_ins, boots=boots, chance=chance, stop=stop, bell=bell, tend=condensing.turn
+    )
     keeper = Keeper([], stop, time.monotonic, chance)
-    return Supervisor(keeper, delivery, stop, lambda: None)
+    return Supervisor(keeper, delivery, stop, near.hang_up)
 
 
-def identify(root: Path, settings: Settings, said: Introduction, clock: Callable[[], float]) -> tuple[Identity, Link]:
+def patience_of(settings: Settings, signed_time: SignedTime, meter: Meter | None = None) -> Patience:
+    """How this device talks to others: what it puts up with, whom it believes, who counts."""
+    return Patience(
+        settings.timeout_s,
+        settings.min_bytes_s,
+        time.monotonic,
+        Tls(settings.ca, signed_time.has_clock, signed_time.now),
+        meter or Uncounted(),
+    )
+
+
+def identify(
+    root: Path, settings: Settings, said: Introduction, clock: Callable[[], float], patience: Patience
+) -> tuple[Identity, Link]:
     """Who this device is, and its way to the hub: from the folder, or by enrolling with the claim.
 
     Raises NotEnrolled where neither is there, and what `enrol` raises.
@@ -80,7 +118,6 @@ def identify(root: Path, settings: Settings, said: Introduction, clock: Callable
         raise NotEnrolled(f"{root} holds no identity, and {'--claim' if hub else '--hub'} is missing", field="dir")
     key = keys.open_key(root, settings.key, os.environ)
     device = identity.device if identity else ""
-    patience = Patience(settings.timeout_s, settings.min_bytes_s, time.monotonic)
     link = Link(hub, key, device=device, clock=clock, patience=patience, talk_s=settings.talk_s)
     if identity is None:
         identity = enrol(
@@ -93,7 +130,7 @@ def identify(root: Path, settings: Settings, said: Introduction, clock: Callable
             measure=lambda: facts.measure(root, settings.hardware_ids),
         )
         link.close()
-        return identify(root, settings, said, clock)
+        return identify(root, settings, said, clock, patience)
     if hub != identity.hub:
         save_identity(root, msgspec.structs.replace(identity, hub=hub))
     return identity, link

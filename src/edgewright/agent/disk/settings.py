@@ -27,7 +27,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     window_s: float = 60.0
     bandwidth_bytes_s: float = 0.0
     is_metered: bool = False  # each byte costs money
-    cache: str = ""  # the address of the site's cache, which is asked for blobs before the hub
+    caches: tuple[str, ...] = ()  # addresses of the site's caches and sharing agents, asked for blobs before the hub
+    share: str = ""  # ADDRESS:PORT at which neighbours get the blobs that this device holds; '' shares nothing
+    share_bytes_s: float = 4_000_000.0  # to all of them together; 0 means no limit
+    ca: str = ""  # a file with the authorities that vouch for the hub's certificate; '' for the system's own
+    daily_budget_bytes: int = 0  # what may cross the line to the hub in a day, up and down; 0 means no limit
+    reserved_share: float = 0.2  # of it, kept for check-ins and reports of installs and faults
+    download_windows: tuple[str, ...] = ()  # 'mon-fri 22:00-05:00': when packages may be fetched; () for always
+    switch_windows: tuple[str, ...] = ()  # when another model may take over from the active one; () for always
+    time_zone: str = ""  # 'Europe/Berlin': whose time of the day these are; '' for the device's own
     max_back_off_s: float = 600.0  # and never above twenty polls
     timeout_s: float = 15.0
     min_bytes_s: float = 100.0
@@ -58,7 +66,7 @@ def load(root: Path) -> Settings:
     """The settings in `root`, or the defaults; raises InvalidInput that names the field."""
     path = root / NAME
     try:
-        settings = msgspec.json.decode(path.read_bytes(), type=Settings)
+        settings = msgspec.json.decode(_without_old_names(path.read_bytes()), type=Settings)
     except FileNotFoundError:
         return Settings()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -90,8 +98,25 @@ def check(settings: Settings) -> Settings:
             raise InvalidInput(f"{name} is {getattr(settings, name)}; 0 means no limit of its own", field=name)
     if not re.fullmatch("0?[0-7]{3}", settings.socket_mode):
         raise InvalidInput(f"socket_mode is '{settings.socket_mode}'; it must be octal, as 660", field="socket_mode")
+    for name in ("share_bytes_s", "daily_budget_bytes"):
+        if getattr(settings, name) < 0:
+            raise InvalidInput(f"{name} is negative; 0 means no limit", field=name)
+    if not 0 < settings.reserved_share <= 0.9:
+        raise InvalidInput(f"reserved_share is {settings.reserved_share}; above 0, at most 0.9", field="reserved_share")
+    if settings.share and not re.fullmatch(r"\S+:\d{1,5}", settings.share):
+        raise InvalidInput(f"'{settings.share}' is no ADDRESS:PORT", field="share", hint="As in 0.0.0.0:8766.")
     if settings.log_max_bytes < 0:
         raise InvalidInput("log_max_bytes is negative; 0 means no log on the disk", field="log_max_bytes")
     if settings.bandwidth_bytes_s < 0:
         raise InvalidInput("bandwidth_bytes_s is negative; 0 means no limit", field="bandwidth_bytes_s")
     return settings
+
+
+def _without_old_names(data: bytes) -> bytes:
+    """Up to version 0.1 there was one `cache`."""
+    known = msgspec.json.decode(data)
+    if isinstance(known, dict) and "cache" in known:
+        cache = known.pop("cache")
+        known.setdefault("caches", [cache] if cache else [])
+        return msgspec.json.encode(known)
+    return data

@@ -2,71 +2,47 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from edgewright.agent import trust
 from edgewright.agent.disk import Condition, Entry, FileStore, Floors, Identity, Settings, Spool, Writer
 from edgewright.agent.link import refresh
+from edgewright.agent.link.allowance import Allowance
 from edgewright.agent.link.hub import Link
+from edgewright.agent.link.signed_time import SignedTime
 from edgewright.agent.system import logs
 from edgewright.contract import order as orders
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import MAX_MANIFEST_BYTES, Manifest
 from edgewright.contract.order import Install, Order
-from edgewright.contract.report import Batch, CheckIn, Fault, ModelState, Pace
+from edgewright.contract.report import Batch, CheckIn, Fault, InstallReport, ModelState, Pace
 from edgewright.contract.trusted import TrustedSet, role_of
 
-TIMES = ("time.json", "time.json.bak")
 MAX_BATCHES = 8
 MAX_BATCH_RECORDS = 500
-
-
-class _Signed(msgspec.Struct, frozen=True):
-    last_signed: float
-
-
-class SignedTime:
-    """The device's time, in seconds since the epoch: its clock's, but never before the last time the hub signed.
-
-    From then on `monotonic`, in seconds, counts: a clock that stands still or was lost lets nothing last for ever.
-    """
-
-    def __init__(self, root: Path, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._store = FileStore(root)
-        self._clock = clock
-        self._monotonic = monotonic
-        self._at = monotonic()
-        self._last = max(_signed_time(self._store.read(name) or b"") for name in TIMES)
-
-    def now(self) -> float:
-        """The time."""
-        return max(self._clock(), self._last + self._monotonic() - self._at)
-
-    @property
-    def last_signed(self) -> float:
-        """The last time that was learned; 0 where there is none."""
-        return self._last
-
-    def learn(self, signed: float) -> None:
-        """Remember a signed time, durably."""
-        if signed > self._last:
-            for name in TIMES:
-                self._store.write(name, msgspec.json.encode(_Signed(signed)))
-            self._last, self._at = signed, self._monotonic()
+MAX_DOUBTS = 3
+STALE_S = 60.0
 
 
 class Exchange:
     """The device's side of the talk. Raises Unreachable, NotAllowed, and HostileInput for what is not believed."""
 
     def __init__(
-        self, root: Path, identity: Identity, link: Link, settings: Settings, time: SignedTime, reports: Writer
+        self,
+        root: Path,
+        identity: Identity,
+        link: Link,
+        settings: Settings,
+        time: SignedTime,
+        reports: Writer,
+        allowance: Allowance | None = None,
     ) -> None:
+        """Without an `allowance` there is nothing that the line may not do."""
         self._identity = identity
+        self._allowance = allowance
         self._link = link
         self._settings = settings
         self._time = time
@@ -74,9 +50,10 @@ class Exchange:
         if floors.condition is Condition.RECOVERED:
             _report_recovery(reports, time.now())
         self._repository = refresh.Repository(FileStore(root / "tuf"), link.tuf, floors)
-        self._spool = Spool(root / "spool")
+        self.spool = Spool(root / "spool", settings.spool_max_bytes, time.now)
         self._trusted: TrustedSet | None = None
         self._order: Order | None = None
+        self._doubts: dict[str, int] = {}
 
     def check_in(self, models: Sequence[ModelState], nonce: str, pace: Pace) -> Order | None:
         """Report states and pace; the order that holds from now on, or None: the last one still holds.
@@ -93,20 +70,44 @@ class Exchange:
             models=tuple(models),
             etag=orders.etag(last) if last is not None and is_alive else "",
             order_age_s=now - last.issued_at if last is not None else 0.0,
-            backlog=self._spool.backlog(),
+            backlog=self.spool.backlog(),
             pace=pace,
         )
         with self._link.talk():
             envelope = self._link.check_in(state)
             if envelope is None and not is_alive:
                 raise HostileInput("the hub says 'nothing new' to a device that has no living order", field="etag")
-            if envelope is None:
-                return None
-            self._order = self._believe(envelope, nonce)
-            return self._order
+            if envelope is not None:
+                self._order = self._believe(envelope, nonce)
+        if self._allowance is not None:
+            self._allowance.checked_in(self._order.issued_at if self._order else 0.0)
+        return self._order if envelope is not None else None
 
     def package(self, install: Install) -> tuple[Manifest, bytes]:
-        """The manifest of an install and its bytes; raises HostileInput unless a release role vouches for it."""
+        """The manifest of an install and its bytes; raises HostileInput unless a release role vouches for it.
+
+        A line may garble what it carries, so what is not believed is asked for again before that is the last word:
+        Unreachable, MAX_DOUBTS times.
+        """
+        try:
+            return self._package(install)
+        except HostileInput as error:
+            doubts = self._doubts[install.manifest_sha256] = self._doubts.get(install.manifest_sha256, 0) + 1
+            if doubts > MAX_DOUBTS:
+                raise
+            raise Unreachable(f"asked for again, as it is not believed: {error.message}", field=error.field) from error
+
+    def send(self, is_stopping: Callable[[], bool]) -> None:
+        """Send what waits in the spool, until it is empty or for some batches, as far as the line may be used."""
+        for _ in range(MAX_BATCHES):
+            entries = self._may_go(self.spool.pending(MAX_BATCH_RECORDS, self._settings.batch_max_bytes))
+            if not entries or is_stopping():
+                return
+            self.spool.sending(entries)
+            if not self._send(entries):
+                return
+
+    def _package(self, install: Install) -> tuple[Manifest, bytes]:
         if self._trusted is None:
             raise HostileInput("no metadata is trusted yet")
         now = self._datetime()
@@ -120,34 +121,49 @@ class Exchange:
             data = self._link.blob(sha256, length)
         return trust.read_manifest(data, install, self._trusted), data
 
-    def send(self, is_stopping: Callable[[], bool]) -> None:
-        """Send what waits in the spool, until it is empty or for some batches."""
-        for _ in range(MAX_BATCHES):
-            entries = self._spool.pending(MAX_BATCH_RECORDS, self._settings.batch_max_bytes)
-            if not entries or is_stopping() or not self._send(entries):
-                return
+    def _may_go(self, entries: list[Entry]) -> list[Entry]:
+        """The first of `entries`, as many as the day's bytes allow; urgent ones come first, and may use more."""
+        if self._allowance is None:
+            return entries
+        bulk_bytes = self._allowance.may_send_bytes(is_urgent=False)
+        urgent_bytes = self._allowance.may_send_bytes(is_urgent=True)
+        going: list[Entry] = []
+        for entry in entries:
+            is_urgent = isinstance(entry.record, InstallReport | Fault)
+            bulk_bytes, urgent_bytes = bulk_bytes - entry.size_bytes, urgent_bytes - entry.size_bytes
+            if (urgent_bytes if is_urgent else bulk_bytes) < 0:
+                break
+            going.append(entry)
+        return going
 
     def _believe(self, envelope: bytes, nonce: str) -> Order:
         """The verification of an order, in this order: metadata, signature, addressee, nonce, freshness."""
+        self._note(envelope)
         trusted = refresh.refresh(self._repository, self._datetime())
-        now, has_clock = self._time.now(), self._settings.skew_s is not None
-        skew_s = self._settings.skew_s if self._settings.skew_s is not None else math.inf
+        now, has_clock = self._time.now(), self._settings.skew_s is not None and self._time.has_clock()
+        skew_s = self._time.skew_s(self._settings.skew_s)
         order = trust.read_order(envelope, trusted, device=self._identity.device, nonce=nonce, now=now, skew_s=skew_s)
-        self._trusted = trusted
         # A thief of the director's key must not push the time of a device that has a clock, step by step, to where all
         # metadata has expired: such a device learns no time that its clock has not reached.
         self._time.learn(min(order.issued_at, now) if has_clock else order.issued_at)
+        if not has_clock and order.issued_at > now + STALE_S:  # what was fresh for a clock of last year may not be
+            trusted = refresh.refresh(self._repository, self._datetime())
+        self._trusted = trusted
         return order
+
+    def _note(self, envelope: bytes) -> None:
+        with contextlib.suppress(HostileInput):
+            self._time.note(trust.claimed_moment(envelope))
 
     def _send(self, entries: Sequence[Entry]) -> bool:
         """Whether any record was settled. A batch that the hub refuses goes again in halves, down to the record."""
         try:
             reply = self._link.send(Batch(records=tuple(entry.record for entry in entries)))
-        except (Unreachable, NotAllowed):
+        except (Unreachable, NotAllowed, HostileInput):  # HostileInput: nobody knows what the hub has said
             raise
         except EdgewrightError as error:
             return self._settle_refused(entries, error)
-        self._spool.acknowledge(reply.committed)
+        self.spool.acknowledge(reply.committed)
         return bool(reply.committed)
 
     def _settle_refused(self, entries: Sequence[Entry], error: EdgewrightError) -> bool:
@@ -157,18 +173,11 @@ class Exchange:
             return any(parts)
         record = entries[0].record
         logs.warn("the hub refused a record; it is dropped", id=record.id, reason=error.message)
-        self._spool.acknowledge([record.id])
+        self.spool.acknowledge([record.id])
         return True
 
     def _datetime(self) -> datetime:
         return datetime.fromtimestamp(self._time.now(), UTC)
-
-
-def _signed_time(data: bytes) -> float:
-    try:
-        return msgspec.json.decode(data, type=_Signed).last_signed
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return 0.0
 
 
 def _report_recovery(reports: Writer, now: float) -> None:

@@ -10,23 +10,31 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.agent.link.deadline import Deadline, Patience, TimedConnection, TooSlow
-from edgewright.contract import httpsig
-from edgewright.contract.errors import (
-    ErrorBody,
-    ErrorReply,
-    HostileInput,
-    NotAllowed,
-    NotFound,
-    NotLoggedIn,
-    Told,
-    Unreachable,
-    UsageError,
+from edgewright.agent.link.line import (
+    Deadline,
+    Patience,
+    TimedConnection,
+    TooSlow,
+    check_sender,
+    foreign_errors_told,
+    raise_for_hub,
 )
+from edgewright.contract import httpsig
+from edgewright.contract.devicekey import DeviceKey
+from edgewright.contract.errors import HostileInput, NotLoggedIn, Unreachable, UsageError
 from edgewright.contract.order import MAX_ORDER_BYTES
-from edgewright.contract.report import Batch, BatchReply, CheckIn, EnrolReply, EnrolRequest, NonceReply, SessionReply
+from edgewright.contract.report import (
+    Batch,
+    BatchReply,
+    CheckIn,
+    EnrolReply,
+    EnrolRequest,
+    Fault,
+    InstallReport,
+    NonceReply,
+    SessionReply,
+)
 from edgewright.contract.wire import read_json, read_msgpack
 
 API = "/device/v1"
@@ -42,14 +50,14 @@ class Link:
 
     A talk must end within `talk_s` seconds, and nothing in it may come slower than `patience` allows.
 
-    Raises Unreachable where the hub does not answer or is overloaded, NotAllowed where it will not have this
-    device, HostileInput where its answer is none, and Told or NotFound for what else it says.
+    Raises Unreachable where the hub does not answer (Later where it says when it will), NotAllowed where it will not
+    have this device, HostileInput where its answer is none, and Told or NotFound for what else it says.
     """
 
     def __init__(
         self,
         hub: str,
-        key: Ed25519PrivateKey,
+        key: DeviceKey,
         *,
         device: str,
         clock: Callable[[], float],
@@ -67,6 +75,8 @@ class Link:
         self._ends_at: float | None = None
         self._connection: TimedConnection | None = None
         self._token = ""
+        self._is_bulk = False
+        self._is_over = False
 
     @contextlib.contextmanager
     def talk(self, signed_bytes: int = 0) -> Iterator[None]:
@@ -96,7 +106,11 @@ class Link:
     def send(self, batch: Batch) -> BatchReply:
         """Hand over records; the ids that are committed come back."""
         body = msgspec.msgpack.encode(batch)
-        _, reply = self._in_session(lambda: (200, self._signed("/batch", body, keyid=self._device, kind=_MSGPACK)))
+        self._is_bulk = not all(isinstance(record, InstallReport | Fault) for record in batch.records)
+        try:
+            _, reply = self._in_session(lambda: (200, self._signed("/batch", body, keyid=self._device, kind=_MSGPACK)))
+        finally:
+            self._is_bulk = False
         return read_msgpack(reply, BatchReply, "a batch reply")
 
     def tuf(self, name: str, max_bytes: int) -> bytes:
@@ -117,6 +131,12 @@ class Link:
     def url(self, door: str) -> str:
         """Where a door of the device API is."""
         return self._url._replace(path=self._path(door), query="", fragment="").geturl()
+
+    def hang_up(self) -> None:
+        """From another thread: break off what is being said, and say nothing more."""
+        self._is_over = True
+        if (connection := self._connection) is not None:
+            connection.hang_up()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -150,21 +170,24 @@ class Link:
         """One request on the kept connection; a connection that was closed meanwhile is opened anew, once."""
         was_open = self._connection is not None
         try:
-            status, reply = self._exchange(method, door, body, headers, max_bytes)
+            response, reply = self._exchange(method, door, body, headers, max_bytes)
         except Unreachable as error:
             self.close()
             if not was_open or isinstance(error, TooSlow):
                 raise
-            status, reply = self._exchange(method, door, body, headers, max_bytes)
-        if status >= 300 and status != http.client.NOT_MODIFIED:
-            raise_for(status, reply)
-        return status, reply
+            response, reply = self._exchange(method, door, body, headers, max_bytes)
+        check_sender(response)
+        if response.status >= 300 and response.status != http.client.NOT_MODIFIED:
+            raise_for_hub(response.status, reply, response.headers)
+        return response.status, reply
 
     def _exchange(
         self, method: str, door: str, body: bytes, headers: dict[str, str], max_bytes: int
-    ) -> tuple[int, bytes]:
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        if self._is_over:
+            raise Unreachable("this device has hung up")
         self._connection = self._connection or TimedConnection(self._url, self._patience)
-        self._connection.deadline = self._begin()
+        self._connection.deadline, self._connection.is_bulk = self._begin(), self._is_bulk
         with foreign_errors_told():
             self._connection.request(method, self._path(door), body or None, {**self._bearer(), **headers})
             response = self._connection.getresponse()
@@ -172,9 +195,11 @@ class Link:
         if len(data) > max_bytes:
             self.close()
             raise HostileInput(f"the hub's answer to {door} is longer than {max_bytes} bytes")
+        if response.length:
+            raise Unreachable(f"the answer broke off {response.length} bytes before its end")
         if response.will_close:
             self.close()
-        return response.status, data
+        return response, data
 
     def _begin(self) -> Deadline:
         alone = self._patience.monotonic() + self._talk_s
@@ -189,32 +214,3 @@ class Link:
 
 _JSON = {"Content-Type": "application/json"}
 _MSGPACK = {"Content-Type": "application/msgpack"}
-
-
-@contextlib.contextmanager
-def foreign_errors_told() -> Iterator[None]:
-    """Tell what goes wrong on the line as Unreachable."""
-    try:
-        yield
-    except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(
-            f"the hub does not answer: {error or type(error).__name__}",
-            hint="Is the hub up? An agent that is enrolled goes on trying.",
-        ) from error
-
-
-def raise_for(status: int, reply: bytes) -> None:
-    """Raise what the hub says in a reply that is no success: NotLoggedIn, NotAllowed, NotFound, Unreachable, Told."""
-    try:
-        body = read_json(reply, ErrorReply, "an error").error
-    except HostileInput:
-        body = ErrorBody(code="unknown", message=f"the hub answers with status {status}")
-    if status == http.client.UNAUTHORIZED:
-        raise NotLoggedIn(body.message, field=body.field, hint=body.hint)
-    if status == http.client.FORBIDDEN:
-        raise NotAllowed(body.message, field=body.field, hint=body.hint)
-    if status == http.client.NOT_FOUND:
-        raise NotFound(body.message, field=body.field, hint=body.hint)
-    if status >= 500 or status in (http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS):
-        raise Unreachable(f"the hub cannot answer now: {body.message}", hint=body.hint)
-    raise Told(status, body)

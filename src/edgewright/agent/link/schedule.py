@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgewright.agent.link.line import Later
+
 FIRST_BACK_OFF_S = 1.0
 JITTER = 0.2
 
@@ -25,8 +27,16 @@ class Schedule:
     exponential with full jitter. Times are of `monotonic`, in seconds.
     """
 
-    def __init__(self, monotonic: Callable[[], float], chance: Chance, max_back_off_s: float) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        chance: Chance,
+        max_back_off_s: float,
+        paced_s: Callable[[float], float] = lambda wait_s: wait_s,
+    ) -> None:
+        """`paced_s` makes of each wait, in seconds, how long it must be at least."""
         self._monotonic = monotonic
+        self._paced_s = paced_s
         self._chance = chance
         self._max_back_off_s = max_back_off_s
         self._failures = 0
@@ -43,20 +53,26 @@ class Schedule:
     def succeed(self, period_s: float) -> None:
         """It was done; do it again after about `period_s`."""
         self._failures = 0
-        self._due_at = self._monotonic() + period_s * self._chance.uniform(1 - JITTER, 1 + JITTER)
+        self._wait(period_s * self._chance.uniform(1 - JITTER, 1 + JITTER))
 
-    def fail(self) -> None:
-        """It failed; wait, longer with every failure in a row."""
+    def fail(self, error: Exception | None = None) -> None:
+        """It failed; wait, longer with every failure in a row, and never less than the `error` says (Later)."""
         self._failures += 1
         ceiling = min(self._max_back_off_s, FIRST_BACK_OFF_S * 2.0 ** min(self._failures, 32))
-        self._due_at = self._monotonic() + self._chance.uniform(0.0, ceiling)
+        if isinstance(error, Later):
+            self._wait(error.wait_s + self._chance.uniform(0.0, error.spread_s))
+        else:
+            self._wait(self._chance.uniform(0.0, ceiling))
 
     def give_up(self) -> None:
         """It was refused; ask again after the longest wait."""
         self._failures += 1
-        self._due_at = self._monotonic() + self._max_back_off_s * self._chance.uniform(0.5, 1.0)
+        self._wait(self._max_back_off_s * self._chance.uniform(0.5, 1.0))
 
     def hurry(self) -> None:
         """Do it next, unless it has just failed."""
         if not self._failures:
             self._due_at = self._monotonic()
+
+    def _wait(self, wait_s: float) -> None:
+        self._due_at = self._monotonic() + max(wait_s, self._paced_s(wait_s))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from edgewright.agent.cli import folder
@@ -24,9 +23,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def act(chosen: argparse.Namespace) -> int:
     """Keep blobs for the devices of a site until SIGTERM or SIGINT."""
     from edgewright.agent.cache.command import serve
-    from edgewright.agent.cli.wiring import Introduction, identify
+    from edgewright.agent.cli.wiring import Introduction, identify, patience_of
     from edgewright.agent.disk import settings
-    from edgewright.agent.link import SignedTime
+    from edgewright.agent.link import device_time
     from edgewright.agent.system import Stop
 
     root: Path = chosen.dir.absolute()
@@ -35,5 +34,7 @@ def act(chosen: argparse.Namespace) -> int:
         stop.listen()
         kept = settings.load(root)
         said = Introduction(hub=chosen.hub, claim=chosen.claim, name=chosen.name)
-        _, link = identify(root, kept, said, SignedTime(root, time.time, time.monotonic).now)
-        return serve(chosen, root, link, kept, stop)
+        clock = device_time(root)
+        patience = patience_of(kept, clock)
+        _, link = identify(root, kept, said, clock.now, patience)
+        return serve(chosen, root, link, patience, kept, stop)

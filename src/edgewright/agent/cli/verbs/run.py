@@ -11,8 +11,20 @@ from edgewright.agent.cli import folder
 if TYPE_CHECKING:
     from edgewright.agent.disk import Settings
 
-KEPT = ("poll_s", "window_s", "bandwidth_bytes_s", "is_metered", "cache", "key")
+KEPT = (
+    "poll_s",
+    "window_s",
+    "bandwidth_bytes_s",
+    "is_metered",
+    "ca",
+    "daily_budget_bytes",
+    "time_zone",
+    "share",
+    "key",
+)
 """Options that are settings of the same name: what is said once is kept."""
+LISTS = ("caches", "download_windows", "switch_windows")
+"""The same, for what may be said several times; '' alone forgets all of it."""
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,6 +33,11 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.set_defaults(act=act)
     folder.add_dir(verb)
     add_introduction(verb)
+    verb.add_argument(
+        "--key",
+        metavar="PLACE",
+        help="where this device's key shall be, said when it enrols: file, or pkcs11:… for a TPM or token (file)",
+    )
     verb.add_argument("--poll-s", type=float, help="seconds between check-ins (30)")
     verb.add_argument("--window-s", type=float, help="seconds that a profile's window covers (60)")
     verb.add_argument(
@@ -32,11 +49,16 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action=argparse.BooleanOptionalAction,
         help="each byte of this line costs money: fewest bytes before least time (no)",
     )
-    verb.add_argument("--cache", metavar="URL", help="the site's cache, asked for blobs before the hub ('' for none)")
+    verb.add_argument("--ca", metavar="FILE", help="who vouches for the hub's certificate (the system's store)")
+    verb.add_argument("--daily-budget-bytes", type=int, help="what may cross the line in a day (0: no limit)")
+    add = verb.add_argument_group("lists, where each option may be given several times; '' for none").add_argument
+    add("--cache", dest="caches", action="append", metavar="URL", help="a cache of the site, asked before the hub")
+    window = "as in 'mon-fri 22:00-05:00'"
+    add("--download-window", dest="download_windows", action="append", metavar="W", help=f"when to fetch, {window}")
+    add("--switch-window", dest="switch_windows", action="append", metavar="W", help="when to switch models, as above")
+    verb.add_argument("--time-zone", metavar="NAME", help="of the windows and the budget's day (the device's own)")
     verb.add_argument(
-        "--key",
-        metavar="PLACE",
-        help="where this device's key shall be, said when it enrols: file, or pkcs11:… for a TPM or token (file)",
+        "--share", metavar="ADDRESS:PORT", help="give neighbours the blobs that this device holds ('' not to)"
     )
 
 
@@ -74,6 +96,7 @@ def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
     if chosen.key is not None and keys.check_place(chosen.key) != kept.key and load_identity(root) is not None:
         raise keys.KeyChosen("this device is enrolled, with another key", field="key")
     changes = {name: value for name in KEPT if (value := getattr(chosen, name)) is not None}
+    changes |= {name: tuple(filter(None, said)) for name in LISTS if (said := getattr(chosen, name)) is not None}
     changed = settings.check(msgspec.structs.replace(kept, **changes))
     if changed != kept or not (root / settings.NAME).exists():
         settings.save(root, changed)

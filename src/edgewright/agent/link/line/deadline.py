@@ -6,20 +6,17 @@ wait for bytes is spent from one account, which each byte fills up a little.
 
 from __future__ import annotations
 
-import http.client
-import io
 import math
 import socket
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import SplitResult
+from dataclasses import dataclass, field
+from typing import TypeVar
 
+from edgewright.agent.link.line.odometer import Meter, Uncounted
+from edgewright.agent.link.line.tls import Tls
 from edgewright.contract.errors import Unreachable
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+T = TypeVar("T")
 
 
 class TooSlow(Unreachable):
@@ -34,11 +31,14 @@ class Patience:
     """What a device puts up with: `silence_s` without a byte, and on average no less than `min_bytes_s` a second.
 
     `monotonic` is a clock in seconds. Only waiting counts: what the device itself takes to use the bytes does not.
+    `tls` says whom it takes for the other side, and `meter` hears what crosses the line.
     """
 
     silence_s: float
     min_bytes_s: float
     monotonic: Callable[[], float]
+    tls: Tls = field(default_factory=Tls)
+    meter: Meter = field(default_factory=Uncounted)
 
     def begin(self, ends_at: float = math.inf) -> Deadline:
         """The account of one answer, which besides must be whole at `ends_at` on the clock."""
@@ -78,6 +78,13 @@ class Deadline:
         except TimeoutError as error:
             raise TooSlow("the other side takes our bytes too slowly") from error
 
+    def spend(self, act: Callable[[float], T]) -> T:
+        """Let `act`, which comes before the first byte, take as many seconds as it is told; raises TooSlow."""
+        try:
+            return act(self._left_s(self._patience.monotonic(), self._patience.silence_s))
+        except TimeoutError as error:
+            raise TooSlow("the other side was silent for too long") from error
+
     def lift_end(self) -> None:
         """From here on only the rate counts: what follows is long, and its length is known."""
         self._ends_at = math.inf
@@ -87,56 +94,3 @@ class Deadline:
         if left_s <= 0:
             raise TooSlow("the other side sends too little for too long")
         return left_s
-
-
-class TimedConnection(http.client.HTTPConnection):
-    """An HTTP connection that reads and writes by `deadline`, which its user sets anew for every answer."""
-
-    def __init__(self, url: SplitResult, patience: Patience) -> None:
-        self._tls = ssl.create_default_context() if url.scheme == "https" else None
-        self.default_port = http.client.HTTPS_PORT if self._tls else http.client.HTTP_PORT
-        super().__init__(url.hostname or "", url.port, timeout=patience.silence_s)
-        self.deadline = patience.begin()
-
-    def connect(self) -> None:
-        """Connect, within the silence that is allowed, and put the clock on whatever is said."""
-        super().connect()
-        bare: socket.socket = self.sock
-        connected = self._tls.wrap_socket(bare, server_hostname=self.host) if self._tls else bare
-        self.sock = cast("Any", _TimedSocket(connected, self))
-
-
-class _TimedSocket:
-    """What http.client asks of a socket."""
-
-    def __init__(self, connected: socket.socket, owner: TimedConnection) -> None:
-        self._connected = connected
-        self._owner = owner
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedBytes(self._connected, self._owner.deadline))
-
-    def sendall(self, data: bytes) -> None:
-        self._owner.deadline.send(self._connected, data)
-
-    def close(self) -> None:
-        self._connected.close()
-
-
-class _TimedBytes(io.RawIOBase):
-    """The bytes of one answer. As with `socket.makefile`, the socket stays open until they are let go too."""
-
-    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
-        self._connected = connected
-        self._bytes = connected.makefile("rb", buffering=0)
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        return self._deadline.receive(self._connected, lambda: self._bytes.readinto(buffer))
-
-    def close(self) -> None:
-        self._bytes.close()
-        super().close()

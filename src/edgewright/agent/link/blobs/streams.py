@@ -6,19 +6,28 @@ import http.client
 from collections.abc import Callable, Iterator
 from urllib.parse import SplitResult
 
-from edgewright.agent.link.deadline import Patience, TimedConnection, TooSlow
-from edgewright.agent.link.hub import foreign_errors_told
-from edgewright.agent.link.throttle import Throttle
-from edgewright.contract.errors import HostileInput, Unreachable
+from edgewright.agent.link.blobs.throttle import Throttle
+from edgewright.agent.link.line import (
+    NotTheHub,
+    Patience,
+    TimedConnection,
+    TooSlow,
+    check_sender,
+    foreign_errors_told,
+)
+from edgewright.contract.errors import Unreachable
+
+MAX_CONNECTIONS = 4
 
 
 class Streams:
-    """GETs and HEADs whose bodies are read piece by piece."""
+    """GETs and HEADs whose bodies are read piece by piece, on at most MAX_CONNECTIONS connections at a time."""
 
     def __init__(self, throttle: Throttle, patience: Patience) -> None:
         self._throttle = throttle
         self._patience = patience
         self._connections: dict[tuple[str, str], TimedConnection] = {}
+        self._is_over = False
 
     def ask(self, url: SplitResult, headers: dict[str, str], method: str = "GET") -> http.client.HTTPResponse:
         """One request on the kept connection, opened anew, once, if it was closed meanwhile. Raises Unreachable."""
@@ -50,6 +59,12 @@ class Streams:
         if not response.isclosed():
             self.close()
 
+    def hang_up(self) -> None:
+        """From another thread: break off what is coming, and ask for nothing more."""
+        self._is_over = True
+        for connection in list(self._connections.values()):
+            connection.hang_up()
+
     def close(self) -> None:
         """Let go of the connections."""
         for connection in self._connections.values():
@@ -57,9 +72,13 @@ class Streams:
         self._connections.clear()
 
     def _request(self, url: SplitResult, headers: dict[str, str], method: str) -> http.client.HTTPResponse:
-        connection = self._connections.get(origin(url)) or TimedConnection(url, self._patience)
+        if self._is_over:
+            raise Unreachable("this device has hung up")
+        connection = self._connections.pop(origin(url), None) or TimedConnection(url, self._patience)
+        while len(self._connections) >= MAX_CONNECTIONS:
+            self._connections.pop(next(iter(self._connections))).close()
         self._connections[origin(url)] = connection
-        connection.deadline = self._patience.begin()
+        connection.deadline, connection.is_bulk = self._patience.begin(), True
         with foreign_errors_told():
             connection.request(method, url.path + (f"?{url.query}" if url.query else ""), headers=headers)
             return connection.getresponse()
@@ -93,12 +112,13 @@ class Tally:
 
 
 def check_body(response: http.client.HTTPResponse, offset: int) -> None:
-    """Raise HostileInput unless a successful answer has a length, and is the range that was asked for."""
+    """Raise NotTheHub unless a successful answer has a length, and is all, or the range that was asked for."""
+    check_sender(response)
     if response.length is None:  # chunked, so without an end that we could hold it to
-        raise HostileInput("the answer does not say how long the blob is", field="content-length")
+        raise NotTheHub("the answer does not say how long the blob is", field="content-length")
     span = response.getheader("Content-Range", "")
-    if response.status == http.client.PARTIAL_CONTENT and not span.startswith(f"bytes {offset}-"):
-        raise HostileInput(f"'{span[:60]}' is not the range that was asked for", field="content-range")
+    if response.status == http.client.PARTIAL_CONTENT and not (offset and span.startswith(f"bytes {offset}-")):
+        raise NotTheHub(f"'{span[:60]}' is not the range that was asked for", field="content-range")
 
 
 def origin(url: SplitResult) -> tuple[str, str]:
