@@ -192,6 +192,7 @@ class Device:
     """Boots on construction, as after a cut of the power; `settle` drives it until nothing is left to do."""
 
     def __init__(self, root: Path, shelf: Shelf, trials: Verdicts | None = None, **facts) -> None:
+        """`facts` are the machine's, or what its Equipment has beside."""
         self.root = root
         self.trials = trials or Verdicts(*GOOD)
         self.now = 0.0
@@ -204,6 +205,7 @@ class Device:
             "runtimes": {"onnxruntime": "1.23.2"},
             "agent_version": "0",
         }
+        shared = {name: facts.pop(name) for name in Equipment.__dataclass_fields__ if name in facts}
         equipment = Equipment(
             root=root,
             settings=Settings(),
@@ -215,6 +217,7 @@ class Device:
             clock=lambda: NOW,
             monotonic=lambda: self.now,
             is_pausing=lambda: self.is_pausing,
+            **{"boot": "boot1", "uptime_s": lambda: self.now, **shared},
         )
         self.machine = Machine("digits", equipment)
         weakref.finalize(self, equipment.reports.close)  # a power cut leaves no process whose end would
