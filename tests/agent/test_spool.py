@@ -39,12 +39,12 @@ def ids(spool: Spool, limit: int = 1000, max_bytes: int = 10**9) -> list[str]:
     return [entry.record.id for entry in spool.pending(limit, max_bytes)]
 
 
-def test_what_was_appended_waits_in_order(tmp_path: Path) -> None:
+def test_what_was_appended_waits_in_order_of_its_worth(tmp_path: Path) -> None:
     write(tmp_path, fault("1"), window("2"), fault("3"))
 
     spool = Spool(tmp_path)
 
-    assert ids(spool) == ["1", "2", "3"]
+    assert ids(spool) == ["1", "3", "2"]
     assert spool.pending(1, 10**6)[0].record == fault("1")
     assert spool.backlog() == 3
 
@@ -131,7 +131,7 @@ def test_a_damaged_list_of_what_was_acknowledged_sends_again(tmp_path: Path) -> 
     spool.pending(10, 10**6)
     spool.acknowledge(["1"])
 
-    (tmp_path / "acknowledged.bin").write_bytes(b"\x00" * 40)
+    (tmp_path / "fates.bin").write_bytes(b"\x00" * 40)
 
     assert ids(Spool(tmp_path)) == ["1"]
 

@@ -108,17 +108,23 @@ class Runner:
 
 
 def _runner(interpreter: Any) -> Runner:
-    """By the names of the signature, if there is one: exporters number tensors as they like."""
-    signatures = interpreter.get_signature_list()
-    inputs, outputs = (_by_name(side) for side in (interpreter.get_input_details(), interpreter.get_output_details()))
-    if signatures:
-        key = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else next(iter(signatures))
-        signature, first = interpreter.get_signature_runner(key), inputs
-        inputs, outputs = signature.get_input_details(), signature.get_output_details()
-        if _by_name(inputs.values()).keys() != first.keys():
-            raise ValueError(f"its signature {key} is not that of its first graph")
+    inputs, outputs = _ports_of(interpreter)
     interpreter.allocate_tensors()
     return Runner(inputs, outputs, interpreter)
+
+
+def _ports_of(interpreter: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Inputs and outputs by the names of the signature, if there is one: exporters number tensors as they like."""
+    inputs, outputs = (_by_name(side) for side in (interpreter.get_input_details(), interpreter.get_output_details()))
+    signatures = interpreter.get_signature_list()
+    if not signatures:
+        return inputs, outputs
+    key = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else next(iter(signatures))
+    signature = interpreter.get_signature_runner(key)  # must be gone before the interpreter does anything
+    ports = signature.get_input_details(), signature.get_output_details()
+    if _by_name(ports[0].values()).keys() != inputs.keys():
+        raise ValueError(f"its signature {key} is not that of its first graph")
+    return ports
 
 
 def _by_name(side: Iterable[Any]) -> dict[str, Any]:

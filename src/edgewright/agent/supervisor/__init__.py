@@ -4,11 +4,13 @@ They are two threads, so that a hub which dawdles holds up nobody who serves. Ne
 nothing that a model does can harm them.
 """
 
+from edgewright.agent.supervisor.condensing import Condensing
 from edgewright.agent.supervisor.delivery import Delivery
 from edgewright.agent.supervisor.keeper import Keeper
 from edgewright.agent.supervisor.supervisor import Supervisor
 
 __all__ = [
+    "Condensing",
     "Delivery",
     "Keeper",
     "Supervisor",

@@ -29,7 +29,8 @@ T = TypeVar("T")
 class Delivery:
     """Brings what shall run on this device. That the hub is away never ends it.
 
-    `bell` wakes it and makes it look: at `crashes()` of what serves, and at what it was asked for.
+    `bell` wakes it and makes it look: at `crashes()` of what serves, and at what it was asked for. `tend` looks after
+    what waits for the hub, without waiting itself.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Delivery:
         stop: Stop,
         bell: Bell,
         crashes: Callable[[], Iterable[Crash]] = tuple,
+        tend: Callable[[], None] = lambda: None,
     ) -> None:
         self._exchange = exchange
         self._equipment = equipment
@@ -52,6 +54,7 @@ class Delivery:
         self._stop = stop
         self._bell = bell
         self._crashes = crashes
+        self._tend = tend
         self._crashed: deque[Crash] = deque()
         self._inbox: Inbox[Delivery] = Inbox(bell)
         self._order: Order | None = None
@@ -85,6 +88,7 @@ class Delivery:
             is_busy |= self._when_due(model)
         if self._equipment.uptime_s() >= states.SETTLED_S:
             self._boots.settle()
+        self._tend()
         if self._check_ins.is_due():
             self._talk()
         elif not is_busy:

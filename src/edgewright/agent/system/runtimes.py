@@ -1,4 +1,4 @@
-"""Which runtimes this machine has and what they compute with, found by probes and remembered until something changes."""
+"""Which runtimes this machine has and what they compute with: found by probes, remembered until something changes."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ A `Schema` holds the bins of one model version and the reference, which is the p
 docs/reference/profiles.md.
 """
 
-from edgewright.contract.profile.counting import Profile
+from edgewright.contract.profile.counting import Profile, merge_payloads
 from edgewright.contract.profile.features import Feature, FeatureKind, Measure, features
 from edgewright.contract.profile.schema import (
     FeatureBins,
@@ -26,4 +26,5 @@ __all__ = [
     "decode_schema",
     "encode_schema",
     "features",
+    "merge_payloads",
 ]

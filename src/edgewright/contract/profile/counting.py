@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from edgewright.contract.profile.schema import (
 
 FORMAT = 1
 MAX_ROWS = 2**48
+MAX_SLOTS = 200_000
+"""What a profile is believed to have where no schema says it."""
 BUFFER_ROWS = 64
 BUFFER_BYTES = 256 * 1024
 CHUNK_ROWS = 8192
@@ -93,16 +95,13 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """The wire form: format byte, then zlib of varints: rows and all counts."""
-        return bytes([FORMAT]) + zlib.compress(_to_varints([self._rows, *self.counts.tolist()]), 9)
+        return _wire([self._rows, *self.counts.tolist()])
 
     @classmethod
     def from_bytes(cls, schema: Schema, data: bytes) -> Profile:
         """Read the wire form. Raises HostileInput unless there is a count for every slot and each feature's add up."""
         slots = schema.offsets[-1]
-        limit = 10 * (slots + 1)
-        if not 2 <= len(data) <= limit + 64 or data[0] != FORMAT:
-            raise HostileInput(f"{len(data)} bytes are no profile of format {FORMAT}", field="payload")
-        numbers = _from_varints(_inflate(data[1:], limit))
+        numbers = _numbers(data, slots)
         if len(numbers) != slots + 1:
             raise HostileInput(f"the schema has {slots} slots, the profile {len(numbers) - 1}", field="payload")
         profile = cls(schema)
@@ -115,6 +114,20 @@ class Profile:
     def _flush(self) -> None:
         if self._buffer is not None and self._buffer.used:
             self._counts += self._buffer.take()
+
+
+def merge_payloads(payloads: Sequence[bytes], rows: int) -> bytes:
+    """The wire form of several profiles of one schema together, without the schema.
+
+    Raises HostileInput where one cannot be read, where they differ in length, or do not count `rows` rows together.
+    """
+    numbers = [_numbers(payload) for payload in payloads]
+    if len({len(one) for one in numbers}) != 1:
+        raise HostileInput("the profiles are not of one schema", field="payload")
+    total: list[int] = np.array(numbers, np.int64).sum(axis=0).tolist()
+    if total[0] != rows or rows > MAX_ROWS:
+        raise HostileInput(f"the profiles count {total[0]} rows, not {rows}", field="payload")
+    return _wire(total)
 
 
 class _Buffer:
@@ -178,6 +191,18 @@ def _latency_slot(latency_s: float | None) -> int:
         return _MISSING_LATENCY - 1
     bucket = math.floor((math.log2(latency_s) - LATENCY_OCTAVES[0]) * LATENCY_BUCKETS_PER_OCTAVE)
     return min(max(bucket, 0), _MISSING_LATENCY - 1)
+
+
+def _wire(numbers: list[int]) -> bytes:
+    return bytes([FORMAT]) + zlib.compress(_to_varints(numbers), 9)
+
+
+def _numbers(data: bytes, slots: int = MAX_SLOTS) -> list[int]:
+    """Rows and counts of a profile of at most `slots` slots; raises HostileInput."""
+    limit = 10 * (slots + 1)
+    if not 2 <= len(data) <= limit + 64 or data[0] != FORMAT:
+        raise HostileInput(f"{len(data)} bytes are no profile of format {FORMAT}", field="payload")
+    return _from_varints(_inflate(data[1:], limit))
 
 
 def _to_varints(numbers: list[int]) -> bytes:
