@@ -54,6 +54,7 @@ class Exchange:
         self._trusted: TrustedSet | None = None
         self._order: Order | None = None
         self._doubts: dict[str, int] = {}
+        self.contacted_at = 0.0  # when the hub answered last, in seconds since the epoch; 0: not since the start
 
     def check_in(self, models: Sequence[ModelState], nonce: str, pace: Pace) -> Order | None:
         """Report states and pace; the order that holds from now on, or None: the last one still holds.
@@ -79,6 +80,7 @@ class Exchange:
                 raise HostileInput("the hub says 'nothing new' to a device that has no living order", field="etag")
             if envelope is not None:
                 self._order = self._believe(envelope, nonce)
+        self.contacted_at = self._time.now()
         if self._allowance is not None:
             self._allowance.checked_in(self._order.issued_at if self._order else 0.0)
         return self._order if envelope is not None else None

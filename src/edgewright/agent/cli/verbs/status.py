@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from edgewright.agent.cli import folder
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the verb."""
-    verb = verbs.add_parser("status", help="say what is on this device")
+    about = "Reads the agent's folder, and asks the agent where one runs. It disturbs neither."
+    verb = verbs.add_parser("status", help="say what is on this device", description=about)
     verb.set_defaults(act=act)
     folder.add_dir(verb)
     verb.add_argument("--json", action="store_true", help="as one JSON object")
@@ -22,6 +24,7 @@ def act(chosen: argparse.Namespace) -> int:
 
     from edgewright.agent.status import read_status, to_text
 
-    found = read_status(chosen.dir)
-    sys.stdout.write((msgspec.json.encode(found).decode() if chosen.json else to_text(found)) + "\n")
+    found = read_status(folder.existing(chosen))
+    text = msgspec.json.encode(found).decode() if chosen.json else to_text(found, time.time())
+    sys.stdout.write(text + "\n")
     return 0
