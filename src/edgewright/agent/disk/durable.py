@@ -9,12 +9,18 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 256 * 1024
 ASIDE = ".new"
+NO_SUCH_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
+BAD_DISK = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA, errno.EREMOTEIO, errno.EILSEQ})
+READ_TRIES = 4  # a disk that fails once may give the file the next time, and what is at stake is a model that works
 SYNC_THREADS = 16
 MIN_FILES_SIDE_BY_SIDE = 32
 
@@ -119,22 +125,41 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
+def read(path: Path) -> bytes | None:
+    """The bytes of a file; None where it is missing, or the disk does not give it, asked again and again.
+
+    Raises OSError where the file is not to blame: this process has no descriptor left, or may not read it.
+    """
+    return _insisting(path.read_bytes)
+
+
 def digest(path: Path) -> str:
-    """The SHA-256 of a file as the disk has it, not as the page cache remembers it; '' where it cannot be read."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return ""
+    """The SHA-256 of a file as the disk has it, not as the page cache remembers it; '' where `read` gives None."""
+    return _insisting(lambda: _digest(path)) or ""
+
+
+def _digest(path: Path) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         sha256 = hashlib.sha256()
         while chunk := os.read(fd, CHUNK_BYTES):
             sha256.update(chunk)
         return sha256.hexdigest()
-    except OSError:
-        return ""
     finally:
         os.close(fd)
+
+
+def _insisting(read: Callable[[], T]) -> T | None:
+    for _ in range(READ_TRIES):
+        try:
+            return read()
+        except OSError as error:
+            if error.errno in NO_SUCH_FILE:
+                return None
+            if error.errno not in BAD_DISK:
+                raise
+    return None
 
 
 class FileStore:

@@ -68,11 +68,14 @@ class Floors:
 
 
 def _read(path: Path) -> _Record | None:
-    """One copy, or None where it is missing or a single bit is off."""
+    """One copy, or None where it is missing or a single bit is off; raises OSError as `durable.read` does."""
+    data = durable.read(path)
+    if data is None:
+        return None
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        stored = msgspec.json.decode(data, type=_Stored)
         if stored.format != FORMAT or hashlib.sha256(stored.record).hexdigest() != stored.sha256:
             return None
         return msgspec.json.decode(stored.record, type=_Record)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

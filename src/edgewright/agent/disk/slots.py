@@ -48,8 +48,11 @@ class ModelFolder:
         self.model = model
 
     def load(self) -> tuple[ModelRecord, Condition]:
-        """The newest record that is whole, or what the slots themselves tell where both copies are damaged."""
-        copies = [read_record(self.path / name) for name in (STATE, BACKUP)]
+        """The newest record that is whole, or what the slots themselves tell where both copies are damaged.
+
+        Raises OSError where that cannot be told for now: see `durable.read`.
+        """
+        copies = [_read_copy(self.path / name) for name in (STATE, BACKUP)]
         whole = [record for record in copies if record is not None and record.model == self.model]
         if whole:
             is_doubled = len(whole) == len(copies) and whole[0] == whole[1]
@@ -73,14 +76,18 @@ class ModelFolder:
         return self.path / slot
 
     def manifest(self, slot: str) -> Manifest | None:
-        """What a slot says that it holds, or None."""
+        """What a slot says that it holds, or None; raises OSError as `durable.read` does."""
+        data = durable.read(self.slot(slot) / MANIFEST)
         try:
-            return manifests.decode((self.slot(slot) / MANIFEST).read_bytes())
-        except (OSError, HostileInput):
+            return manifests.decode(data) if data is not None else None
+        except HostileInput:
             return None
 
     def verifies(self, slot: str, manifest_sha256: str = "") -> bool:
-        """Whether all of a slot's files are what its manifest says, and the manifest is the expected one."""
+        """Whether all of a slot's files are what its manifest says, and the manifest is the expected one.
+
+        Raises OSError as `durable.read` does: then nothing is known.
+        """
         manifest = self.manifest(slot)
         if manifest is None:
             return False
@@ -165,16 +172,24 @@ class ModelFolder:
 
 
 def read_record(path: Path) -> ModelRecord | None:
-    """One copy of the record, or None where it is missing or damaged."""
+    """One copy of the record, or None where it is missing or damaged, or cannot be read for whatever reason."""
     try:
-        return states.decode(path.read_bytes())
-    except (OSError, HostileInput):
+        return _read_copy(path)
+    except OSError:
+        return None
+
+
+def _read_copy(path: Path) -> ModelRecord | None:
+    data = durable.read(path)
+    try:
+        return states.decode(data) if data is not None else None
+    except HostileInput:
         return None
 
 
 def _read_word(path: Path) -> str:
     """What `mark_committed` noted; '' where nothing can be read."""
     try:
-        return msgspec.convert(path.read_bytes().decode(), Word)
-    except (OSError, UnicodeDecodeError, msgspec.ValidationError):
+        return msgspec.convert((durable.read(path) or b"").decode(), Word)
+    except (UnicodeDecodeError, msgspec.ValidationError):
         return ""
