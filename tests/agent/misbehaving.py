@@ -54,18 +54,15 @@ def see_faulty_runtime(monkeypatch: Any) -> None:
 class Keeping:
     """`Workers` on a thread of their own, turned as the keeper turns them."""
 
-    def __init__(self, root: Path, command: list[str] | None = None, **settings: Any) -> None:
+    def __init__(self, root: Path, *, luck: float = 0.05, **settings: Any) -> None:
         self.root = root
         self.turns = 0
         self.found: list[Crash] = []
         (root / "run").mkdir(parents=True, exist_ok=True)
-        chosen = {"command": command} if command else {}
         self.bell = Bell()
-        chance = Chance(uniform=lambda low, high: high / 20)
-        self.workers = Workers(
-            root, Settings(**settings), monotonic=time.monotonic, chance=chance, bell=self.bell, **chosen
-        )
-        self._is_over = threading.Event()
+        chance = Chance(uniform=lambda low, high: low + luck * (high - low))
+        self.workers = Workers(root, Settings(**settings), monotonic=time.monotonic, chance=chance, bell=self.bell)
+        self._end, self._over = os.pipe()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Keeping:
@@ -73,8 +70,7 @@ class Keeping:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self.workers._called.ring()
+        os.close(self._over)
         self._thread.join()
 
     def follow(self, model: str, active: Active | None, spare: Active | None = None, priority: int = 0) -> None:
@@ -115,13 +111,14 @@ class Keeping:
 
     def _run(self) -> None:
         try:
-            while not self._is_over.is_set():
+            while True:
                 wait_s = self.workers.turn()
                 self.turns += 1
                 poll = select.poll()
-                for fd in self.workers.waits_on():
+                for fd in (self._end, *self.workers.waits_on()):
                     poll.register(fd, select.POLLIN)
-                poll.poll(min(wait_s, 60.0) * 1000)
+                if self._end in dict(poll.poll(min(wait_s, 60.0) * 1000)):
+                    return
         finally:
             self.workers.close()
 

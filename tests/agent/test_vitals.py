@@ -54,6 +54,7 @@ def reading(**changes) -> Reading:
         "is_loading": False,
         "requests": 1000,
         "in_flight_since_ns": 5,
+        "ended_ns": 4,
         "boot_id": BOOT,
         "token": "t",
     }
@@ -79,6 +80,7 @@ def test_a_file_tells_what_its_process_is_doing(tmp_path):
         (False, True, 0),
         (False, False, 2),
     ]
+    assert before <= told[3].ended_ns <= time.monotonic_ns()
     assert before <= told[2].in_flight_since_ns <= time.monotonic_ns()
     assert (told[0].model, told[0].manifest_sha256, told[0].pid) == ("digits", SHA256, os.getpid())
     assert (told[0].boot_id, told[0].is_worker) == (read_boot_id(), True)

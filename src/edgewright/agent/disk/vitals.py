@@ -25,14 +25,15 @@ ASIDE_PREFIX = "."
 _MAGIC = 0x31_4C_54_49_56_57_45  # 'EWVITL1', little-endian
 _HEADER = struct.Struct("<6Q16s16s32s144s")  # words, boot id, token of the process, digest, model
 _SIZE_BYTES = 1024
-_IS_WORKER, _PHASE, _REQUESTS = 2, 3, 4
+_PHASE, _REQUESTS, _ENDED_NS = 3, 4, 5  # by number of their word
 _FIRST_PLACE = _HEADER.size // 8
 _LAST_PLACE = _SIZE_BYTES // 8 - 1  # shared by those who find no place of their own
 _LOADING, _READY = 1, 2
 
 
 class Reading(NamedTuple):
-    """One file, read while its process lives or after. `in_flight_since_ns` is of CLOCK_MONOTONIC; 0 for none."""
+    """One file, read while its process lives or after. Times are of CLOCK_MONOTONIC: when the oldest request that is
+    in flight began, and when the latest one ended; 0 for none."""
 
     model: str
     manifest_sha256: str
@@ -41,6 +42,7 @@ class Reading(NamedTuple):
     is_loading: bool
     requests: int
     in_flight_since_ns: int
+    ended_ns: int
     boot_id: bytes
     token: str  # of the process: equal in all of its files
 
@@ -91,6 +93,7 @@ class Vitals:
         """The model has answered, or given up."""
         self._words[place] = 0
         self._words[_REQUESTS] = next(self._numbers)
+        self._words[_ENDED_NS] = time.monotonic_ns()
         if place != _LAST_PLACE:
             self._places.append(place)
 
@@ -133,7 +136,7 @@ def parse(data: bytes) -> Reading | None:
     """Read the bytes of a file; None where they are none of ours."""
     if len(data) != _SIZE_BYTES:
         return None
-    magic, pid, is_worker, phase, requests, _, boot_id, token, digest, name = _HEADER.unpack_from(data)
+    magic, pid, is_worker, phase, requests, ended_ns, boot_id, token, digest, name = _HEADER.unpack_from(data)
     if magic != _MAGIC:
         return None
     places = memoryview(data).cast("Q")[_FIRST_PLACE:]
@@ -145,6 +148,7 @@ def parse(data: bytes) -> Reading | None:
         is_loading=phase == _LOADING,
         requests=requests,
         in_flight_since_ns=min(filter(None, places), default=0),
+        ended_ns=ended_ns,
         boot_id=boot_id,
         token=token.hex(),
     )

@@ -119,7 +119,7 @@ class Workers:
         """Follow orders, look after every worker, start those that are called; the seconds until the next turn."""
         self._called.hush()
         self._take_orders()
-        next_s = [service.turn() for service in self._services.values() if service.wards or service.rest_s()]
+        next_s = [service.turn() for service in self._services.values() if service.wards or service.is_backing_off]
         self._admit()
         next_s += [WAIT_S] if self._waiting else []
         next_s += [service.turn() for service in self._services.values() if service.loading is not None]
@@ -156,11 +156,12 @@ class Workers:
         """Give memory to those who need a worker, the highest priority first."""
         self._waiting.clear()
         needing = [service for service in self._services.values() if service.needs_worker()]
+        promised: list[Holding] = []  # to those who wait, so that nobody after them takes it
         for service in sorted(needing, key=lambda service: -service.priority):
             wanted = service.wanted()
             if wanted is None:
                 continue
-            holdings = self._holdings()
+            holdings = [*self._holdings(), *promised]
             decision = self._memory.decide(service.model, wanted, service.priority, holdings)
             for model in decision.give_way:
                 self._services[model].happen(Event.UNUSED)
@@ -168,6 +169,7 @@ class Workers:
                 service.happen(Event.SUCCEEDED if service.phase is Phase.READY else Event.CALLED)
             elif decision.answer is Answer.WAIT:
                 self._waiting.add(service.model)
+                promised.append(self._promise(service, wanted))
             else:
                 self._refuse(service, wanted, decision, holdings)
         for service in self._services.values():
@@ -216,6 +218,10 @@ class Workers:
             is_leaving=ward in service.leaving or service.phase is Phase.REPLACING,
             is_settled=ward is not service.loading,
         )
+
+    def _promise(self, service: Service, wanted: Active) -> Holding:
+        need_bytes = self._memory.need_bytes(service.model, wanted)
+        return Holding(service.model, need_bytes, service.priority, is_busy=True)
 
     def _crashed(self, crash: Crash) -> None:
         self._crashes.append(crash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from edgewright.agent.system import logs
 from edgewright.agent.system.cgroup import Groups
 from edgewright.agent.workers import watch
 from edgewright.agent.workers.callers import Listener
-from edgewright.agent.workers.child import COMMAND, End, Plan, Ward, Worker
+from edgewright.agent.workers.child import COMMAND, REAP_S, End, Plan, Ward, Worker
 from edgewright.agent.workers.memory import Memory
 from edgewright.agent.workers.states import NEXT, Act, Event, Phase, choose
 
@@ -118,8 +119,9 @@ class Service:
             self._look_at = now + self._look(now)
         self._notice(now)
         is_ending = any(ward.worker.is_silent for ward in self.wards)
-        resting_s = self._rest.remaining_s() if self.phase is Phase.BACKING_OFF else watch.QUIET_S
-        return max(0.0, min(0.05 if is_ending else watch.QUIET_S, resting_s, self._look_at - now))
+        resting_s = self.rest_s() if self.is_backing_off else watch.QUIET_S
+        unload_s = self._unload_at() - now
+        return max(0.0, min(REAP_S if is_ending else watch.QUIET_S, resting_s, self._look_at - now, unload_s))
 
     def needs_worker(self) -> bool:
         """Whether a worker is to be started now, if there is memory for it."""
@@ -130,9 +132,14 @@ class Service:
             return self.serving.package.manifest_sha256 != wanted.manifest_sha256 and self._rest.is_due()
         return self.phase is Phase.IDLE and (self.is_always or self.listener.is_called())
 
+    @property
+    def is_backing_off(self) -> bool:
+        """Whether it waits before it starts another worker."""
+        return self.phase is Phase.BACKING_OFF
+
     def rest_s(self) -> float:
         """How long it still backs off; 0 where it does not."""
-        return self._rest.remaining_s() if self.phase is Phase.BACKING_OFF else 0.0
+        return self._rest.remaining_s() if self.is_backing_off else 0.0
 
     def close(self, ends_at: float) -> None:
         """End all workers; they have until then to answer what is in flight."""
@@ -159,15 +166,21 @@ class Service:
         if wanted is None:
             return
         loads_another = self.loading is not None and self.loading.package.manifest_sha256 != wanted.manifest_sha256
-        rests_from_another = self.phase is Phase.BACKING_OFF and self._failed != wanted.manifest_sha256
+        rests_from_another = self.is_backing_off and self._failed != wanted.manifest_sha256
         if loads_another or rests_from_another:
             self.happen(Event.CHANGED)
-        elif self.phase is Phase.BACKING_OFF and self._rest.is_due():
+        elif self.is_backing_off and self._rest.is_due():
             self.happen(Event.RESTED)
-        elif self.phase is Phase.READY and self.serving is not None and not self.is_always:
-            is_unused = now - self.serving.last_used_at > self._means.settings.idle_unload_s
-            if is_unused and not self.serving.is_in_use(now):
+        elif now >= self._unload_at() and self.serving is not None:
+            self.serving.note_use(now)
+            if now >= self._unload_at():
                 self.happen(Event.UNUSED)
+
+    def _unload_at(self) -> float:
+        """When its worker is to end if nobody asks; never while that does not apply."""
+        if self.phase is not Phase.READY or self.serving is None or self.is_always:
+            return math.inf
+        return self.serving.last_used_at + self._means.settings.idle_unload_s
 
     def _bury(self, ward: Ward, end: End) -> None:
         ward.worker.bury()
@@ -222,7 +235,7 @@ class Service:
 
     def _promote(self, now: float) -> None:
         self.serving, self.loading, self.reason = self.loading, None, ""
-        self._look_at = now
+        self._look_at = 0.0
         if self.serving is not None:
             self.serving.last_used_at = now
 

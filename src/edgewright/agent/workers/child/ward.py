@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edgewright.agent.disk.vitals import Reading
 from edgewright.agent.serve.phases import Failed, Ready
 from edgewright.agent.states import Active
 from edgewright.agent.workers import watch
@@ -68,7 +67,7 @@ class Ward:
             return REAP_S
         before = self.last or sample
         self._calm = watch.last_calm(self._calm or sample, before, sample)
-        self.note_use(reading, now)
+        self.note_use(now)
         self.last = sample
         if self._stop_by is not None:
             if now > self._stop_by:
@@ -78,15 +77,16 @@ class Ward:
         is_busy = sample.is_loading or sample.in_flight_s is not None or sample.requests != before.requests
         return watch.BUSY_S if is_busy or self._stop_by is not None else watch.QUIET_S
 
-    def note_use(self, reading: Reading | None, now: float) -> None:
-        """Remember when it last had work."""
-        known = self.last.requests if self.last else 0
-        if reading is not None and (reading.in_flight_since_ns or reading.requests != known):
-            self.last_used_at = now
+    def note_use(self, now: float) -> None:
+        """Find out when it last had work."""
+        reading = self.worker.reading()
+        if reading is not None:
+            latest_s = now if reading.in_flight_since_ns else min(now, reading.ended_ns / 1e9)
+            self.last_used_at = max(self.last_used_at, latest_s)
 
     def is_in_use(self, now: float) -> bool:
         """Whether a request is in flight, or was lately."""
-        self.note_use(self.worker.reading(), now)
+        self.note_use(now)
         return now - self.last_used_at < IN_USE_S
 
     def stop(self, now: float) -> None:
