@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     min_bytes_s: float = 100.0
     talk_s: float = 120.0
     trial_timeout_s: float = 300.0
+    soak_requests: int = 2000  # that a candidate answers in its trial, after the golden ones
+    soak_s: float = 10.0  # and for how long at most
+    disk_max_bytes: int = 0  # what the agent's folder may take with an install; 0: all of the disk but the reserve
+    disk_reserve_bytes: int = 64 * 1024 * 1024  # that an install leaves free on the disk
     skew_s: float | None = 300.0
     spool_max_bytes: int = 64 * 1024 * 1024
     batch_max_bytes: int = 1024 * 1024
@@ -55,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     request_timeout_s: float = 30.0  # a request that takes longer has hung its worker
     socket_mode: str = "660"  # of the models' sockets, octal as for chmod
     socket_group: str = ""  # their group; '' leaves the agent's own
+    http_port: int = 0  # of the gateway on 127.0.0.1: all models, and a page of how they stand; 0 for none
 
     @property
     def longest_wait_s(self) -> float:
@@ -88,16 +93,22 @@ def check(settings: Settings) -> Settings:
         "min_bytes_s",
         "talk_s",
         "trial_timeout_s",
+        "soak_s",
         "max_back_off_s",
         *_WORKER_S,
     ):
         if not getattr(settings, name) > 0:
             raise InvalidInput(f"{name} is {getattr(settings, name)}; it must be above 0", field=name)
-    for name in ("memory_max_bytes", "worker_cpus"):
+    if not (settings.soak_requests >= 0 and settings.disk_reserve_bytes >= 0):
+        name = "soak_requests" if settings.soak_requests < 0 else "disk_reserve_bytes"
+        raise InvalidInput(f"{name} is negative", field=name)
+    for name in ("memory_max_bytes", "worker_cpus", "disk_max_bytes"):
         if not getattr(settings, name) >= 0:
             raise InvalidInput(f"{name} is {getattr(settings, name)}; 0 means no limit of its own", field=name)
     if not re.fullmatch("0?[0-7]{3}", settings.socket_mode):
         raise InvalidInput(f"socket_mode is '{settings.socket_mode}'; it must be octal, as 660", field="socket_mode")
+    if not 0 <= settings.http_port <= 65535:
+        raise InvalidInput(f"http_port is {settings.http_port}; it must be 1 to 65535, or 0 for none", field="http_port")
     for name in ("share_bytes_s", "daily_budget_bytes"):
         if getattr(settings, name) < 0:
             raise InvalidInput(f"{name} is negative; 0 means no limit", field=name)

@@ -24,6 +24,7 @@ from edgewright.agent.serve.answering import LOOK_EVERY_S, Answering, Serving
 from edgewright.contract.errors import EdgewrightError, InvalidInput
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.requirement import Wanted, shortfalls
+from edgewright.contract.tensors import Contract
 
 DIR_VARIABLE = "EDGEWRIGHT_AGENT_DIR"
 RETRY_AFTER_S = 5.0
@@ -80,6 +81,18 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         """The names of the classes of what answers now, by index; empty where the package brings none."""
         return self._serving.package.labels if self._serving else ()
+
+    @property
+    def contract(self) -> Contract:
+        """What goes in and comes out of what answers now. Raises ModelNotReady."""
+        return (self._serving or self._first()).package.contract
+
+    def require(self, contract: Wanted, app: str) -> None:
+        """Require this from now on, as if it had been said at the beginning. Raises InvalidInput."""
+        self._wanted = contract
+        self._declare(app)
+        if self._serving is not None and (broken := shortfalls(contract, self._serving.package.contract)):
+            raise InvalidInput("; ".join(broken), field=broken[0].partition(":")[0])
 
     def predict(self, /, reference: str = "", **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Infer: one array for each input of the contract, rows first; one for each output comes back, by name.

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from edgewright.agent.serve.http import JSON_TYPE, Reply
-from edgewright.agent.serve.oip.asked import Asked, Tensor
+from edgewright.agent.serve.oip.asked import Asked, Tensor, read_words
 from edgewright.agent.serve.oip.messages import (
     BINARY_TYPE,
     HEADER_LENGTH,
@@ -33,7 +33,7 @@ def to_array(tensor: Tensor) -> np.ndarray:
     if not tensor.is_binary:
         return _from_json(tensor)
     if tensor.datatype is Datatype.BYTES:
-        return _strings(tensor, _from_lengths(tensor))
+        return _strings(tensor, read_words(tensor))
     flat = np.frombuffer(tensor.data, _NUMPY[tensor.datatype])
     if tensor.datatype is Datatype.BOOL and flat.view(np.uint8).max(initial=0) > 1:
         raise _refusal(tensor, "a BOOL is 0 or 1")
@@ -117,22 +117,6 @@ def _strings(tensor: Tensor, words: list[str]) -> np.ndarray:
     array = np.empty(len(words), object)
     array[:] = words
     return _shaped(tensor, array)
-
-
-def _from_lengths(tensor: Tensor) -> list[str]:
-    """Elements of BYTES: each a length of four bytes, little-endian, and so many bytes of UTF-8."""
-    words: list[str] = []
-    data, start = tensor.data, 0
-    while start < data.nbytes:
-        (size,) = struct.unpack_from("<I", data, start) if data.nbytes - start >= 4 else (data.nbytes,)
-        if start + 4 + size > data.nbytes or len(words) == tensor.elements:
-            raise _refusal(tensor, f"is not {tensor.elements} x BYTES, each behind its length")
-        try:
-            words.append(str(data[start + 4 : start + 4 + size], "utf-8"))
-        except UnicodeDecodeError as error:
-            raise _refusal(tensor, f"element {len(words)} is not UTF-8") from error
-        start += 4 + size
-    return words
 
 
 def _shaped(tensor: Tensor, array: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -104,6 +105,22 @@ def read_tensors(given: Sequence[Input], binary: memoryview, where: str) -> tupl
     if start != binary.nbytes:
         raise _refusal("body", f"{binary.nbytes - start} bytes at its end belong to no tensor")
     return tuple(tensors)
+
+
+def read_words(tensor: Tensor) -> list[str]:
+    """Elements of binary BYTES: a length of four bytes, little-endian, and so many of UTF-8. Raises HostileInput."""
+    words: list[str] = []
+    data, start, field = tensor.data, 0, f"{tensor.field}.data"
+    while start < data.nbytes:
+        (size,) = struct.unpack_from("<I", data, start) if data.nbytes - start >= 4 else (data.nbytes,)
+        if start + 4 + size > data.nbytes or len(words) == tensor.elements:
+            raise _refusal(field, f"is not {tensor.elements} x BYTES, each behind its length")
+        try:
+            words.append(str(data[start + 4 : start + 4 + size], "utf-8"))
+        except UnicodeDecodeError as error:
+            raise _refusal(field, f"element {len(words)} is not UTF-8") from error
+        start += 4 + size
+    return words
 
 
 def _tensor(field: str, given: Input, data: memoryview, *, is_binary: bool) -> Tensor:

@@ -30,8 +30,8 @@ from edgewright.contract.manifest import Manifest
 
 QUICK_S = 0.005
 QUICK_BYTES = 128 * 1024
-FORGET = 0.98
-"""How much of the slowest answer is remembered after each further one: half of it after 34."""
+WEIGHT = 0.1
+"""Of the newest answer in the running mean of how long answers take."""
 
 
 class Served(Protocol):
@@ -55,7 +55,7 @@ class Service:
     def __init__(self, served: Served, threads: Executor, seconds: float) -> None:
         self._served = served
         self._threads = threads
-        self._slowest_s = seconds
+        self._mean_s = seconds
         self._version = str(served.manifest.version)
 
     def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
@@ -65,7 +65,7 @@ class Service:
             self._check(route)
             if route.ask is not Ask.INFER:
                 return self._tell(route.ask)
-            if len(request.body) > QUICK_BYTES or self._slowest_s > QUICK_S:
+            if len(request.body) > QUICK_BYTES or self._mean_s > QUICK_S:
                 return self._infer_aside(request)
             return self._infer(request)
         except EdgewrightError as error:
@@ -81,7 +81,7 @@ class Service:
         asked = read_asked(request.headers, request.body)
         started = time.perf_counter()
         outputs = self._served.answer(self._inputs(asked), asked.id or "")
-        self._slowest_s = max(time.perf_counter() - started, self._slowest_s * FORGET)
+        self._mean_s += WEIGHT * (time.perf_counter() - started - self._mean_s)
         return to_reply(self._served.name, self._served.manifest.version, asked, outputs)
 
     def _inputs(self, asked: Asked) -> dict[str, np.ndarray]:

@@ -1,0 +1,1 @@
+"""What bench/agent.py measures: one file for each kind of figure."""
