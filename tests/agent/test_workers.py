@@ -18,6 +18,8 @@ import pytest
 from conftest import ModelOnDisk
 from misbehaving import Keeping, install, see_faulty_runtime
 
+from edgewright.contract.errors import NotFound
+
 pytestmark = pytest.mark.e2e
 MIB = 1024 * 1024
 WARM_UP = 6  # requests that a worker makes itself
@@ -64,6 +66,21 @@ def test_a_worker_that_nobody_asks_ends_and_the_next_request_starts_another(devi
         assert answer.status == 200
         assert keeping.wait_for_phase("ready").pid != first.pid
         assert keeping.crashes() == []
+
+
+def test_people_load_and_unload_a_model(device: ModelOnDisk):
+    with Keeping(device.root) as keeping:
+        keeping.follow("digits", install(device, "a", 1))
+        keeping.wait_for_phase("idle")
+
+        keeping.workers.load("digits")
+        loaded = keeping.wait_for_phase("ready")
+        keeping.workers.unload("digits")
+        keeping.wait_for_phase("idle")
+
+        assert loaded.version == 1
+        with pytest.raises(NotFound, match="there are: digits"):
+            keeping.workers.load("wine")
 
 
 def test_nothing_turns_while_no_worker_runs(device: ModelOnDisk):

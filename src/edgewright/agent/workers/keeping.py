@@ -22,8 +22,8 @@ from edgewright.agent.workers.callers import TurnedAway
 from edgewright.agent.workers.child import COMMAND, Ward
 from edgewright.agent.workers.memory import Memory
 from edgewright.agent.workers.service import Means, Service
-from edgewright.agent.workers.states import Event, Phase
-from edgewright.contract.errors import EdgewrightError
+from edgewright.agent.workers.states import NEXT, Event, Phase
+from edgewright.contract.errors import EdgewrightError, NotFound
 
 SCAN_S = 30.0
 WAIT_S = 0.5
@@ -94,6 +94,19 @@ class Workers:
         self._orders.append((model, active, spare, priority))
         self._called.ring()
 
+    def load(self, model: str) -> None:
+        """Start the model's worker as if somebody had called. On the keeper's thread; raises NotFound."""
+        self._service(model).is_asked = True
+        self._called.ring()
+
+    def unload(self, model: str) -> None:
+        """Let the model's worker answer what is in flight and end; the next caller starts another. As `load`."""
+        service = self._service(model)
+        service.is_asked = False
+        if Event.UNUSED in NEXT[service.phase]:
+            service.happen(Event.UNUSED)
+        self._called.ring()
+
     def crashes(self) -> list[Crash]:
         """What has crashed since the last call: workers' packages, and those that have ended apps."""
         taken = []
@@ -151,6 +164,12 @@ class Workers:
                 service.turn()
             except (OSError, EdgewrightError) as error:
                 logs.warn("a model's socket cannot be bound", model=model, reason=str(error))
+
+    def _service(self, model: str) -> Service:
+        if model not in self._services:
+            known = ", ".join(sorted(self._services)) or "none"
+            raise NotFound(f"no model '{model}' is served here; there are: {known}", field="model")
+        return self._services[model]
 
     def _admit(self) -> None:
         """Give memory to those who need a worker, the highest priority first."""

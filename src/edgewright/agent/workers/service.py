@@ -50,6 +50,7 @@ class Service:
         self.serving: Ward | None = None
         self.loading: Ward | None = None
         self.leaving: list[Ward] = []
+        self.is_asked = False  # a person wants it to be loaded
         self.reason = ""  # of the latest crash or refusal
         self._means = means
         self._crashes: dict[str, list[float]] = {}
@@ -130,7 +131,7 @@ class Service:
             return False
         if self.phase is Phase.READY and self.serving is not None:
             return self.serving.package.manifest_sha256 != wanted.manifest_sha256 and self._rest.is_due()
-        return self.phase is Phase.IDLE and (self.is_always or self.listener.is_called())
+        return self.phase is Phase.IDLE and (self.is_always or self.is_asked or self.listener.is_called())
 
     @property
     def is_backing_off(self) -> bool:
@@ -226,7 +227,7 @@ class Service:
             request_timeout_s=means.settings.request_timeout_s,
             load_timeout_s=means.settings.trial_timeout_s,
         )
-        self._look_at = now + watch.BUSY_S
+        self.is_asked, self._look_at = False, now + watch.BUSY_S
         try:
             self.loading = Ward(Worker(plan, now, means.command, means.groups), now)
         except OSError as error:
