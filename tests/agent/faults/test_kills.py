@@ -1,0 +1,27 @@
+"""SIGKILL before, within and after every system call leaves a working model, and no promise broken."""
+
+from __future__ import annotations
+
+import pytest
+from faults.running import SEED, check, needs_ptrace, run_rig
+
+STRIDE = 29
+EVERYWHERE = ("install", "update", "delta", "failed trial", "rollback", "claim", "spool", "facts")
+
+pytestmark = needs_ptrace
+
+
+def test_a_kill_at_some_system_calls_of_an_update_leaves_a_working_model(tell_figure):
+    tally = run_rig(tell_figure, "kill", "update", stride=STRIDE, offset=SEED % STRIDE)
+
+    check(tally, "kill")
+    assert tally.points > 10
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("scenario", EVERYWHERE)
+def test_a_kill_at_every_system_call_leaves_a_working_model(scenario, tell_figure):
+    tally = run_rig(tell_figure, "kill", scenario)
+
+    check(tally, "kill")
+    assert tally.points >= tally.calls > 50

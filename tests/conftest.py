@@ -1,0 +1,22 @@
+"""What all tests share: figures that rigs found, told at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+FIGURE = "figure"
+
+
+@pytest.fixture
+def tell_figure(record_property):
+    """Tell a line of figures at the end of the run, whoever runs the test and however it ends."""
+    return lambda line: record_property(FIGURE, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    told = sorted({str(told) for report in reports for name, told in report.user_properties if name == FIGURE})
+    if told:
+        terminalreporter.section("what the rigs found")
+    for line in told:
+        terminalreporter.write_line(line)
