@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -12,6 +13,9 @@ from pathlib import Path
 import msgspec
 
 from edgewright.agent import keys
+from edgewright.agent.bundle import Detour
+from edgewright.agent.cli.wishes import Wishes
+from edgewright.agent.control import ControlServer
 from edgewright.agent.disk import (
     Boots,
     Identity,
@@ -44,8 +48,11 @@ from edgewright.agent.link import (
 )
 from edgewright.agent.machine import Equipment
 from edgewright.agent.supervisor import Condensing, Delivery, Keeper, Supervisor
-from edgewright.agent.system import Bell, Stop, boot_id, facts, uptime_s
+from edgewright.agent.system import Bell, Part, Stop, boot_id, facts, logs, uptime_s
+from edgewright.agent.system.cgroup import Groups
+from edgewright.agent.system.notify import ServiceNotices
 from edgewright.agent.trial import TrialWorkers
+from edgewright.agent.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,13 @@ class Introduction:
     name: str = ""
 
 
-def assemble(root: Path, settings: Settings, said: Introduction, stop: Stop) -> Supervisor:
-    """The agent of `root`; enrols it first where that is still to be done."""
+def assemble(
+    root: Path, settings: Settings, said: Introduction, stop: Stop, begin_anew: Callable[[], None]
+) -> Supervisor:
+    """The agent of `root`; enrols it first where that is still to be done.
+
+    `begin_anew` is called where a person wants the agent to start with other settings.
+    """
     signed_time, chance = device_time(root), Chance()
     clocks = Clocks(signed_time.now, uptime_s, boot_id())
     ledger = Ledger(root, clocks, day_end(settings.time_zone), settings.daily_budget_bytes)
@@ -69,29 +81,71 @@ def assemble(root: Path, settings: Settings, said: Introduction, stop: Stop) -> 
     meter = PaceMeter(root, is_metered=settings.is_metered)
     line = BlobLine(link, throttle=throttle, patience=patience, measured=meter.downloaded, hold=allowance.hold)
     near = NearFirst(settings.caches, line, throttle=throttle, patience=patience_of(settings, signed_time))
+    detour = Detour(near)
     boots, bell = Boots(root, boot_id()), Bell()
+    workers = Workers(root, settings, monotonic=time.monotonic, chance=chance, bell=bell, groups=Groups.find())
     check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s, allowance.paced_s)
     equipment = Equipment(
         root=root,
         settings=settings,
-        source=near,
+        source=detour,
         patch=timed(start_patch, meter.applied, time.monotonic),
-        trials=TrialWorkers(),
+        trials=trials_of(settings),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
         monotonic=time.monotonic,
-        is_pausing=lambda: stop.is_requested or bell.is_rung or check_ins.is_due(),
+        is_pausing=lambda: stop.is_requested or (not detour.is_taken and (bell.is_rung or check_ins.is_due())),
         pace=lambda: meter.pace,
+        follow=lambda model, active, spare: workers.follow(model, active, spare, settings.priorities.get(model, 0)),
         is_often_cut_off=lambda: boots.in_a_row > 0,
     )
     exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports, allowance)
     condensing = Condensing(root / "spool", exchange.spool, time.monotonic)
     delivery = Delivery(
-        exchange, equipment, check_ins, boots=boots, chance=chance, stop=stop, bell=bell, tend=condensing.turn
+        exchange,
+        equipment,
+        check_ins,
+        boots=boots,
+        chance=chance,
+        stop=stop,
+        bell=bell,
+        crashes=workers.crashes,
+        tend=condensing.turn,
     )
-    keeper = Keeper([], stop, time.monotonic, chance)
+    wishes = Wishes(
+        root=root,
+        identity=identity,
+        settings=settings,
+        delivery=delivery,
+        workers=workers,
+        exchange=exchange,
+        allowance=allowance,
+        check_ins=check_ins,
+        time=signed_time,
+        detour=detour,
+        stop=stop,
+        begin_anew=begin_anew,
+        started_at=time.time(),
+    )
+    parts: list[Part] = [ServiceNotices(os.environ, time.monotonic), workers, *control_of(root, wishes)]
+    keeper = Keeper(parts, stop, time.monotonic, chance)
     return Supervisor(keeper, delivery, stop, near.hang_up)
+
+
+def control_of(root: Path, wishes: Wishes) -> list[ControlServer]:
+    """The socket for orders; an agent whose disk will not have one goes on without."""
+    try:
+        return [ControlServer(root / "run", wishes.fulfil, time.monotonic)]
+    except OSError as error:
+        logs.warn("nobody can give orders to this agent", reason=str(error))
+        return []
+
+
+def trials_of(settings: Settings) -> TrialWorkers:
+    """Trials with this device's bounds."""
+    cpu_s = math.ceil(settings.trial_timeout_s) * (os.cpu_count() or 1)
+    return TrialWorkers(soak_requests=settings.soak_requests, soak_s=settings.soak_s, cpu_s=cpu_s)
 
 
 def patience_of(settings: Settings, signed_time: SignedTime, meter: Meter | None = None) -> Patience:

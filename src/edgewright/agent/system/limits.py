@@ -16,20 +16,27 @@ _LOWEST_NICE_LIMIT = 20  # getrlimit(2), RLIMIT_NICE: 20 - limit is the lowest n
 @dataclass(frozen=True)
 class Limits:
     """`data_bytes` is the memory that is a process's own (heap, stacks, anonymous maps), whether touched or not;
-    `address_bytes` counts mapped files too. No child of the agent dumps core."""
+    `address_bytes` counts mapped files too; `cpu_s` is the time of processors that it may use up.
+    No child of the agent dumps core."""
 
     file_bytes: int = NONE
     address_bytes: int = NONE
     data_bytes: int = NONE
     files: int = NONE
+    cpu_s: int = NONE
     nice: int = 0
 
     def kernel_limits(self) -> Iterator[tuple[int, int]]:
         """Those to be set, by their number in the kernel."""
         yield resource.RLIMIT_CORE, 0
-        kinds = (resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_NOFILE)
-        bounds = (self.file_bytes, self.address_bytes, self.data_bytes, self.files)
-        yield from ((kind, bound) for kind, bound in zip(kinds, bounds, strict=True) if bound != NONE)
+        bounds = {
+            resource.RLIMIT_FSIZE: self.file_bytes,
+            resource.RLIMIT_AS: self.address_bytes,
+            resource.RLIMIT_DATA: self.data_bytes,
+            resource.RLIMIT_NOFILE: self.files,
+            resource.RLIMIT_CPU: self.cpu_s,
+        }
+        yield from ((kind, bound) for kind, bound in bounds.items() if bound != NONE)
 
 
 def can_undo_nice() -> bool:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from edgewright.agent.disk import MANIFEST
 from edgewright.agent.system import Child, Limits
 from edgewright.agent.trial.lines import MAX_LINE_BYTES, Line, decode_line
+from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
+
+SOAK_REQUESTS = 2000
+SOAK_S = 10.0
+CPU_S = 3600
+OVERHEAD_BYTES = 1024 * 1024 * 1024  # interpreter, runtime, and stacks of threads, most of them only reserved
 
 
 class Trial(Protocol):
@@ -43,25 +52,40 @@ class Trials(Protocol):
 
 
 class TrialWorkers:
-    """Trials in processes of their own: a model that crashes its runtime takes nobody with it."""
+    """Trials in processes of their own: a model that crashes its runtime takes nobody with it.
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "edgewright.agent.trial.worker")) -> None:
+    A worker soaks its candidate with so many requests or for so long, whichever ends first. It may use the processors
+    for `cpu_s`, and memory to the package's budget and as much again as interpreter and runtime may need.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = (sys.executable, "-m", "edgewright.agent.trial.worker"),
+        *,
+        soak_requests: int = SOAK_REQUESTS,
+        soak_s: float = SOAK_S,
+        cpu_s: int = CPU_S,
+    ) -> None:
         self._command = command
+        self._soak = ["--soak-requests", str(soak_requests), "--soak-s", str(soak_s)]
+        self._cpu_s = cpu_s
 
     def start(self, slot: Path, active: Path | None, shadow: Shadow | None, socket: Path) -> Trial:
         """Start a worker."""
-        arguments = ["--slot", str(slot), "--active", str(active or "")]
+        arguments = ["--slot", str(slot), "--active", str(active or ""), *self._soak]
+        cpu_s = self._cpu_s
         if shadow is not None and active is not None:
+            cpu_s += math.ceil(shadow.max_wait_s) * (os.cpu_count() or 1)
             arguments += ["--shadow-socket", str(socket), "--min-requests", str(shadow.min_requests)]
             arguments += ["--max-wait-s", str(shadow.max_wait_s)]
-        return Worker([*self._command, *arguments])
+        return Worker([*self._command, *arguments], Limits(data_bytes=_data_bytes(slot), cpu_s=cpu_s))
 
 
 class Worker:
     """A running worker process."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._child = Child(command, limits=Limits())
+    def __init__(self, command: Sequence[str], limits: Limits) -> None:
+        self._child = Child(command, limits=limits)
         self._heard = b""
 
     def lines(self) -> list[Line]:
@@ -87,6 +111,15 @@ class Worker:
     def kill(self) -> None:
         """End it, and wait for its end."""
         self._child.kill()
+
+
+def _data_bytes(slot: Path) -> int:
+    """What the worker may reserve: a leak or a greedy model ends in an error and not in the device's."""
+    try:
+        budget_bytes = manifests.decode((slot / MANIFEST).read_bytes()).budgets.memory_bytes
+    except (OSError, HostileInput):
+        budget_bytes = 0
+    return 2 * budget_bytes + OVERHEAD_BYTES
 
 
 def _signal_name(number: int) -> str:

@@ -6,7 +6,7 @@ Standard output is a line of JSON for each phase (see agent/trial/lines.py); eve
 from __future__ import annotations
 
 import argparse
-import itertools
+import contextlib
 import os
 import resource
 import time
@@ -15,17 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.agent.serve.package import Package, blank_row, open_package, read_manifest
+from edgewright.agent.serve.package import Package, open_package, read_manifest
 from edgewright.agent.trial import golden
+from edgewright.agent.trial.launch import SOAK_REQUESTS, SOAK_S
 from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, encode_line
 from edgewright.agent.trial.shadow import Receiver, compare_requests
+from edgewright.agent.trial.soak import judge, soak
 from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.manifest import Manifest, Role
 from edgewright.contract.report import GoldenResult
 from edgewright.contract.tensors import differences
-
-MIN_RUNS, MAX_RUNS, RUNS_S = 50, 400, 1.0
-WARM_UP_RUNS = 10
 
 Tell = Callable[[Line], None]
 Arrays = Mapping[str, np.ndarray]
@@ -34,29 +33,34 @@ Arrays = Mapping[str, np.ndarray]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial that the command line names. Exit 0: every line was told; what they say is another matter."""
     options = _parser().parse_args(arguments)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _be_the_first_to_go()
     tell = _own_stdout()
-    result, package = try_package(options.slot, Path(options.active) if options.active else None)
+    active = Path(options.active) if options.active else None
+    result, package = try_package(options.slot, active, options.soak_requests, options.soak_s)
     tell(result)
     if result.ok and package is not None and options.shadow_socket is not None:
         shadow(package, options.shadow_socket, options.min_requests, options.max_wait_s, tell)
     return 0
 
 
-def try_package(slot: Path, active: Path | None) -> tuple[TrialResult, Package | None]:
+def try_package(
+    slot: Path, active: Path | None, soak_requests: int = SOAK_REQUESTS, soak_s: float = SOAK_S
+) -> tuple[TrialResult, Package | None]:
     """Load the package in `slot`, hold it to its golden outputs, its budgets and the contract that apps rely on."""
     try:
         package = open_package(slot)
         if active is not None and (broken := _broken_contract(read_manifest(active), package.manifest)):
             return TrialResult(ok=False, reason=broken), None
         inputs, outputs = golden.read_golden(slot / package.manifest.file(Role.GOLDEN).name)
-        found = package.infer(package.feeds(inputs))
+        feeds = package.feeds(inputs)
+        verdict, reason = golden.compare(package.contract, package.manifest.tolerance, package.infer(feeds), outputs)
+        if not verdict.passed:
+            return TrialResult(ok=False, reason=reason, golden=verdict), None
+        return _soaked(package, verdict, feeds, soak_requests, soak_s), package
     except EdgewrightError as error:
         return TrialResult(ok=False, reason=error.message), None
-    verdict, reason = golden.compare(package.contract, package.manifest.tolerance, found, outputs)
-    if not verdict.passed:
-        return TrialResult(ok=False, reason=reason, golden=verdict), None
-    return _measured(package, verdict, inputs), package
+    except MemoryError:
+        return TrialResult(ok=False, reason="the candidate wants more memory than its trial may take"), None
 
 
 def shadow(package: Package, path: Path, min_requests: int, max_wait_s: float, tell: Tell) -> None:
@@ -75,48 +79,26 @@ def shadow(package: Package, path: Path, min_requests: int, max_wait_s: float, t
     tell(ShadowDone(ok=True, shadow=result, waited_s=time.monotonic() - started))
 
 
-def _measured(package: Package, verdict: GoldenResult, inputs: Arrays) -> TrialResult:
-    latencies_ms = _latencies_ms(package, inputs)
-    p50_ms, p95_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95))
+def _soaked(package: Package, verdict: GoldenResult, feeds: Arrays, requests: int, time_s: float) -> TrialResult:
+    soaked = soak(package, _single_rows(package, feeds), requests=requests, time_s=time_s)
     memory_bytes = peak_memory_bytes()
-    budgets = package.manifest.budgets
-    reasons = []
-    if p95_ms > budgets.latency_p95_ms:
-        reasons.append(f"latency p95 is {p95_ms:.3g} ms, the budget {budgets.latency_p95_ms:.3g} ms")
-    if memory_bytes > budgets.memory_bytes:
-        reasons.append(f"peak memory is {memory_bytes} bytes, the budget {budgets.memory_bytes} bytes")
+    reason = judge(soaked, package.manifest.budgets, memory_bytes)
     return TrialResult(
-        ok=not reasons,
-        reason="; ".join(reasons),
+        ok=not reason,
+        reason=reason,
         golden=verdict,
-        latency_p50_ms=p50_ms,
-        latency_p95_ms=p95_ms,
+        latency_p50_ms=soaked.latency_p50_ms,
+        latency_p95_ms=soaked.latency_p95_ms,
         memory_bytes=memory_bytes,
     )
 
 
-def _latencies_ms(package: Package, inputs: Arrays) -> list[float]:
-    """Latencies of single rows, taken from the golden inputs in turn: for a second, but between 50 and 400 of them."""
-    rows = _single_rows(package, inputs)
-    for row in itertools.islice(itertools.cycle(rows), WARM_UP_RUNS):
-        package.infer(row)
-    latencies_ms: list[float] = []
-    deadline = time.monotonic() + RUNS_S
-    for row in itertools.islice(itertools.cycle(rows), MAX_RUNS):
-        started = time.perf_counter()
-        package.infer(row)
-        latencies_ms.append((time.perf_counter() - started) * 1000)
-        if len(latencies_ms) >= MIN_RUNS and time.monotonic() >= deadline:
-            break
-    return latencies_ms
-
-
-def _single_rows(package: Package, inputs: Arrays) -> list[dict[str, np.ndarray]]:
-    """The golden rows one by one; a blank row where the model takes a fixed batch."""
+def _single_rows(package: Package, feeds: Arrays) -> list[Arrays]:
+    """The golden rows one by one; all of them at once where the model takes a fixed batch."""
     if any(spec.shape[:1] != (None,) for spec in package.contract.inputs):
-        return [blank_row(package.manifest)]
-    count = min(len(array) for array in inputs.values())
-    return [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(count)]
+        return [feeds]
+    count = min(len(array) for array in feeds.values())
+    return [{name: array[row : row + 1] for name, array in feeds.items()} for row in range(count)]
 
 
 def _broken_contract(active: Manifest, candidate: Manifest) -> str:
@@ -137,6 +119,12 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def _be_the_first_to_go() -> None:
+    """Where memory runs out, the kernel shall take the candidate, and neither the active model nor the supervisor."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def _own_stdout() -> Tell:
     """Keep standard output for lines: what a runtime prints goes to standard error instead."""
     lines = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -155,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shadow-socket", type=Path, help="bind this socket and compare copies of requests")
     parser.add_argument("--min-requests", type=int, default=0)
     parser.add_argument("--max-wait-s", type=float, default=0.0)
+    parser.add_argument("--soak-requests", type=int, default=SOAK_REQUESTS, help="how many requests a soak takes")
+    parser.add_argument("--soak-s", type=float, default=SOAK_S, help="how long a soak takes at most")
     return parser
 
 
