@@ -12,6 +12,7 @@ from pathlib import Path
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.disk.slots import ModelFolder
 from edgewright.agent.disk.spool import Spool, Writer
+from edgewright.agent.install.download import Spoilt
 from edgewright.agent.machine import Equipment, Machine
 from edgewright.agent.states import ModelRecord
 from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult
@@ -230,7 +231,8 @@ class Device:
         for _ in range(200):
             if self.machine.is_idle:
                 return self
-            self.machine.step()
+            with contextlib.suppress(Spoilt):
+                self.machine.step()
         raise AssertionError(f"stuck in {self.machine.record.step}")
 
     @property

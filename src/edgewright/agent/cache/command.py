@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -30,9 +29,5 @@ def serve(
         raise UsageError(f"{chosen.host}:{chosen.port} cannot be listened to: {error}", field="port") from error
     sys.stdout.write(f"cache at http://{chosen.host}:{server.server_address[1]}\n")
     sys.stdout.flush()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    while not stop.is_requested:
-        stop.wait(3600.0)
-    server.shutdown()
-    server.server_close()
+    server.serve_until(stop)
     return 0

@@ -16,6 +16,7 @@ from edgewright.contract.errors import HostileInput, Unreachable
 
 PART = ".part"
 SYNC_BYTES = 4 * 1024 * 1024
+MAX_SPOILT = 3
 
 
 class NotHere(Unreachable):
@@ -23,6 +24,13 @@ class NotHere(Unreachable):
 
     code = "not_here"
     hint = "The install goes on where the blob is: over the network, or with a whole bundle."
+
+
+class Spoilt(Unreachable):
+    """The line has brought other bytes than were asked for: they are thrown away and asked for again."""
+
+    code = "spoilt"
+    hint = "If this happens again and again, something on the way changes bytes, or the hub's disk has gone bad."
 
 
 class Source(Protocol):
@@ -39,15 +47,11 @@ class Source(Protocol):
 
 @dataclass
 class _Part:
-    """A blob that has not arrived whole. Bytes up to `resumed_at` were found on the disk when this process began.
-
-    What came in several `answers` may be of several senders.
-    """
+    """A blob that has not arrived whole. Bytes up to `resumed_at` were found on the disk when this process began."""
 
     path: Path
     length: int = 0
     resumed_at: int = 0
-    answers: int = 0
     hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
@@ -63,14 +67,15 @@ class Downloads:
         self._source = source
         self._is_pausing = is_pausing
         self._parts: dict[str, _Part] = {}
-        self._begun_again: set[str] = set()
+        self._spoilt: dict[str, int] = {}
         self._received_bytes = 0
 
     def bring(self, sha256: str, size_bytes: int) -> Path | None:
         """The path of the blob, once it is whole and has been found to be what it is called; None if it is not yet.
 
-        Call again after None and after Unreachable: what has arrived is kept. Raises HostileInput if the bytes are
-        not those that were named, or more than `size_bytes`, and what the source raises.
+        Call again after None and after Unreachable: what has arrived is kept. Bytes that are not those that were
+        named, or more than `size_bytes`, are Spoilt, MAX_SPOILT times, and HostileInput then. Raises besides what the
+        source raises.
         """
         part = self._parts.get(sha256) or self._pick_up(sha256, size_bytes)
         self._parts[sha256] = part
@@ -96,7 +101,7 @@ class Downloads:
     def forget(self) -> None:
         """Know of no part any more: the folder has been emptied."""
         self._parts.clear()
-        self._begun_again.clear()
+        self._spoilt.clear()
 
     def _pick_up(self, sha256: str, size_bytes: int) -> _Part:
         """What a former process has left of the blob, or nothing."""
@@ -113,11 +118,11 @@ class Downloads:
         fd = os.open(part.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             return part.length == size_bytes or self._receive(sha256, size_bytes, part, fd)
-        except HostileInput:
+        except HostileInput as error:
             self._parts.pop(sha256)
             durable.remove(part.path)
             if not self._source.disown(sha256):
-                raise
+                self._count_spoilt(sha256, error)
             return False
         finally:
             if part.length < size_bytes:
@@ -125,7 +130,6 @@ class Downloads:
             os.close(fd)
 
     def _receive(self, sha256: str, size_bytes: int, part: _Part, fd: int) -> bool:
-        part.answers += 1
         with self._source.body(sha256, part.length) as chunks:
             for chunk in chunks:
                 if part.length + len(chunk) > size_bytes:
@@ -149,8 +153,7 @@ class Downloads:
     def _cut_back(self, sha256: str, part: _Part) -> None:
         """The whole is not what it is called: blame a torn end of what was picked up, then the sender.
 
-        What was synced before the process that wrote it ended is whole up to the last multiple of SYNC_BYTES. For a
-        blob of several answers the last sender is not to blame: it is begun again, once.
+        What was synced before the process that wrote it ended is whole up to the last multiple of SYNC_BYTES.
         """
         sound = part.resumed_at // SYNC_BYTES * SYNC_BYTES
         if 0 < sound < part.resumed_at:
@@ -159,9 +162,17 @@ class Downloads:
         durable.remove(part.path)
         if part.resumed_at > 0 or self._source.disown(sha256):
             return
-        if part.answers == 1 or sha256 in self._begun_again:
-            raise HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
-        self._begun_again.add(sha256)
+        error = HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
+        self._count_spoilt(sha256, error)
+
+    def _count_spoilt(self, sha256: str, error: HostileInput) -> None:
+        """A bad line spoils a blob now and then: it is begun again, at once and later. Every time would be a lie."""
+        times = self._spoilt[sha256] = self._spoilt.get(sha256, 0) + 1
+        if times > MAX_SPOILT:
+            del self._spoilt[sha256]
+            raise error
+        if times > 1:
+            raise Spoilt(error.message, field=error.field) from error
 
 
 def _hash_again(part: _Part) -> _Part:
