@@ -46,10 +46,10 @@ class Exchange:
         self._link = link
         self._settings = settings
         self._time = time
-        floors = Floors(root)
-        if floors.condition is Condition.RECOVERED:
+        self.floors = Floors(root)
+        if self.floors.condition is Condition.RECOVERED:
             _report_recovery(reports, time.now())
-        self._repository = refresh.Repository(FileStore(root / "tuf"), link.tuf, floors)
+        self._repository = refresh.Repository(FileStore(root / "tuf"), link.tuf, self.floors)
         self.spool = Spool(root / "spool", settings.spool_max_bytes, time.now)
         self._trusted: TrustedSet | None = None
         self._order: Order | None = None

@@ -27,6 +27,30 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     rejected: dict[str, str] = {}
 
 
+class AppFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app on this device requires of a model: a contract's version in words, '' for tensors of its own."""
+
+    app: str
+    user: int
+    required: str
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One model's package: `contract` is its version, 0 for none; inputs and outputs as 'name dtype[shape]'."""
+
+    model: str
+    version: int = 0
+    counter: int = 0
+    contract: int = 0
+    target: str = ""
+    runtime: str = ""
+    size_bytes: int = 0
+    priority: int = 0
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    apps: tuple[AppFacts, ...] = ()
+
+
 class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How one model is served by the agent, as of now."""
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from edgewright import plugins
 from edgewright.agent import states
 from edgewright.agent.control import Live, NoAgent, ask
-from edgewright.agent.disk import ModelFolder, NotEnrolled, Settings, Spool, load_identity, settings
+from edgewright.agent.disk import ModelFolder, NotEnrolled, Settings, Spool, apps, load_identity, settings
 from edgewright.agent.link import device_time, read_clock
 from edgewright.agent.runtimes import GROUP
-from edgewright.agent.status.facts import Clock, Disk, LiveState, ModelStatus, Status
-from edgewright.contract.errors import EdgewrightError, InvalidInput
+from edgewright.agent.status.facts import AppFacts, Clock, Disk, LiveState, ModelFacts, ModelStatus, Status
+from edgewright.contract.errors import EdgewrightError, InvalidInput, NotFound
+from edgewright.contract.tensors import TensorSpec
 
 ASK_S = 5.0
 
@@ -48,6 +49,45 @@ def model_names(root: Path) -> list[str]:
     """The models that have a folder here."""
     folder = root / "models"
     return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def model_status(root: Path, model: str) -> ModelStatus:
+    """One model's; raises NotFound."""
+    names = model_names(root)
+    if model not in names:
+        hint = f"There are: {', '.join(names)}." if names else "None is installed yet."
+        raise NotFound(f"there is no model '{model}' on this device", field="model", hint=hint)
+    return _model_status(ModelFolder(root / "models" / model, model))
+
+
+def model_facts(root: Path, model: str) -> ModelFacts:
+    """What the package that serves says of itself, and what apps require of it."""
+    folder = ModelFolder(root / "models" / model, model)
+    record, _ = folder.load()
+    manifest = folder.manifest(record.active) if record.active else None
+    declared = tuple(
+        AppFacts(app=one.app, user=one.user, required=one.required) for one in apps.declarations(root, model)
+    )
+    priority = _settings(root).priorities.get(model, 0)
+    if manifest is None:
+        return ModelFacts(model=model, priority=priority, apps=declared)
+    return ModelFacts(
+        model=model,
+        version=manifest.version,
+        counter=manifest.counter,
+        contract=manifest.contract.version,
+        target=manifest.target,
+        runtime=manifest.runtime.name,
+        size_bytes=manifest.size_bytes,
+        priority=priority,
+        inputs=tuple(map(_tensor, manifest.contract.inputs)),
+        outputs=tuple(map(_tensor, manifest.contract.outputs)),
+        apps=declared,
+    )
+
+
+def _tensor(spec: TensorSpec) -> str:
+    return f"{spec.name} {spec.dtype}[{', '.join('?' if size is None else str(size) for size in spec.shape)}]"
 
 
 def _ask(root: Path) -> tuple[LiveState | None, str]:

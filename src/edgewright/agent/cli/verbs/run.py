@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,13 +78,21 @@ def act(chosen: argparse.Namespace) -> int:
     from edgewright.agent.system import Stop, logs
 
     root: Path = chosen.dir.absolute()
+    is_to_begin_anew = threading.Event()
     with folder.working_in(root):
         stop = Stop()
         stop.listen()
         settings = _settings(root, chosen)
         logs.start(root / "logs", settings.log_max_bytes)
         said = Introduction(hub=chosen.hub, claim=chosen.claim, name=chosen.name)
-        assemble(root, settings, said, stop).run()
+
+        def begin_anew() -> None:
+            is_to_begin_anew.set()
+            stop.request()
+
+        assemble(root, settings, said, stop, begin_anew).run()
+    if is_to_begin_anew.is_set():
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return 0
 
 
