@@ -20,7 +20,7 @@ from faults.scenarios import Scenario
 from faults.tally import Tally
 from faults.tracing import trace
 
-AGAIN = 8  # cuts while a device recovers, for each state that it boots from
+AGAIN = 16  # cuts while a device recovers, for each state that it boots from
 THOROUGH = 1 / 16  # of the states are asked by an app; in all of them every file of the active slot is hashed
 
 

@@ -72,8 +72,7 @@ def kill_everywhere(
             continue
         seen.add(key)
         tally.states += 1
-        why = apart(lambda marks=marks: scenario.find(root, marks))  # type: ignore[misc]
-        why = why or apart(lambda marks=marks: scenario.mend(root, marks))  # type: ignore[misc]
+        why = apart(lambda marks=marks: scenario.find(root, marks) or scenario.mend(root, marks))  # type: ignore[misc]
         if why:
             tally.fail(point, why)
     return tally

@@ -6,13 +6,13 @@ import pytest
 from faults.running import SEED, check, needs_ptrace, run_rig
 
 DRAWS = {
-    "install": 700,
-    "update": 700,
-    "delta": 700,
-    "failed trial": 700,
-    "rollback": 300,
+    "install": 1100,
+    "update": 1100,
+    "delta": 1100,
+    "failed trial": 1100,
+    "rollback": 400,
     "claim": 200,
-    "spool": 500,
+    "spool": 700,
     "facts": 100,
 }
 LACKING = ("syncs", "folder syncs", "saves first")
