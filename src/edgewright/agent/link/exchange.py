@@ -124,7 +124,7 @@ class Exchange:
         return trust.read_manifest(data, install, self._trusted), data
 
     def _may_go(self, entries: list[Entry]) -> list[Entry]:
-        """The first of `entries`, as many as the day's bytes allow; urgent ones come first, and may use more."""
+        """Those of `entries` that the day's bytes allow, in their order; urgent ones may use what is kept for them."""
         if self._allowance is None:
             return entries
         bulk_bytes = self._allowance.may_send_bytes(is_urgent=False)
@@ -132,10 +132,9 @@ class Exchange:
         going: list[Entry] = []
         for entry in entries:
             is_urgent = isinstance(entry.record, InstallReport | Fault)
-            bulk_bytes, urgent_bytes = bulk_bytes - entry.size_bytes, urgent_bytes - entry.size_bytes
-            if (urgent_bytes if is_urgent else bulk_bytes) < 0:
-                break
-            going.append(entry)
+            if entry.size_bytes <= (urgent_bytes if is_urgent else bulk_bytes):
+                bulk_bytes, urgent_bytes = bulk_bytes - entry.size_bytes, urgent_bytes - entry.size_bytes
+                going.append(entry)
         return going
 
     def _believe(self, envelope: bytes, nonce: str) -> Order:
