@@ -1,6 +1,6 @@
 """The way to the hub and back: requests and when to make them, what is believed of the answers, enrolment."""
 
-from edgewright.agent.link.allowance import Allowance, AllowanceState, Leave, day_end
+from edgewright.agent.link.allowance import GIVEN, Allowance, AllowanceState, Leave, day_end
 from edgewright.agent.link.blobs import BlobLine, NearFirst, Throttle
 from edgewright.agent.link.enrolment import enrol
 from edgewright.agent.link.exchange import Exchange
@@ -17,6 +17,7 @@ __all__ = [
     "ClockFact",
     "Deadline",
     "Exchange",
+    "GIVEN",
     "Later",
     "Leave",
     "Link",
