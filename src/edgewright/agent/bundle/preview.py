@@ -68,7 +68,7 @@ def _foresee(reader: Reader, believed: Believed, install: Install, root: Path, d
     if not states.is_wanted(record, install):
         return msgspec.convert({**known, "would": "nothing", "reason": _why_unwanted(record, install)}, Foreseen)
     manifest, data = reader.manifest(install, believed)
-    refusal = misfit(manifest, device, install.fetches) or lack(manifest, lambda model: _counter_of(root, model))
+    refusal = misfit(manifest, device) or lack(manifest, lambda model: _counter_of(root, model))
     refusal = refusal or unsatisfied(manifest, apps.declarations(root, install.model))
     if refusal:
         return msgspec.convert({**known, "would": "refuse", "reason": refusal}, Foreseen)

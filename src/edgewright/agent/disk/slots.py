@@ -171,6 +171,16 @@ class ModelFolder:
         )
 
 
+def held_by_others(models: Path, model: str) -> dict[str, Path]:
+    """The files in all other models' slots that their records vouch for, by digest."""
+    files: dict[str, Path] = {}
+    for path in models.iterdir() if models.is_dir() else ():
+        if path.name != model and path.is_dir():
+            folder = ModelFolder(path, path.name)
+            files |= folder.held(folder.load()[0])
+    return files
+
+
 def read_record(path: Path) -> ModelRecord | None:
     """One copy of the record, or None where it is missing or damaged, or cannot be read for whatever reason."""
     try:

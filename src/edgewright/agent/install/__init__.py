@@ -4,6 +4,7 @@ from edgewright.agent.install.download import Downloads, NotHere, Source
 from edgewright.agent.install.fetch import Fetcher
 from edgewright.agent.install.fit import lack, misfit, unsatisfied
 from edgewright.agent.install.patch import Patch, Patching, start_patch, timed
+from edgewright.agent.install.room import Room, no_room
 
 __all__ = [
     "Downloads",
@@ -11,9 +12,11 @@ __all__ = [
     "NotHere",
     "Patch",
     "Patching",
+    "Room",
     "Source",
     "lack",
     "misfit",
+    "no_room",
     "start_patch",
     "timed",
     "unsatisfied",

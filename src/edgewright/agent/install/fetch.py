@@ -26,13 +26,23 @@ MAX_FILES_AT_ONCE = 500
 class Fetcher:
     """Brings a candidate's files into `staging`, each under its digest. Every call may be repeated.
 
+    `held` are the files in the model's own slots, and `elsewhere()` those in other models', by digest.
+
     What a former process left there is hashed before it is believed. All of it is synced when `advance` says DONE.
     """
 
-    def __init__(self, staging: Path, source: Source, patch: Patch, is_pausing: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        staging: Path,
+        source: Source,
+        patch: Patch,
+        is_pausing: Callable[[], bool],
+        elsewhere: Callable[[], Mapping[str, Path]] = dict,
+    ) -> None:
         self._staging = staging
         self._patch = patch
         self._is_pausing = is_pausing
+        self._elsewhere = elsewhere
         self._downloads = Downloads(staging, source, is_pausing)
         self._errand: _Errand | None = None
 
@@ -97,6 +107,7 @@ class Fetcher:
         manifest = manifests.decode(path.read_bytes())
         errand = _Errand(manifest, Ways(candidate.install.fetches, manifest))
         known = [*errand.ways.between, *(file.sha256 for file in errand.files)]
+        errand.elsewhere = dict(self._elsewhere())
         errand.here = {sha256: self.path(sha256) for sha256 in known if self._is_whole(sha256)}
         errand.missing = deque(file for file in errand.files if file.sha256 not in errand.here)
         return errand
@@ -122,7 +133,10 @@ class Fetcher:
         if file.sha256 in held and file.sha256 not in candidate.rotted:
             if not self._copy(held[file.sha256], file.sha256):
                 return _with_rotted(candidate, file.sha256)
-        elif way := errand.ways.cheapest(file, bases := ChainMap(errand.here, dict(held)), candidate):
+        elif file.sha256 in errand.elsewhere:
+            if not self._link(errand.elsewhere.pop(file.sha256), file.sha256):
+                return candidate
+        elif way := errand.ways.cheapest(file, bases := ChainMap(errand.here, {**errand.elsewhere, **held}), candidate):
             return self._follow(candidate, errand, way[0], bases[way[0].base_sha256])
         elif self._downloads.bring(file.sha256, file.size_bytes) is None:
             return None
@@ -192,6 +206,20 @@ class Fetcher:
         os.rename(aside, self.path(sha256))
         return True
 
+    def _link(self, source: Path, sha256: str) -> bool:
+        """Share a file with another model: there is nothing that the two could save each other from."""
+        aside = self._staging / (sha256 + durable.ASIDE)
+        try:
+            durable.put(source, aside)
+        except OSError:  # that model has emptied its slot meanwhile, say
+            durable.remove(aside)
+            return False
+        if durable.digest(aside) != sha256:
+            durable.remove(aside)
+            return False
+        os.rename(aside, self.path(sha256))
+        return True
+
     def _counted(self, candidate: Candidate) -> Candidate:
         received = self._downloads.take_received()
         if not received:
@@ -216,16 +244,8 @@ class _Errand:
         self.ways = ways
         self.missing: deque[File] = deque()
         self.here: dict[str, Path] = {}
+        self.elsewhere: dict[str, Path] = {}
         self.applying: _Applying | None = None
-
-
-def needed_bytes(manifest: Manifest, fetches: tuple[Fetch, ...] = ()) -> int:
-    """Disk space that an install takes at its fullest, beside what lies on the device now.
-
-    The slot's files are second names of the fetched ones, not copies.
-    """
-    files_bytes = sum(file.size_bytes for file in files_of(manifest))
-    return files_bytes + Ways(fetches, manifest).working_bytes() + 2 * manifests.MAX_MANIFEST_BYTES
 
 
 def _with_spoiled(candidate: Candidate, sha256: str) -> Candidate:

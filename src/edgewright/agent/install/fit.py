@@ -1,19 +1,17 @@
-"""Whether a package fits this machine: architecture, hardware ids, runtime, disk, the other models, the apps. Pure."""
+"""Whether a package fits this machine: architecture, hardware ids, runtime, the other models, the apps. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from edgewright.agent.disk import Declaration
-from edgewright.agent.install.fetch import needed_bytes
 from edgewright.contract.manifest import Manifest
-from edgewright.contract.order import Fetch
 from edgewright.contract.report import Capabilities
 from edgewright.contract.requirement import shortfalls
 
 
-def misfit(manifest: Manifest, device: Capabilities, fetches: tuple[Fetch, ...] = ()) -> str:
-    """Why the package cannot run here, or cannot come here by those deltas ('' where it can)."""
+def misfit(manifest: Manifest, device: Capabilities) -> str:
+    """Why the package cannot run here ('' where it can)."""
     if device.arch not in manifest.hardware:
         return f"the package is for {', '.join(manifest.hardware)}; this device is {device.arch}"
     if manifest.hardware_ids and set(manifest.hardware_ids).isdisjoint(device.hardware_ids):
@@ -29,9 +27,6 @@ def misfit(manifest: Manifest, device: Capabilities, fetches: tuple[Fetch, ...] 
     if providers is not None and runtime.provider not in providers:
         found = ", ".join(providers) or "nothing"
         return f"the package needs {runtime.name} with {runtime.provider}; on this device it computes with {found}"
-    needed = needed_bytes(manifest, fetches)
-    if device.disk_free_bytes < needed:
-        return f"the install needs {needed} bytes of disk, {device.disk_free_bytes} are free"
     return ""
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.agent.disk import Settings, Writer
-from edgewright.agent.install import Patch, Source
+from edgewright.agent.disk import Settings, Writer, usage
+from edgewright.agent.install import Patch, Room, Source
+from edgewright.agent.link import Leave
 from edgewright.agent.states import Active, Instant
 from edgewright.agent.system import boot_id, uptime_s
 from edgewright.agent.trial import Trials
@@ -37,11 +38,25 @@ class Equipment:
     """Hears at every change what of a model shall serve, and what of it may stand in."""
     boot: str = boot_id()
     uptime_s: Callable[[], float] = uptime_s
+    may_switch: Callable[[], Leave] = lambda: Leave(
+        is_given=True
+    )  # whether another package may take over from an active one now
     is_often_cut_off: Callable[[], bool] = lambda: False  # then the device's going down says nothing of a package
 
     def instant(self) -> Instant:
         """Now."""
         return Instant(at=self.clock(), boot=self.boot, uptime_s=self.uptime_s())
+
+    def room(self, free_bytes: int) -> Room:
+        """What there is of the disk; `free_bytes` as was measured."""
+        settings = self.settings
+        return Room(
+            free_bytes=free_bytes,
+            used_bytes=usage.used_bytes(self.root) if settings.disk_max_bytes else 0,
+            max_bytes=settings.disk_max_bytes,
+            reserve_bytes=settings.disk_reserve_bytes,
+            is_linking=usage.is_linking(self.root),
+        )
 
     def tell_fault(self, model: str, code: str, what: str) -> None:
         """Let people know of something that went wrong with a model here."""

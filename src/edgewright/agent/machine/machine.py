@@ -6,11 +6,14 @@ may be cut off anywhere and is then done again from its start; which step that i
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from edgewright.agent import states
-from edgewright.agent.disk import SLOTS, ModelFolder, Policy, Sampling, StageFailed, apps, durable, policy
-from edgewright.agent.install import Fetcher, lack, misfit, unsatisfied
+from edgewright.agent.disk import SLOTS, ModelFolder, Policy, Sampling, StageFailed, apps, durable, policy, slots
+from edgewright.agent.install import Fetcher, lack, misfit, no_room, unsatisfied
+from edgewright.agent.link import Later
 from edgewright.agent.machine.awaking import awake, is_good
 from edgewright.agent.machine.equipment import Equipment
 from edgewright.agent.machine.trying import Trying, Verdict
@@ -20,6 +23,8 @@ from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Install, Rollback
 from edgewright.contract.report import ModelState, Outcome
+
+LONGEST_SLEEP_S = 600.0  # until a window, whose time the clock may get wrong
 
 
 class NothingToGoBackTo(Refused):
@@ -38,7 +43,7 @@ class Machine:
         self._equipment = equipment
         self._socket = equipment.root / "run" / f"{model}.shadow"
         staging = equipment.root / "staging" / model
-        self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing)
+        self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing, self._held_by_others)
         self._trying = Trying(self.folder, self._socket, equipment)
         self._sampling: Sampling | None = None
         self._told: Policy | None = None
@@ -139,7 +144,7 @@ class Machine:
     def stop(self) -> None:
         """End what runs for the install, without blaming the candidate."""
         self._fetcher.rest()
-        if self._trying.is_running:
+        if self.record.step in (Step.TRIAL, Step.SHADOW) and self._trying.is_under_way(self.record):
             self._trying.end()
             self._save(states.disarm(self.record))
 
@@ -159,12 +164,19 @@ class Machine:
 
     def _objection(self, install: Install, manifest: Manifest) -> str:
         """Why this device will not even fetch it; '' where nothing speaks against it."""
-        return misfit(manifest, self._equipment.measure(), install.fetches) or self._lack(manifest)
+        device = self._equipment.measure()
+        if refusal := misfit(manifest, device) or self._lack(manifest):
+            return refusal
+        room = self._equipment.room(device.disk_free_bytes)
+        return no_room(manifest, install.fetches, self._held_by_others(), room)
 
     def _lack(self, manifest: Manifest) -> str:
         """Which other model, or which app, speaks against it now."""
         declared = apps.declarations(self._equipment.root, self.model)
         return lack(manifest, self._counter_of) or unsatisfied(manifest, declared)
+
+    def _held_by_others(self) -> dict[str, Path]:
+        return slots.held_by_others(self._equipment.root / "models", self.model)
 
     def _counter_of(self, model: str) -> int:
         """The release of another model that serves on this device; 0 for none."""
@@ -198,13 +210,20 @@ class Machine:
         return self._advance(is_ok=True)
 
     def _try(self) -> bool:
-        if not self._trying.is_running:
-            self._save(states.arm(self.record))
+        if self._trying.is_under_way(self.record):
+            return self._take(self._trying.trial(self.record))
+        self._save(states.arm(self.record))
+        try:
             self._trying.start(self.record)
-            return True
-        return self._take(self._trying.trial(self.record))
+        except OSError:  # no process can be started now, and the candidate is not to blame for that
+            self._save(states.disarm(self.record))
+            raise
+        return True
 
     def _shadow(self) -> bool:
+        if not self._trying.is_under_way(self.record):  # it was ended, and what should follow could not be saved
+            self._save(states.disarm(self.record))
+            return True
         verdict = self._trying.shadow(self.record)
         self._tell()  # of the socket, once it is bound
         return self._take(verdict)
@@ -212,8 +231,9 @@ class Machine:
     def _take(self, verdict: Verdict | None) -> bool:
         if verdict is None:
             return self._trying.has_more
-        self.record = msgspec.structs.replace(self.record, candidate=verdict.candidate)
-        return self._advance(is_ok=verdict.is_ok, reason=verdict.reason)
+        record = msgspec.structs.replace(self.record, candidate=verdict.candidate)
+        self._save(states.advance(record, is_ok=verdict.is_ok, reason=verdict.reason))
+        return True
 
     def _commit(self) -> bool:
         candidate = candidate_of(self.record)
@@ -222,11 +242,19 @@ class Machine:
             return self._advance(is_ok=False, reason="the slot no longer reads back as it was written")
         if why := self._lack(manifest):
             return self._advance(is_ok=False, reason=why)
+        self._wait_for_window()
         self.folder.mark_committed(candidate.slot, candidate.install.deployment)
         is_busy = self._advance(is_ok=True)
         if self._equipment.is_often_cut_off():
             self._change(states.settle(self.record))
         return is_busy
+
+    def _wait_for_window(self) -> None:
+        """Raise Later while another package may not take over; nothing waits for a window that serves nobody well."""
+        leave = self._equipment.may_switch()
+        if leave.is_given or not self.record.active or states.is_failing(self.record):
+            return
+        raise Later(leave.reason, wait_s=min(leave.wait_s, LONGEST_SLEEP_S), spread_s=0.0)
 
     def _roll_back(self) -> bool:
         candidate = candidate_of(self.record)

@@ -10,7 +10,7 @@ import msgspec
 
 from edgewright.agent.disk import ModelFolder, durable
 from edgewright.agent.machine.equipment import Equipment
-from edgewright.agent.states import Candidate, ModelRecord, candidate_of
+from edgewright.agent.states import Candidate, ModelRecord, Step, candidate_of
 from edgewright.agent.trial import Line, ShadowDone, ShadowReady, Trial, TrialResult, judge_shadow
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
@@ -26,7 +26,11 @@ class Verdict:
 
 
 class Trying:
-    """One model's candidates, one at a time. `socket` is where apps send copies of requests in a shadow phase."""
+    """One model's candidates, one at a time. `socket` is where apps send copies of requests in a shadow phase.
+
+    A verdict is given again and again until the record has left the phase: what a worker says, it says once, and
+    the disk may have no room for a record just then.
+    """
 
     def __init__(self, folder: ModelFolder, socket: Path, equipment: Equipment) -> None:
         self._folder = folder
@@ -35,14 +39,14 @@ class Trying:
         self._trial: Trial | None = None
         self._ends_at = 0.0
         self._heard: deque[Line] = deque()
+        self._verdict: tuple[Step, Verdict] | None = None
         self.is_shadow_ready = False
         durable.make_folder(socket.parent)
         durable.remove(socket)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a worker was started and has not been ended."""
-        return self._trial is not None
+    def is_under_way(self, record: ModelRecord) -> bool:
+        """Whether a worker runs, or has been judged: if not, the phase is to be begun."""
+        return self._trial is not None or self._known(record) is not None
 
     def waits_on(self) -> tuple[int, ...]:
         """The descriptors that can be read once the worker says something, or ends."""
@@ -56,6 +60,7 @@ class Trying:
     def start(self, record: ModelRecord) -> None:
         """Start the worker with the record's candidate."""
         durable.remove(self._socket)
+        self._verdict = None
         self._trial = self._equipment.trials.start(
             self._folder.slot(candidate_of(record).slot),
             self._folder.slot(record.active) if record.active else None,
@@ -66,14 +71,37 @@ class Trying:
 
     def trial(self, record: ModelRecord) -> Verdict | None:
         """The verdict on the trial; None while it is still to come. A worker that has failed has been ended."""
+        return self._known(record) or self._note(record, self._judge_trial(record))
+
+    def shadow(self, record: ModelRecord) -> Verdict | None:
+        """The verdict on the shadow phase; None while it is still to come. When there is one, the worker has ended."""
+        return self._known(record) or self._note(record, self._judge_shadow(record))
+
+    def end(self) -> None:
+        """End the worker, if there is one."""
+        if self._trial is not None:
+            self._trial.kill()
+        self._trial = None
+        self._heard.clear()
+        self.is_shadow_ready = False
+        durable.remove(self._socket)
+
+    def _known(self, record: ModelRecord) -> Verdict | None:
+        return self._verdict[1] if self._verdict is not None and self._verdict[0] is record.step else None
+
+    def _note(self, record: ModelRecord, verdict: Verdict | None) -> Verdict | None:
+        if verdict is not None:
+            self._verdict = (record.step, verdict)
+        return verdict
+
+    def _judge_trial(self, record: ModelRecord) -> Verdict | None:
         candidate = candidate_of(record)
         ending, line = self._hear()
         if isinstance(line, TrialResult):
             return self._take_result(candidate, line, shadow_of(record))
         return self._without_result(candidate, line, ending, "trial")
 
-    def shadow(self, record: ModelRecord) -> Verdict | None:
-        """The verdict on the shadow phase; None while it is still to come. When there is one, the worker has ended."""
+    def _judge_shadow(self, record: ModelRecord) -> Verdict | None:
         candidate, policy = candidate_of(record), shadow_of(record)
         if policy is None:
             self.end()
@@ -85,15 +113,6 @@ class Trying:
         if isinstance(line, ShadowDone):
             return self._take_shadow(candidate, line, policy)
         return self._without_result(candidate, line, ending, "shadow phase")
-
-    def end(self) -> None:
-        """End the worker, if there is one."""
-        if self._trial is not None:
-            self._trial.kill()
-        self._trial = None
-        self._heard.clear()
-        self.is_shadow_ready = False
-        durable.remove(self._socket)
 
     def _take_result(self, candidate: Candidate, line: TrialResult, shadow: Shadow | None) -> Verdict:
         candidate = msgspec.structs.replace(
@@ -128,7 +147,7 @@ class Trying:
 
     def _hear(self) -> tuple[str, Line | None]:
         """How the worker has ended, if it has; its next line, as it may say several at once, if it says any."""
-        if self._trial is None:  # lost with a former supervisor: see states.boot
+        if self._trial is None:
             raise RuntimeError("a trial without its worker")
         ending = self._trial.ending()
         if not self._heard:

@@ -13,6 +13,7 @@ from edgewright.agent.states.crashes import (
     blame,
     elapsed_s,
     give_way,
+    is_failing,
     settle,
     suspect,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "encode",
     "give_way",
     "held_manifests",
+    "is_failing",
     "is_wanted",
     "leave",
     "lose_slot",

@@ -67,6 +67,11 @@ def give_way(record: ModelRecord) -> ModelRecord:
     return leave(record, reason) if record.step in (Step.IDLE, Step.FETCH) else record
 
 
+def is_failing(record: ModelRecord) -> bool:
+    """Whether the active package ought to give way."""
+    return bool(_reason(record))
+
+
 def elapsed_s(since: Instant, now: Instant) -> float:
     """How long ago `since` was, whatever the clock does.
 

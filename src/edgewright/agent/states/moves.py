@@ -121,7 +121,7 @@ def roll_back(record: ModelRecord, order: Rollback) -> ModelRecord:
     """Give up the release of that counter, be it the candidate or active; unchanged where it is neither."""
     candidate, active = record.candidate, active_slot(record)
     if candidate is not None and candidate.install.counter == order.counter:
-        if record.step not in (Step.FETCH, Step.STAGE, Step.TRIAL, Step.SHADOW):
+        if record.step not in (Step.FETCH, Step.STAGE, Step.TRIAL, Step.SHADOW, Step.COMMIT):
             return record
         following = Step.REPORT if record.step is Step.FETCH else Step.ROLL_BACK
         ended = _end(
