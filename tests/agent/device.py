@@ -209,7 +209,7 @@ class Device:
         shared = {name: facts.pop(name) for name in Equipment.__dataclass_fields__ if name in facts}
         equipment = Equipment(
             root=root,
-            settings=Settings(),
+            settings=shared.pop("settings", Settings()),
             source=shelf,
             patch=patch,
             trials=self.trials,
