@@ -7,6 +7,7 @@ reasons; what is made of it, agent/states/crashes.py says.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -46,8 +47,9 @@ class Boots:
 
     def _store(self, stored: _Stored) -> None:
         if stored != self._stored:
-            durable.replace(self._path, msgspec.json.encode(stored))
             self._stored = stored
+            with contextlib.suppress(OSError):  # a full disk, or one for reading only, is no reason not to serve
+                durable.replace(self._path, msgspec.json.encode(stored))
 
 
 def _read(path: Path) -> _Stored:
