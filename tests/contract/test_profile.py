@@ -134,6 +134,23 @@ def test_pictures_may_be_flat_or_not(shape):
     assert seen.counts[: seen.schema.offsets[-2]].tolist() == [c for b in seen.schema.bins for c in b.counts]
 
 
+@pytest.mark.parametrize("shape", [(480, 640), (480, 640, 3), (3, 480, 640)])
+def test_of_a_large_picture_every_so_manieth_pixel_is_looked_at(shape):
+    spec = TensorSpec(name="image", dtype=Dtype.UINT8, shape=(None, *shape), kind=Kind.IMAGE, height=480, width=640)
+    contract = Contract(inputs=(spec,), outputs=())
+    pictures = np.zeros((2, *shape), np.uint8)
+    pictures[1] = 200
+    schema = build_schema(contract, "m", 1, {"image": pictures}, {})
+    reader = schema.input_readers[0]
+
+    rows = reader.rows(pictures)
+    brightness, contrast, *_ = reader.values(rows, 20.0).T
+
+    assert rows.shape == (2, 48 * 64 * (3 if len(shape) == 3 else 1))
+    assert brightness.tolist() == [0, 200]
+    assert contrast.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("batch", [1, 7, 64, 300])
 def test_batches_of_any_size_count_alike(batch):
     schema, rows, scores = table_schema(), *table_rows(600, seed=5)

@@ -12,6 +12,9 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.profile.features import Feature, Measure, column_count
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 
+MAX_SIDE = 64
+"""Of an image as it is profiled."""
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +30,7 @@ class TensorReader:
         self._indexes = np.array([feature.column for feature in features])
         self._measures = [feature.measure for feature in features]
         self._width = column_count(spec)
+        self._every = _every(spec)
         self._classes = {name: float(index) for index, name in enumerate(spec.names)}
 
     def rows(self, tensor: Array) -> Array:
@@ -42,7 +46,7 @@ class TensorReader:
         if self._width is not None and rows.shape[1] != self._width:
             message = f"'{self.spec.name}' has {rows.shape[1]} values a row; the contract says {self._width}"
             raise InvalidInput(message, field=self.spec.name)
-        return rows
+        return rows if self._every == 1 else self._thinned(rows)
 
     def values(self, rows: Array, dark_level: float) -> Floats:
         """The values of this tensor's features for `rows`, in the features' order."""
@@ -55,16 +59,35 @@ class TensorReader:
 
     def grey(self, rows: Array) -> Array:
         """Image rows as (n, height, width); channels are averaged."""
-        height, width = self.spec.height, self.spec.width
+        sides = (-(-self.spec.height // self._every), -(-self.spec.width // self._every))
+        images, channels = self._images(rows, sides)
+        return images if channels is None else np.asarray(images.mean(axis=channels))
+
+    def _thinned(self, rows: Array) -> Array:
+        """Each `_every`-th pixel of both sides: a camera's picture would cost a hundred times what is learnt of it."""
+        images, channels = self._images(rows, (self.spec.height, self.spec.width))
+        kept = images[..., :: self._every, :: self._every]
+        if channels == 3:
+            kept = images[:, :: self._every, :: self._every]
+        return np.ascontiguousarray(kept).reshape(len(rows), -1)
+
+    def _images(self, rows: Array, sides: tuple[int, int]) -> tuple[Array, int | None]:
+        """Rows as images of that height and width, and the axis of their channels (None for grey ones)."""
+        height, width = sides
         channels = rows.shape[1] // max(1, height * width)
         if height * width * channels != rows.shape[1] or channels == 0:
             message = f"'{self.spec.name}' has {rows.shape[1]} values a row, which is no {height} x {width} image"
             raise InvalidInput(message, field=self.spec.name)
         if channels == 1:
-            return rows.reshape(-1, height, width)
-        if self.spec.shape[-1] == channels and self.spec.shape[-1] != width:
-            return np.asarray(rows.reshape(-1, height, width, channels).mean(axis=3))
-        return np.asarray(rows.reshape(-1, channels, height, width).mean(axis=1))
+            return rows.reshape(-1, height, width), None
+        if self.spec.shape[-1] == channels and self.spec.shape[-1] != self.spec.width:
+            return rows.reshape(-1, height, width, channels), 3
+        return rows.reshape(-1, channels, height, width), 1
+
+
+def _every(spec: TensorSpec) -> int:
+    """Which pixels of an image are looked at: so many that its longer side keeps at most MAX_SIDE."""
+    return max(1, -(-max(spec.height, spec.width) // MAX_SIDE)) if spec.kind is Kind.IMAGE else 1
 
 
 def readers(contract: Contract, features: Sequence[Feature], *, of_inputs: bool) -> list[TensorReader]:
