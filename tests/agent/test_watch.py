@@ -40,6 +40,7 @@ def test_what_is_wrong_with_a_worker_is_said_in_a_sentence(changes, words):
     ("changes", "is_calm"),
     [
         ({"cpu_s": 4.0}, False),
+        ({"cpu_s": 1.3}, False),
         ({"cpu_s": 0.5}, True),  # it takes little
         ({"cpu_s": 4.0, "requests": 1}, True),  # it has worked
         ({"cpu_s": 4.0, "in_flight_s": 1.0}, True),

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ModelOnDisk
 from misbehaving import Keeping, install, see_faulty_runtime
 
+from conftest import ModelOnDisk
 from edgewright.contract.errors import NotFound
 
 pytestmark = pytest.mark.e2e
@@ -236,6 +236,7 @@ def test_a_worker_that_leaks_or_hangs_is_killed_and_replaced(device: ModelOnDisk
 def test_a_worker_that_spins_without_a_request_is_killed(device: ModelOnDisk, monkeypatch):
     monkeypatch.setattr("edgewright.agent.workers.watch.SPIN_S", 3.0)
     monkeypatch.setattr("edgewright.agent.workers.watch.QUIET_S", 1.0)
+    monkeypatch.setattr("edgewright.agent.workers.watch.SPIN_SHARE", 0.05)  # others use this machine too
     with Keeping(device.root) as keeping:
         keeping.follow("digits", install(device, "a", 1, "spin"))
         keeping.infer()
@@ -326,3 +327,28 @@ def test_an_app_that_a_model_has_ended_is_a_crash_and_rings_the_bell(device: Mod
 
         assert [(crash.model, crash.manifest_sha256) for crash in found] == [("digits", "ab" * 32)]
         assert os.eventfd_read(keeping.bell.fileno()) == 1
+
+
+def test_a_socket_that_cannot_be_bound_yet_is_bound_later(device: ModelOnDisk, monkeypatch):
+    monkeypatch.setattr("edgewright.agent.workers.service.BIND_AGAIN_S", 0.2)
+    with Keeping(device.root) as keeping:
+        (device.root / "run").rename(device.root / "elsewhere")
+        (device.root / "run").write_text("in the way")
+        keeping.follow("digits", install(device, "a", 1))
+        keeping.wait_for(lambda: (state := keeping.state()) and "cannot be bound" in state.reason)
+
+        (device.root / "run").unlink()
+
+        assert keeping.infer().status == 200
+
+
+def test_a_worker_serves_where_its_vitals_cannot_be_written(device: ModelOnDisk):
+    with Keeping(device.root, idle_unload_s=0.1) as keeping:
+        (device.root / "run" / "vitals").write_text("in the way")
+        keeping.follow("digits", install(device, "a", 1))
+
+        answer = keeping.infer()
+
+        state = keeping.wait_for_phase("ready")
+        time.sleep(0.5)
+        assert (answer.status, keeping.state().pid) == (200, state.pid)

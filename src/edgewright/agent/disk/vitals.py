@@ -7,6 +7,7 @@ lives. Who finds a file whose lock is free knows what its process was doing when
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import fcntl
 import itertools
@@ -207,11 +208,13 @@ def _make(path: Path, header: bytes = b"") -> int:
     fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND * (not header), 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if header:
-            os.write(fd, header.ljust(_SIZE_BYTES, b"\0"))
+        if header and os.write(fd, header.ljust(_SIZE_BYTES, b"\0")) < _SIZE_BYTES:
+            raise OSError(errno.ENOSPC, "the disk is full")  # else a write to the map would end the process
         os.rename(aside, path)
     except OSError:
         os.close(fd)
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
         raise
     return fd
 

@@ -23,7 +23,7 @@ from edgewright.agent.workers.child import COMMAND, Ward
 from edgewright.agent.workers.memory import Memory
 from edgewright.agent.workers.service import Means, Service
 from edgewright.agent.workers.states import NEXT, Event, Phase
-from edgewright.contract.errors import EdgewrightError, NotFound
+from edgewright.contract.errors import NotFound
 
 SCAN_S = 30.0
 WAIT_S = 0.5
@@ -132,14 +132,14 @@ class Workers:
         """Follow orders, look after every worker, start those that are called; the seconds until the next turn."""
         self._called.hush()
         self._take_orders()
-        next_s = [service.turn() for service in self._services.values() if service.wards or service.is_backing_off]
+        next_s = [service.turn() for service in self._services.values() if service.wants_turns]
         self._admit()
         next_s += [WAIT_S] if self._waiting else []
         next_s += [service.turn() for service in self._services.values() if service.loading is not None]
         next_s.append(self._turned_away.turn())
         if self._monotonic() >= self._scan_at:
             self._scan()
-        self._services = {name: kept for name, kept in self._services.items() if kept.wards or kept.listener}
+        self._services = {name: kept for name, kept in self._services.items() if not kept.is_over}
         self._states = tuple(self._state(service) for _, service in sorted(self._services.items()))
         return min([*next_s, self._scan_at - self._monotonic()], default=math.inf)
 
@@ -159,11 +159,8 @@ class Workers:
             if active is None and model not in self._services:
                 continue
             service = self._services.setdefault(model, Service(model, self._means))
-            try:
-                service.follow(active, spare, priority)
-                service.turn()
-            except (OSError, EdgewrightError) as error:
-                logs.warn("a model's socket cannot be bound", model=model, reason=str(error))
+            service.follow(active, spare, priority)
+            service.turn()
 
     def _service(self, model: str) -> Service:
         if model not in self._services:

@@ -18,8 +18,10 @@ from edgewright.agent.workers.callers import Listener
 from edgewright.agent.workers.child import COMMAND, REAP_S, End, Plan, Ward, Worker
 from edgewright.agent.workers.memory import Memory
 from edgewright.agent.workers.states import NEXT, Act, Event, Phase, choose
+from edgewright.contract.errors import InvalidInput
 
 MAX_REST_S = 60.0
+BIND_AGAIN_S = 5.0
 STEADY_S = 60.0  # of serving; after it, former crashes delay nothing
 
 
@@ -57,6 +59,7 @@ class Service:
         self._failed = ""  # the digest of what it backs off from
         self._rest = self._new_rest()
         self._look_at = 0.0
+        self._bind_at = 0.0
         self._acts: dict[Act, Callable[[float], None]] = {
             Act.START: self._start,
             Act.PROMOTE: self._promote,
@@ -67,14 +70,13 @@ class Service:
         }
 
     def follow(self, active: Active | None, spare: Active | None, priority: int) -> None:
-        """Serve this package from now on, or none. Raises OSError where the socket cannot be bound."""
+        """Serve this package from now on, or none."""
         if active is not None and (self.active is None or active.manifest_sha256 != self.active.manifest_sha256):
             self._rest = self._new_rest()  # what is new waits for nothing
         self.active, self.spare, self.priority = active, spare, priority
         if active is None and self.phase is not Phase.GONE:
             self.happen(Event.REMOVED)
-        elif active is not None and self.listener is None:
-            self._open_listener()
+        elif active is not None and self.phase is Phase.GONE:
             self.phase = Phase.IDLE
 
     def wanted(self) -> Active | None:
@@ -110,6 +112,8 @@ class Service:
     def turn(self) -> float:
         """Hear the workers, look after them when it is time; the seconds until it is time again."""
         now = self._means.monotonic()
+        if self.is_unbound and now >= self._bind_at:
+            self._open_listener(now)
         for ward in self.wards:
             ward.hear(now)
             if (end := ward.ended()) is not None:
@@ -119,19 +123,30 @@ class Service:
         if now >= self._look_at:
             self._look_at = now + self._look(now)
         self._notice(now)
-        is_ending = any(ward.worker.is_silent for ward in self.wards)
-        resting_s = self.rest_s() if self.is_backing_off else watch.QUIET_S
-        unload_s = self._unload_at() - now
-        return max(0.0, min(REAP_S if is_ending else watch.QUIET_S, resting_s, self._look_at - now, unload_s))
+        return max(0.0, self._due_at(now) - now)
 
     def needs_worker(self) -> bool:
         """Whether a worker is to be started now, if there is memory for it."""
-        wanted = self.wanted()
-        if wanted is None or self.listener is None:
+        if self.active is None or self.listener is None:
             return False
-        if self.phase is Phase.READY and self.serving is not None:
-            return self.serving.package.manifest_sha256 != wanted.manifest_sha256 and self._rest.is_due()
+        if self._is_outdated():
+            return self._rest.is_due()
         return self.phase is Phase.IDLE and (self.is_always or self.is_asked or self.listener.is_called())
+
+    @property
+    def is_unbound(self) -> bool:
+        """Whether its socket is still to be bound."""
+        return self.listener is None and self.phase is not Phase.GONE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.phase is Phase.GONE and not self.wards
+
+    @property
+    def wants_turns(self) -> bool:
+        """Whether something is to be looked after while nobody calls."""
+        return bool(self.wards) or self.is_backing_off or self.is_unbound
 
     @property
     def is_backing_off(self) -> bool:
@@ -176,6 +191,24 @@ class Service:
             self.serving.note_use(now)
             if now >= self._unload_at():
                 self.happen(Event.UNUSED)
+
+    def _due_at(self, now: float) -> float:
+        """When something is due that no descriptor tells of."""
+        is_ending = any(ward.worker.is_silent for ward in self.wards)
+        return min(
+            now + REAP_S if is_ending else math.inf,
+            self._look_at,
+            self._unload_at(),
+            self._bind_at if self.is_unbound else math.inf,
+            now + self._rest.remaining_s() if self.is_backing_off or self._is_outdated() else math.inf,
+        )
+
+    def _is_outdated(self) -> bool:
+        """Whether what serves is not what is to serve, and nothing is under way about it."""
+        wanted = self.wanted()
+        if self.phase is not Phase.READY or self.serving is None or wanted is None:
+            return False
+        return self.serving.package.manifest_sha256 != wanted.manifest_sha256
 
     def _unload_at(self) -> float:
         """When its worker is to end if nobody asks; never while that does not apply."""
@@ -257,11 +290,20 @@ class Service:
     def _back_off(self, now: float) -> None:
         self._rest.fail()
 
-    def _open_listener(self) -> None:
+    def _open_listener(self, now: float) -> None:
+        """Bind the socket; where that cannot be done (a full disk, an unknown group) try again later."""
         settings = self._means.settings
         path = self._means.root / "run" / f"{self.model}.sock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.listener = Listener(path, int(settings.socket_mode, 8), settings.socket_group)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.listener = Listener(path, int(settings.socket_mode, 8), settings.socket_group)
+        except (OSError, InvalidInput) as error:
+            reason = f"its socket cannot be bound: {error}"
+            if reason != self.reason:
+                logs.warn("a model's socket cannot be bound", model=self.model, reason=str(error))
+            self.reason, self._bind_at = reason, now + BIND_AGAIN_S
+        else:
+            self.reason = ""
 
     def _close_listener(self, now: float) -> None:
         if self.listener is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 BUSY_S, QUIET_S = 1.0, 5.0  # how often a worker is looked at, with a request in flight and without
 SPIN_S = 20.0
-SPIN_SHARE = 0.5  # of one processor, with nothing to do
+SPIN_SHARE = 0.25  # of one processor, with nothing to do; on a busy device it gets no more
 FAULTS = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP}
 )

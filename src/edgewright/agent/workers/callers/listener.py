@@ -9,7 +9,6 @@ import select
 import socket
 from pathlib import Path
 
-from edgewright.agent.system import logs
 from edgewright.contract.errors import InvalidInput
 
 BACKLOG = 1024
@@ -72,5 +71,4 @@ def _group_id(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError as error:
-        logs.warn("there is no such group for the models' sockets", group=name)
         raise InvalidInput(f"there is no group '{name}'", field="socket_group") from error

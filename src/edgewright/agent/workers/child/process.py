@@ -77,7 +77,8 @@ class Worker:
         self._vitals = plan.vitals
         self._heard = b""
         self._is_niced = plan.limits.nice > 0
-        plan.vitals.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # on a disk that cannot be written, it serves without vitals
+            plan.vitals.parent.mkdir(parents=True, exist_ok=True)
         self._process = start_bound(
             [*command, *_arguments(plan)], limits=plan.limits, variables=_ONE_THREAD, descriptors=[plan.listener]
         )
@@ -125,7 +126,7 @@ class Worker:
         """What its vitals say; None before it has made them."""
         return read_vitals(self._vitals)
 
-    def sample(self, now: float, reading: Reading | None) -> Sample | None:
+    def sample(self, now: float, reading: Reading | None, *, is_loading: bool) -> Sample | None:
         """How it does; None where it has just ended."""
         try:
             pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -140,7 +141,7 @@ class Worker:
             cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_S,
             requests=reading.requests if reading else 0,
             in_flight_s=max(0.0, now - since_ns / 1e9) if since_ns else None,
-            is_loading=reading is None or reading.is_loading,
+            is_loading=is_loading,
             age_s=now - self.started_at,
         )
 

@@ -62,7 +62,7 @@ class Ward:
     def look(self, now: float) -> float:
         """Look at it, and kill it if it does not do well. Returns the seconds until the next look."""
         reading = self.worker.reading()
-        sample = self.worker.sample(now, reading)
+        sample = self.worker.sample(now, reading, is_loading=not self.is_ready)
         if sample is None:
             return REAP_S
         before = self.last or sample
@@ -78,11 +78,10 @@ class Ward:
         return watch.BUSY_S if is_busy or self._stop_by is not None else watch.QUIET_S
 
     def note_use(self, now: float) -> None:
-        """Find out when it last had work."""
+        """Find out when it last had work; one that cannot tell (the disk is full) counts as being at work."""
         reading = self.worker.reading()
-        if reading is not None:
-            latest_s = now if reading.in_flight_since_ns else min(now, reading.ended_ns / 1e9)
-            self.last_used_at = max(self.last_used_at, latest_s)
+        is_at_work = reading is None or reading.in_flight_since_ns > 0
+        self.last_used_at = max(self.last_used_at, now if is_at_work or reading is None else reading.ended_ns / 1e9)
 
     def is_in_use(self, now: float) -> bool:
         """Whether a request is in flight, or was lately."""
