@@ -1,9 +1,10 @@
-"""The peer: Triton-style JSON HTTP as one writes it with FastAPI, run by uvicorn with uvloop on a Unix socket.
+"""The peer: Triton-style JSON HTTP as one writes it with FastAPI, run by uvicorn with uvloop.
 
-    python fastapi_peer.py MODEL.onnx SOCKET
+    python fastapi_peer.py MODEL.onnx def|async PORT|SOCKET
 
-The quicker forms were taken where there is a choice: an async endpoint (no thread for each request), pydantic types
-that say what the data is, one session on one thread, a Unix socket instead of TCP, no access log.
+With `def` the endpoint runs in a thread, as FastAPI's documentation has it for what blocks, so that a health check is
+answered while a long inference runs. With `async` it blocks the loop, which is the quickest form. Both have pydantic
+types that say what the data is, one session on one thread and no access log.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Answer(BaseModel):
     outputs: list[Tensor]
 
 
-def application(path: str) -> FastAPI:
-    """One model at /v2/models/{name}/infer."""
+def application(path: str, form: str) -> FastAPI:
+    """One model at /v2/models/{name}/infer, and its health."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -43,8 +44,11 @@ def application(path: str) -> FastAPI:
     types = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
     app = FastAPI()
 
-    @app.post("/v2/models/{name}/infer")
-    async def infer(name: str, question: Question) -> Answer:
+    @app.get("/v2/health/live")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    def infer(name: str, question: Question) -> Answer:
         feeds = {given.name: np.array(given.data, np.float32).reshape(given.shape) for given in question.inputs}
         answers = zip(names, session.run(None, feeds), strict=True)
         outputs = [
@@ -52,8 +56,13 @@ def application(path: str) -> FastAPI:
         ]
         return Answer(model_name=name, model_version="1", outputs=outputs)
 
+    async def infer_at_once(name: str, question: Question) -> Answer:
+        return infer(name, question)
+
+    app.post("/v2/models/{name}/infer")(infer if form == "def" else infer_at_once)
     return app
 
 
 if __name__ == "__main__":
-    uvicorn.run(application(sys.argv[1]), uds=sys.argv[2], access_log=False, log_level="error")
+    at = {"port": int(sys.argv[3])} if sys.argv[3].isdecimal() else {"uds": sys.argv[3]}
+    uvicorn.run(application(sys.argv[1], sys.argv[2]), **at, access_log=False, log_level="error")

@@ -14,12 +14,12 @@ import pytest
 
 from edgewright.agent.disk.spool import Spool
 from edgewright.agent.disk.vitals import Vitals
+from edgewright.agent.serve.answering import Seen
 from edgewright.agent.serve.http import Reply, Request
 from edgewright.agent.serve.http.asgi import MAX_BODIES_BYTES, MAX_BODY_BYTES, Application
 from edgewright.agent.serve.oip.service import Service
 from edgewright.agent.serve.pinned import Pinned
 from edgewright.contract.errors import HostileInput
-from edgewright.contract.manifest import Manifest
 from edgewright.contract.report import ProfileWindow
 
 if TYPE_CHECKING:
@@ -44,9 +44,15 @@ def service(pinned: Pinned) -> Iterator[Service]:
 
 def ask(service: Service, method: str, path: str, content: object = None) -> tuple[int, Any]:
     body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-    reply = service(Request(method, path, {}, body))
-    assert isinstance(reply, Reply)
+    reply = asyncio.run(answered(service, Request(method, path, {}, body)))
     return reply.status, msgspec.json.decode(b"".join(bytes(part) for part in reply.body))
+
+
+async def answered(service: Service, request: Request) -> Reply:
+    reply = service(request)
+    assert isinstance(reply, Reply)
+    await asyncio.sleep(0)
+    return reply
 
 
 def question(images: np.ndarray, **more: Any) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def test_refusals_say_what_is_wrong(
 
 
 def test_its_requests_are_counted_as_those_of_an_app(device: ModelOnDisk, pinned: Pinned, good: Trained) -> None:
-    pinned.answer({"image": good.images[:7]}, "")
+    pinned.learn(pinned.answer({"image": good.images[:7]}, ""))
     pinned.close()
 
     records = [entry.record for entry in Spool(device.root / "spool").pending(100, 10**6)]
@@ -126,17 +132,21 @@ class Slow:
 
     name = "slow"
 
-    def __init__(self, manifest: Manifest) -> None:
-        self.manifest = manifest
+    def __init__(self, pinned: Pinned) -> None:
+        self.manifest = pinned.manifest
+        self.serving = pinned._serving
         self.may_answer = threading.Event()
 
-    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> dict[str, np.ndarray]:
+    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> Seen:
         assert self.may_answer.wait(10)
-        return {"y": np.array([1.0], np.float32)}
+        return Seen(self.serving, inputs, {"y": np.array([1.0], np.float32)}, 1.0, reference)
+
+    def learn(self, seen: Seen) -> None:
+        self.learnt = seen
 
 
 def test_health_is_answered_while_a_long_inference_runs(pinned: Pinned) -> None:
-    slow = Slow(pinned.manifest)
+    slow = Slow(pinned)
 
     async def both() -> tuple[Reply, Reply]:
         with ThreadPoolExecutor(1) as threads:

@@ -38,6 +38,16 @@ class Serving(NamedTuple):
     vitals: Vitals
 
 
+class Seen(NamedTuple):
+    """A request that was answered."""
+
+    serving: Serving
+    feeds: Mapping[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    latency_s: float
+    reference: str
+
+
 class Answering:
     """What answers and watches. Belongs to one process; `answer` may be called by several threads.
 
@@ -93,7 +103,13 @@ class Answering:
             self._start_thread()
 
     def answer(self, serving: Serving, inputs: Mapping[str, np.ndarray], reference: str) -> dict[str, np.ndarray]:
-        """Infer, and count. Raises InvalidInput or InferenceFailed."""
+        """Infer, and learn from it. Raises InvalidInput or InferenceFailed."""
+        seen = self.infer(serving, inputs, reference)
+        self.learn(seen)
+        return seen.outputs
+
+    def infer(self, serving: Serving, inputs: Mapping[str, np.ndarray], reference: str) -> Seen:
+        """Infer alone: `learn` is to follow. Raises InvalidInput or InferenceFailed."""
         package = serving.package
         feeds = package.feeds(inputs)
         flight = serving.vitals.begin()
@@ -103,13 +119,17 @@ class Answering:
         finally:
             latency_s = time.perf_counter() - started
             serving.vitals.end(flight)
+        return Seen(serving, feeds, outputs, latency_s, reference)
+
+    def learn(self, seen: Seen) -> None:
+        """Count a request, and pass it on to who has asked for copies or samples. Never raises."""
+        serving, feeds, outputs, latency_s, reference = seen
         if serving.source is not None:
             self._recorder.count(serving.source, feeds, outputs, latency_s)
         if self._sender is not None:
-            self._sender.send(package, feeds, outputs, latency_s)
-        if self._collector.is_collecting and self._collector.offer(package, feeds, outputs, reference):
+            self._sender.send(serving.package, feeds, outputs, latency_s)
+        if self._collector.is_collecting and self._collector.offer(serving.package, feeds, outputs, reference):
             self._wake.set()
-        return outputs
 
     def fault(self, code: str, message: str) -> None:
         """Tell the hub of a fault, once for each code."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.agent.disk.vitals import Vitals
-from edgewright.agent.serve.answering import Answering
+from edgewright.agent.serve.answering import Answering, Seen
 from edgewright.agent.serve.package import Package
 from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.manifest import Manifest
@@ -50,12 +50,16 @@ class Pinned:
         """What it is."""
         return self._serving.package.manifest
 
-    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> dict[str, np.ndarray]:
+    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> Seen:
         """Infer; see `Model.predict`. Raises InvalidInput or InferenceFailed."""
         now = time.monotonic()
         if now >= self._answering.look_at:
             self._answering.look(now)
-        return self._answering.answer(self._serving, inputs, reference)
+        return self._answering.infer(self._serving, inputs, reference)
+
+    def learn(self, seen: Seen) -> None:
+        """What is to follow each answer, once it is on its way. Never raises."""
+        self._answering.learn(seen)
 
     def close(self) -> None:
         """Spool the last window and let go of everything."""

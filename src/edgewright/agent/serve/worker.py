@@ -7,6 +7,7 @@ lines of JSON (see phases.py); what a runtime prints goes to standard error. SIG
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import resource
 import socket
@@ -60,6 +61,8 @@ def serve(pinned: Pinned, listen_fd: int, tell: Tell, *, idle_s: float, bound_s:
     from edgewright.agent.serve.http.server import Server
     from edgewright.agent.serve.oip.service import Service
 
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no collection looks at it again, and none takes long
     listener = socket.socket(fileno=listen_fd)
     listener.setblocking(False)
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:

@@ -22,7 +22,7 @@ FORMAT = 1
 MAX_ROWS = 2**48
 MAX_SLOTS = 200_000
 """What a profile is believed to have where no schema says it."""
-BUFFER_ROWS = 64
+BUFFER_ROWS = 256
 BUFFER_BYTES = 256 * 1024
 CHUNK_ROWS = 8192
 _MISSING_LATENCY = LATENCY_SLOTS - 1

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from edgewright.agent.serve.http.corked import CorkedProtocol
+
 IDLE_S = 5.0
 BOUND_S = 30.0
 KEPT_S = 3600
@@ -47,7 +49,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                http="httptools",
+                http=CorkedProtocol,
                 loop="asyncio",
                 ws="none",
                 interface="asgi3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -48,6 +49,7 @@ def read_route(method: str, path: str) -> Route:
     return route
 
 
+@lru_cache(maxsize=256)
 def _route(path: str) -> Route:
     match path.rstrip("/").split("/")[1:]:
         case ["v2"]:

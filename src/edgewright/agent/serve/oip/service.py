@@ -6,13 +6,13 @@ So a health check is answered while a long inference runs, and a quick one is no
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Mapping
 from concurrent.futures import Executor
 from typing import Protocol
 
 import numpy as np
 
+from edgewright.agent.serve.answering import Seen
 from edgewright.agent.serve.http import Reply, Request, error_reply, json_reply
 from edgewright.agent.serve.oip.arrays import to_array, to_reply
 from edgewright.agent.serve.oip.asked import Asked, read_asked
@@ -35,7 +35,7 @@ WEIGHT = 0.1
 
 
 class Served(Protocol):
-    """A model that answers. `answer` may be called by several threads."""
+    """A model that answers. Several threads may call; `learn` follows each answer, once the reply is on its way."""
 
     name: str
 
@@ -44,8 +44,12 @@ class Served(Protocol):
         """What it is."""
         ...
 
-    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> dict[str, np.ndarray]:
+    def answer(self, inputs: Mapping[str, np.ndarray], reference: str) -> Seen:
         """Infer. Raises InvalidInput or InferenceFailed."""
+        ...
+
+    def learn(self, seen: Seen) -> None:
+        """Count it. Never raises."""
         ...
 
 
@@ -67,22 +71,26 @@ class Service:
                 return self._tell(route.ask)
             if len(request.body) > QUICK_BYTES or self._mean_s > QUICK_S:
                 return self._infer_aside(request)
-            return self._infer(request)
+            return self._answer(*self._infer(request))
         except EdgewrightError as error:
             return refusal(error)
 
     async def _infer_aside(self, request: Request) -> Reply:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, request)
+            return self._answer(*await asyncio.get_running_loop().run_in_executor(self._threads, self._infer, request))
         except EdgewrightError as error:
             return refusal(error)
 
-    def _infer(self, request: Request) -> Reply:
+    def _infer(self, request: Request) -> tuple[Reply, Seen]:
         asked = read_asked(request.headers, request.body)
-        started = time.perf_counter()
-        outputs = self._served.answer(self._inputs(asked), asked.id or "")
-        self._mean_s += WEIGHT * (time.perf_counter() - started - self._mean_s)
-        return to_reply(self._served.name, self._served.manifest.version, asked, outputs)
+        seen = self._served.answer(self._inputs(asked), asked.id or "")
+        self._mean_s += WEIGHT * (seen.latency_s - self._mean_s)
+        return to_reply(self._served.name, self._served.manifest.version, asked, seen.outputs), seen
+
+    def _answer(self, reply: Reply, seen: Seen) -> Reply:
+        """Have the request counted when the reply is out: the loop sends it before it comes to that."""
+        asyncio.get_running_loop().call_soon(self._served.learn, seen)
+        return reply
 
     def _inputs(self, asked: Asked) -> dict[str, np.ndarray]:
         return {tensor.name: to_array(tensor) for tensor in asked.inputs}
