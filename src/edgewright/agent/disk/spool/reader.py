@@ -33,7 +33,7 @@ class Spool:
         self._folder = folder
         self._max_bytes = max_bytes
         self._clock = clock
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(folder)
         self._fates = fates.load(folder)
         present = {path.name for path in segments.paths(folder)}
         self._fates.done = {name: done for name, done in self._fates.done.items() if name in present}

@@ -44,7 +44,7 @@ class Writer:
         with self._lock:
             self._let_go_after_fork()
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                durable.make_folder(self._folder)
                 if not isinstance(record, InstallReport):
                     self._check_room(len(frame))
                 (self._samples if isinstance(record, Sample) else self._records).append(frame)
