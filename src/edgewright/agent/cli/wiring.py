@@ -47,7 +47,7 @@ from edgewright.agent.link import (
     enrol,
 )
 from edgewright.agent.machine import Equipment
-from edgewright.agent.supervisor import Condensing, Delivery, Keeper, Supervisor
+from edgewright.agent.supervisor import Condensing, Delivery, Keeper, Supervisor, Thrift
 from edgewright.agent.system import Bell, Part, Stop, boot_id, facts, logs, uptime_s
 from edgewright.agent.system.cgroup import Groups
 from edgewright.agent.system.notify import ServiceNotices
@@ -98,6 +98,7 @@ def assemble(
         is_pausing=lambda: stop.is_requested or (not detour.is_taken and (bell.is_rung or check_ins.is_due())),
         pace=lambda: meter.pace,
         follow=lambda model, active, spare: workers.follow(model, active, spare, settings.priorities.get(model, 0)),
+        may_switch=allowance.may_switch,
         is_often_cut_off=lambda: boots.in_a_row > 0,
     )
     exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports, allowance)
@@ -128,7 +129,12 @@ def assemble(
         begin_anew=begin_anew,
         started_at=time.time(),
     )
-    parts: list[Part] = [ServiceNotices(os.environ, time.monotonic), workers, *control_of(root, wishes)]
+    parts: list[Part] = [
+        ServiceNotices(os.environ, time.monotonic),
+        Thrift(time.monotonic),
+        workers,
+        *control_of(root, wishes),
+    ]
     keeper = Keeper(parts, stop, time.monotonic, chance)
     return Supervisor(keeper, delivery, stop, near.hang_up)
 

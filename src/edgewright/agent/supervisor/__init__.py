@@ -8,10 +8,12 @@ from edgewright.agent.supervisor.condensing import Condensing
 from edgewright.agent.supervisor.delivery import Delivery
 from edgewright.agent.supervisor.keeper import Keeper
 from edgewright.agent.supervisor.supervisor import Supervisor
+from edgewright.agent.supervisor.thrift import Thrift
 
 __all__ = [
     "Condensing",
     "Delivery",
     "Keeper",
     "Supervisor",
+    "Thrift",
 ]
