@@ -108,7 +108,7 @@ def check(settings: Settings) -> Settings:
     if not re.fullmatch("0?[0-7]{3}", settings.socket_mode):
         raise InvalidInput(f"socket_mode is '{settings.socket_mode}'; it must be octal, as 660", field="socket_mode")
     if not 0 <= settings.http_port <= 65535:
-        raise InvalidInput(f"http_port is {settings.http_port}; it must be 1 to 65535, or 0 for none", field="http_port")
+        raise InvalidInput(f"http_port is {settings.http_port}; it is 1 to 65535, or 0 for none", field="http_port")
     for name in ("share_bytes_s", "daily_budget_bytes"):
         if getattr(settings, name) < 0:
             raise InvalidInput(f"{name} is negative; 0 means no limit", field=name)
