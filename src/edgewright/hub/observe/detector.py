@@ -65,7 +65,7 @@ class Baseline:
     """How many groups each feature has; the last one is 'missing'."""
     group_of_slot: npt.NDArray[np.int64]
 
-    def group(self, counts: npt.NDArray[np.int64]) -> Floats:
+    def group(self, counts: npt.NDArray[np.int64] | Floats) -> Floats:
         """Slots' counts of a profile as (features, groups)."""
         size = self.shares.size
         grouped = np.bincount(self.group_of_slot, weights=counts, minlength=size + 1).astype(np.float64)

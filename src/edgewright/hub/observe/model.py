@@ -25,6 +25,8 @@ TOLERANCE = 0.1
 """Total variation that is no news, however sure: a tenth of the rows fall in other bins than in training."""
 MIN_PANE_ROWS = 50
 MAX_PANES_AT_ONCE = 20
+WIDE = 4.0
+"""Times the median width of those that wait: of a window that is wider, only so much counts as evidence."""
 EVIDENCE_FLOOR = -100.0
 DETECTOR = "e-detector"
 
@@ -78,15 +80,24 @@ def drifting_devices(
     return tuple(sorted(found))
 
 
-def split_into_panes(rows: Sequence[int]) -> list[slice]:
+def shares_of(widths_s: Sequence[float]) -> list[float]:
+    """How much of each waiting window the detector sees: all, but of hours and days no more than of some minutes.
+
+    Else the days that a device condensed while it was away would outvote what all devices see now.
+    """
+    most_s = WIDE * float(np.median(widths_s)) if widths_s else 0.0
+    return [most_s / width_s if width_s > most_s > 0 else 1.0 for width_s in widths_s]
+
+
+def split_into_panes(rows: Sequence[float]) -> list[slice]:
     """Cut waiting windows, in order, into panes of enough rows each; too few rows at the end wait on."""
     wanted = max(MIN_PANE_ROWS, sum(rows) / MAX_PANES_AT_ONCE)
-    panes, start, held = [], 0, 0
+    panes, start, held = [], 0, 0.0
     for end, count in enumerate(rows, start=1):
         held += count
         if held >= wanted or (end == len(rows) and held >= MIN_PANE_ROWS):
             panes.append(slice(start, end))
-            start, held = end, 0
+            start, held = end, 0.0
     return panes
 
 

@@ -34,6 +34,7 @@ from edgewright.hub.observe.model import (
     drifting_devices,
     judge,
     say,
+    shares_of,
     split_into_panes,
 )
 
@@ -184,15 +185,19 @@ class Observe:
         return lens
 
     def _detect(self, connection: sa.Connection, lens: Lens) -> tuple[AlertRecord | None, bool]:
-        """One batch of waiting windows: the alert it raised, and whether more windows wait."""
+        """One batch of waiting windows: the alert it raised, and whether more windows wait.
+
+        They are seen in the order of time: a device that was away sends the newest first.
+        """
         windows = table.waiting(connection, lens.model, lens.version, WINDOWS_AT_ONCE)
         data, quiet_until = table.load_state(connection, lens.model, lens.version)
-        fresh = [window for window in windows if window["end"] > quiet_until]
+        fresh = sorted((one for one in windows if one["end"] > quiet_until), key=lambda one: one["end"])
         table.mark_seen(connection, (window["number"] for window in windows if window["end"] <= quiet_until))
         state = decode_state(data, lens.baseline)
-        panes = split_into_panes([window["rows"] for window in fresh])
+        shares = shares_of([window["end"] - window["start"] for window in fresh])
+        panes = split_into_panes([window["rows"] * share for window, share in zip(fresh, shares, strict=True)])
         for pane in panes:
-            state = self._see(connection, lens, state, fresh[pane])
+            state = self._see(connection, lens, state, fresh[pane], shares[pane])
         is_more = len(windows) == WINDOWS_AT_ONCE and (bool(panes) or len(fresh) < len(windows))
         if not panes:
             return None, is_more
@@ -200,13 +205,23 @@ class Observe:
         table.prune_points(connection, lens.model, lens.version, POINTS_KEPT)
         return self._announce(connection, lens, judge(state, lens.baseline)), is_more
 
-    def _see(self, connection: sa.Connection, lens: Lens, state: State, pane: Sequence[sa.RowMapping]) -> State:
-        """Take one pane's windows in."""
-        seen = Profile(lens.schema)
-        for window in pane:
-            seen.merge(Profile.from_bytes(lens.schema, window["payload"]))
+    def _see(
+        self,
+        connection: sa.Connection,
+        lens: Lens,
+        state: State,
+        pane: Sequence[sa.RowMapping],
+        shares: Sequence[float],
+    ) -> State:
+        """Take one pane's windows in; the detector sees only a share of each wide one."""
+        seen, counts, rows = Profile(lens.schema), np.zeros(lens.schema.offsets[-1]), 0.0
+        for window, share in zip(pane, shares, strict=True):
+            profile = Profile.from_bytes(lens.schema, window["payload"])
+            seen.merge(profile)
+            counts += profile.counts * share
+            rows += profile.rows * share
         start = float(np.median([window["start"] for window in pane]))
-        state = step(state, lens.baseline, lens.baseline.group(seen.counts), start, seen.rows)
+        state = step(state, lens.baseline, lens.baseline.group(counts), start, round(rows))
         effects = {feature.feature: feature.effect for feature in judge(state, lens.baseline).features}
         at = float(np.median([window["end"] for window in pane]))
         row = {"model": lens.model, "version": lens.version, "at": at, "rows": seen.rows, "effects": effects}
