@@ -27,6 +27,7 @@ from edgewright.agent.disk import (
     save_identity,
 )
 from edgewright.agent.disk.ledger import Clocks, Ledger
+from edgewright.agent.gateway import Gateway
 from edgewright.agent.install import start_patch, timed
 from edgewright.agent.link import (
     Allowance,
@@ -134,6 +135,7 @@ def assemble(
         Thrift(time.monotonic),
         workers,
         *control_of(root, wishes),
+        *([Gateway(root, settings.http_port, time.monotonic)] if settings.http_port else []),
     ]
     keeper = Keeper(parts, stop, time.monotonic, chance)
     return Supervisor(keeper, delivery, stop, near.hang_up)

@@ -23,6 +23,7 @@ KEPT = (
     "daily_budget_bytes",
     "time_zone",
     "share",
+    "http_port",
     "key",
 )
 """Options that are settings of the same name: what is said once is kept."""
@@ -63,6 +64,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument(
         "--share", metavar="ADDRESS:PORT", help="give neighbours the blobs that this device holds ('' not to)"
     )
+    verb.add_argument("--http-port", type=int, metavar="N", help="serve all models and a page on localhost (0: do not)")
 
 
 def add_introduction(verb: argparse.ArgumentParser, who: str = "device") -> None:
