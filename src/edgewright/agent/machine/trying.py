@@ -87,7 +87,9 @@ class Trying:
         durable.remove(self._socket)
 
     def _known(self, record: ModelRecord) -> Verdict | None:
-        return self._verdict[1] if self._verdict is not None and self._verdict[0] is record.step else None
+        if self._verdict is not None and self._verdict[0] is not record.step:
+            self._verdict = None  # that phase is over; should it come again, it is for a worker to say
+        return self._verdict[1] if self._verdict is not None else None
 
     def _note(self, record: ModelRecord, verdict: Verdict | None) -> Verdict | None:
         if verdict is not None:
