@@ -101,6 +101,31 @@ def test_damage_to_any_byte_of_a_record_costs_only_that_record(tmp_path: Path) -
         assert ids(Spool(tmp_path)) == ["1", "3"]
 
 
+def test_a_segment_that_cannot_be_read_keeps_nobody_waiting_and_is_not_deleted(tmp_path: Path) -> None:
+    path = write(tmp_path, fault("1"))
+    write(tmp_path, fault("2"), name="other")
+    spool, data = Spool(tmp_path), path.read_bytes()
+    path.unlink()
+    path.mkdir()  # reading it fails as a broken sector does
+
+    found = ids(spool)
+    spool.acknowledge(found)
+    path.rmdir()
+    path.write_bytes(data)
+
+    assert found == ["2"]
+    assert ids(spool) == ["1"]
+
+
+def test_where_the_folder_cannot_be_made_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("edgewright.agent.disk.durable.make_folder", refuse)
+
+    assert Spool(tmp_path / "spool").backlog() == 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(junk=st.binary(max_size=300))
 def test_junk_is_never_fatal(junk: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:

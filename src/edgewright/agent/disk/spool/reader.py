@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +34,8 @@ class Spool:
         self._folder = folder
         self._max_bytes = max_bytes
         self._clock = clock
-        durable.make_folder(folder)
+        with contextlib.suppress(OSError):  # a full or read-only disk: then nothing waits there
+            durable.make_folder(folder)
         self._fates = fates.load(folder)
         present = {path.name for path in segments.paths(folder)}
         self._fates.done = {name: done for name, done in self._fates.done.items() if name in present}
@@ -162,7 +164,10 @@ class Spool:
         paths = segments.paths(self._folder)
         known = {path.name: self._segments.get(path.name) or _Segment(path) for path in paths}
         for name, segment in known.items():
-            segment.read_on(self._fates.done.get(name, set()))
+            with contextlib.suppress(
+                OSError
+            ):  # the disk, or too many open files: what it holds waits for a better time
+                segment.read_on(self._fates.done.get(name, set()))
         replaced = {name for segment in known.values() for name in segment.replaces}
         self._segments = {name: segment for name, segment in known.items() if name not in replaced}
 
@@ -182,13 +187,18 @@ class Spool:
             if (fd := segments.lock_abandoned(self._folder / name)) is None:
                 continue
             try:
-                self._segments[name].read_on(self._fates.done.get(name, set()))
-                if not self._segments[name].waiting:  # else it was written in the last moment
-                    (self._folder / name).unlink(missing_ok=True)
-                    del self._segments[name]
-                    self._fates.done.pop(name, None)
+                self._delete_read(name)
+            except OSError:  # it cannot be read to its end, or not be deleted: another time
+                continue
             finally:
                 os.close(fd)
+
+    def _delete_read(self, name: str) -> None:
+        self._segments[name].read_on(self._fates.done.get(name, set()))
+        if not self._segments[name].waiting:  # else it was written in the last moment
+            (self._folder / name).unlink(missing_ok=True)
+            del self._segments[name]
+            self._fates.done.pop(name, None)
 
 
 class _Segment:
@@ -224,7 +234,7 @@ def _read_at(path: Path, place: Place) -> Record | None:
         with path.open("rb") as file:
             file.seek(place.offset)
             found = frames.parse(file.read(place.size_bytes))
-    except FileNotFoundError:
+    except OSError:  # gone, or unreadable: the others must not wait for it
         return None
     return found.held if found is not None and not isinstance(found.held, Replaces) else None
 

@@ -16,8 +16,11 @@ SAMPLES = ".samples"
 
 
 def paths(folder: Path) -> list[Path]:
-    """All segments, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    """All segments, by name; none where there is no folder."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    except FileNotFoundError:
+        return []
 
 
 def total_bytes(folder: Path) -> int:
