@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable
 
-from edgewright.agent.gateway import page, pipeline
+from edgewright.agent.gateway import pipeline
 from edgewright.agent.gateway.models import Folder
 from edgewright.agent.gateway.upstream import Upstream
 from edgewright.agent.serve.http import Headers, Reply, Request, error_reply, json_reply
@@ -34,6 +34,8 @@ class Desk:
             return refused
         try:
             if request.path in _PAGES:
+                from edgewright.agent.gateway import page  # what it needs of the agent is not carried before
+
                 return page.answer(request, self._folder)
             route = read_route(request.method, request.path)
             if route.model:
