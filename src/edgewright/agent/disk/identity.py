@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from edgewright.agent.disk import durable
 from edgewright.contract.errors import InvalidInput, UsageError
 
 IDENTITY = "identity.json"
+BACKUP = "identity.json.bak"
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,15 +31,23 @@ class NotEnrolled(UsageError):
 
 
 def load_identity(root: Path) -> Identity | None:
-    """The identity in `root`, or None; raises InvalidInput if the file is damaged."""
-    try:
-        return msgspec.json.decode((root / IDENTITY).read_bytes(), type=Identity)
-    except FileNotFoundError:
+    """The identity in `root`, or None; of a damaged file the double counts. Raises InvalidInput if both are damaged."""
+    data = durable.read(root / IDENTITY)
+    if data is None and not (root / IDENTITY).exists():
         return None
+    try:
+        return _decode(data or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            return _decode(durable.read(root / BACKUP) or b"")
         raise InvalidInput(f"{root / IDENTITY}: {error}", field=IDENTITY, hint="Enrol this device anew.") from error
 
 
 def save_identity(root: Path, identity: Identity) -> None:
-    """Keep the identity."""
-    durable.replace(root / IDENTITY, msgspec.json.encode(identity))
+    """Keep the identity, and its double."""
+    for name in (BACKUP, IDENTITY):
+        durable.replace(root / name, msgspec.json.encode(identity))
+
+
+def _decode(data: bytes) -> Identity:
+    return msgspec.json.decode(data, type=Identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from edgewright.agent.disk import durable
 from edgewright.contract.errors import InvalidInput
 
 NAME = "agent.json"
+LAST_GOOD = "agent.json.bak"
 _WORKER_S = ("idle_unload_s", "request_timeout_s")
 
 
@@ -77,6 +79,29 @@ def load(root: Path) -> Settings:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: {error}", field=NAME, hint="Mend the file, or remove it.") from error
     return check(settings)
+
+
+def load_or_last_good(root: Path) -> tuple[Settings, InvalidInput | None]:
+    """The settings, or where the file is damaged those of the last good start, and what is wrong with the file.
+
+    Raises InvalidInput where there was no good start before.
+    """
+    try:
+        return load(root), None
+    except InvalidInput as problem:
+        last_good = durable.read(root / LAST_GOOD)
+        if last_good is None:
+            raise
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, InvalidInput):
+            return check(msgspec.json.decode(last_good, type=Settings)), problem
+        raise
+
+
+def remember(root: Path, settings: Settings) -> None:
+    """Keep what the agent starts with for the day on which the file is damaged."""
+    data = msgspec.json.encode(settings)
+    if durable.read(root / LAST_GOOD) != data:
+        durable.replace(root / LAST_GOOD, data)
 
 
 def save(root: Path, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import threading
@@ -13,6 +14,7 @@ from edgewright.agent.cli import folder
 
 if TYPE_CHECKING:
     from edgewright.agent.disk import Settings
+    from edgewright.contract.errors import InvalidInput
 
 KEPT = (
     "poll_s",
@@ -84,8 +86,10 @@ def act(chosen: argparse.Namespace) -> int:
     with folder.working_in(root):
         stop = Stop()
         stop.listen()
-        settings = _settings(root, chosen)
+        settings, problem = _settings(root, chosen)
         logs.start(root / "logs", settings.log_max_bytes)
+        if problem is not None:
+            logs.warn("the settings are damaged; those of the last good start count", reason=problem.message)
         said = Introduction(hub=chosen.hub, claim=chosen.claim, name=chosen.name)
 
         def begin_anew() -> None:
@@ -98,19 +102,23 @@ def act(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(root: Path, chosen: argparse.Namespace) -> Settings:
-    """The folder's settings with the options' changes, which are kept."""
+def _settings(root: Path, chosen: argparse.Namespace) -> tuple[Settings, InvalidInput | None]:
+    """The folder's settings with the options' changes, which are kept; and what is wrong with the file, if it is."""
     import msgspec
 
     from edgewright.agent import keys
     from edgewright.agent.disk import load_identity, settings
 
-    kept = settings.load(root)
+    kept, problem = settings.load_or_last_good(root)
     if chosen.key is not None and keys.check_place(chosen.key) != kept.key and load_identity(root) is not None:
         raise keys.KeyChosen("this device is enrolled, with another key", field="key")
     changes = {name: value for name in KEPT if (value := getattr(chosen, name)) is not None}
     changes |= {name: tuple(filter(None, said)) for name in LISTS if (said := getattr(chosen, name)) is not None}
     changed = settings.check(msgspec.structs.replace(kept, **changes))
-    if changed != kept or not (root / settings.NAME).exists():
-        settings.save(root, changed)
-    return changed
+    if problem is not None:
+        return changed, problem
+    with contextlib.suppress(OSError):  # a full disk, or one for reading only, is no reason not to serve
+        if changed != kept or not (root / settings.NAME).exists():
+            settings.save(root, changed)
+        settings.remember(root, changed)
+    return changed, None
