@@ -80,6 +80,7 @@ class FaultyRuntime:
     """Loads `{"fault", "request", "load_s"}`."""
 
     version = "1.0"
+    providers = ("CPUExecutionProvider",)
 
     def load(self, path: Path, provider: str) -> FaultySession:
         told = json.loads(path.read_text())
