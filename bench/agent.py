@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-KINDS = ("predict", "sockets", "swap")
+KINDS = ("predict", "sockets", "swap", "footprint", "offline")
 
 
 def main() -> int:
