@@ -154,3 +154,32 @@ def test_the_examples_are_projects(name):
 
     assert project.model == name
     assert project.code_files()
+
+
+def test_tables_of_steps_lie_in_the_project(write):
+    steps = '\n[[contract.preprocessing]]\nstep = "tokenise"\ninput = "text"\ntable = "vocab.txt"\nmax_length = 8\n'
+    project = Project.read(write(WHOLE + steps))
+
+    with pytest.raises(InvalidInput) as caught:
+        project.table_files()
+    (project.folder / "vocab.txt").touch()
+
+    assert caught.value.field == "contract.preprocessing"
+    assert project.table_files() == [project.folder / "vocab.txt"]
+    assert project.contract.preprocessing[0].max_length == 8
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ('step = "resise"', "contract.preprocessing[0].step"),
+        ('step = "resize"\ninput = "x"\nhight = 3', "contract.preprocessing[0]"),
+        ('step = "resize"\ninput = "x"', "contract.preprocessing[0].method"),
+        ('step = "pad"\ninput = "x"\nbefore = [-1]\nafter = [0]', "contract.preprocessing[0].before[0]"),
+    ],
+)
+def test_a_mistake_in_a_step_is_named_with_its_place(write, step, said):
+    with pytest.raises(InvalidInput) as caught:
+        Project.read(write(f"{WHOLE}\n[[contract.preprocessing]]\n{step}\n"))
+
+    assert caught.value.field == said

@@ -12,6 +12,8 @@ import msgspec
 
 from edgewright.contract.api import FileRef, GateDraft, PipelineDraft, TriggerDraft
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.manifest import File
+from edgewright.contract.preprocessing import tables
 from edgewright.contract.refinement import Refinement
 
 FILE_NAME = "edgewright.toml"
@@ -109,8 +111,16 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 found[path.relative_to(self.folder).as_posix()] = path
         return sorted(found.items())
 
-    def pipeline(self, code: tuple[FileRef, ...], code_revision: str) -> PipelineDraft:
-        """The pipeline that the hub keeps, over uploaded code."""
+    def table_files(self) -> list[Path]:
+        """The tables that steps of preprocessing need, from the project. Raises InvalidInput for a missing one."""
+        paths = [self.folder / name for name in sorted(tables(self.contract.preprocessing))]
+        for path in paths:
+            if not path.is_file():
+                raise self._wrong("contract.preprocessing", f"a step needs the table {path.name}; there is no {path}")
+        return paths
+
+    def pipeline(self, code: tuple[FileRef, ...], code_revision: str, files: tuple[File, ...] = ()) -> PipelineDraft:
+        """The pipeline that the hub keeps, over uploaded code and tables."""
         return PipelineDraft(
             model=self.model,
             dataset=self.data.dataset,
@@ -123,6 +133,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             seed=self.train.seed,
             task=self.project.task,
             refinement=self.contract,
+            files=files,
         )
 
     def trigger(self) -> TriggerDraft:

@@ -37,7 +37,8 @@ def model() -> Path:
 
 def texts() -> list[str]:
     """The documentation's lines, and the descriptions of scikit-learn's datasets."""
-    pages = [*(Path(__file__).parents[3] / "docs").rglob("*.md"), *Path(sklearn.datasets.__file__).parent.rglob("descr/*.rst")]
+    docs, datasets = Path(__file__).parents[3] / "docs", Path(sklearn.datasets.__file__).parent
+    pages = [*docs.rglob("*.md"), *datasets.rglob("descr/*.rst")]
     lines = [line for page in pages for line in page.read_text().split("\n")]
     return [*OTHERS, *(line for line in lines if line.strip())]
 

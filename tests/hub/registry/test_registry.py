@@ -16,6 +16,9 @@ from edgewright.contract.api import FileRef, Lineage, Role, SnapshotDraft, Varia
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import File
 from edgewright.contract.manifest import Role as ManifestRole
+from edgewright.contract.preprocessing.axes import Reshape
+from edgewright.contract.preprocessing.numbers import Cast
+from edgewright.contract.preprocessing.text import Tokenise
 from edgewright.contract.profile import decode_schema
 from edgewright.contract.refinement import Refinement, TensorHint
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
@@ -179,6 +182,66 @@ def test_a_declared_contract_that_does_not_fit_is_refused(room):
 
     assert refusal.value.field == "contract.inputs.x.shape"
     assert room.trace() == before
+
+
+RAW = {"x": TensorHint(dtype=Dtype.UINT8)}
+CAST = Cast(input="x", dtype=Dtype.FLOAT32, factor=0.5)
+
+
+def test_steps_lead_from_raw_rows_to_what_the_model_takes(room):
+    rows = np.arange(80, dtype=np.uint8).reshape(20, 4)
+    snapshot = room.snapshot("raw", x=rows, label=np.zeros(20, np.int64))
+
+    version = room.register("prepared", refinement=Refinement(inputs=RAW, preprocessing=(CAST,)), snapshot=snapshot)
+
+    schema = decode_schema(room.blobs.path(version.reference_sha256).read_bytes())
+    assert (version.contract.inputs[0].dtype, version.contract.preprocessing) == (Dtype.UINT8, (CAST,))
+    assert (schema.contract.inputs, schema.contract.preprocessing) == (version.contract.inputs, ())
+    assert max(schema.bins[0].edges) > 40, "the reference counts what apps pass"
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "says"),
+    [
+        (Cast(input="x", dtype=Dtype.FLOAT64), "contract.preprocessing[0].output", "step 1, cast, makes x as float64"),
+        (Reshape(input="x", shape=(2, 2)), "contract.preprocessing[0].output", "makes x as uint8 [any, 2, 2]"),
+        (Reshape(input="x", shape=(5,)), "contract.preprocessing[0].shape", "it has 5 elements in a row"),
+        (Cast(input="x", output="z", dtype=Dtype.FLOAT32), "contract.inputs.x.dtype", "the model has float32"),
+        (
+            Tokenise(input="x", table="vocab.txt", max_length=4),
+            "contract.preprocessing[0].input",
+            "it takes str, the tensor is uint8",
+        ),
+    ],
+)
+def test_steps_that_do_not_lead_there_are_refused_with_step_and_field(room, step, field, says):
+    before = room.trace()
+
+    with pytest.raises(InvalidInput) as refusal:
+        room.register("elsewhere", refinement=Refinement(inputs=RAW, preprocessing=(step,)))
+
+    assert refusal.value.field == field
+    assert says in refusal.value.message
+    assert room.trace() == before
+
+
+def test_a_table_that_a_step_needs_comes_with_the_version(room):
+    hint = {"text": TensorHint(dtype=Dtype.STRING, shape=(-1,))}
+    steps = (
+        Tokenise(input="text", output="ids", table="vocab.txt", max_length=4),
+        Cast(input="ids", output="x", dtype=Dtype.FLOAT32),
+    )
+    facts = {"refinement": Refinement(inputs=hint, preprocessing=steps)}
+    data = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
+    table = File(name="vocab.txt", role=ManifestRole.ASSET, sha256=room.blobs.put_bytes(data), size_bytes=len(data))
+
+    version = room.register("texts", **facts, files=(table,))
+    with pytest.raises(InvalidInput) as refusal:
+        room.register("texts", **facts)
+
+    assert version.contract.inputs[0].dtype is Dtype.STRING
+    assert refusal.value.field == "contract.preprocessing"
+    assert "vocab.txt:asset" in refusal.value.hint
 
 
 @pytest.mark.parametrize(

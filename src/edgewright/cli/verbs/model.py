@@ -14,9 +14,12 @@ from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, sh
 from edgewright.cli.progress import UploadProgress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgewright.client import Project
     from edgewright.contract.api import ModelRecord, VariantRecord, VersionRecord
-    from edgewright.contract.manifest import File
-    from edgewright.contract.tensors import TensorSpec
+    from edgewright.contract.manifest import File, Role
+    from edgewright.contract.tensors import Contract, TensorSpec
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,16 +47,17 @@ def register(
 
     given = read_json(contract, Contract, "contract") if contract else None
     measured = read_json(metrics, dict[str, float], "metrics") if metrics else {}
+    plan = read_project(project) if project else None
     with connect() as client, UploadProgress() as progress:
         version = client.models.register(
             name,
             file,
             contract=given,
-            refinement=read_project(project).contract if project else None,
+            refinement=plan.contract if plan else None,
             snapshot=snapshot,
             metrics=measured,
             note=note,
-            files=files_of(extra or ()),
+            files=_brought(extra or (), plan),
             on_progress=progress,
             dry_run=dry_run,
         )
@@ -63,6 +67,16 @@ def register(
         f"edgewright optimize {name}@{version.version} --target TARGET",
         dry_run=dry_run,
     )
+
+
+def _brought(extra: Sequence[str], project: Project | None) -> list[tuple[Path, Role]]:
+    """What was named, and the tables that the project's steps need."""
+    from edgewright.contract.manifest import Role
+
+    files = files_of(extra)
+    named = {path.name for path, _ in files}
+    tables = project.table_files() if project else []
+    return [*files, *((path, Role.ASSET) for path in tables if path.name not in named)]
 
 
 @app.command("ls")
@@ -135,7 +149,9 @@ VERSION_FACTS: list[Column[VersionRecord]] = [
     ("source", lambda one: one.source_sha256),
     ("size", lambda one: size(one.source_bytes)),
     ("files", lambda one: _files(one.files[:MAX_LISTED])),
+    ("contract", lambda one: f"version {one.contract.version}"),
     ("inputs", lambda one: _tensors(one.contract.inputs)),
+    ("prepared", lambda one: _steps(one.contract)),
     ("outputs", lambda one: _tensors(one.contract.outputs)),
     ("metrics", lambda one: numbers(one.metrics)),
     ("snapshot", lambda one: one.lineage.snapshot),
@@ -163,6 +179,12 @@ RECIPE_COLUMNS: list[Column[VariantRecord]] = [
     ("TARGET", lambda one: one.target),
     ("RECIPE", lambda one: "\n".join(one.recipe)),
 ]
+
+
+def _steps(contract: Contract) -> str:
+    from edgewright.contract.preprocessing import name_of
+
+    return " → ".join(name_of(step) for step in contract.preprocessing)
 
 
 def _files(files: tuple[File, ...]) -> str:

@@ -9,6 +9,7 @@ from edgewright.client.resources.data import Blobs
 from edgewright.client.transport import OnUpload, Transport, describe_file
 from edgewright.contract.api import (
     EvaluationRecord,
+    FileRef,
     Lineage,
     ModelRecord,
     VariantRecord,
@@ -62,9 +63,7 @@ class Models:
             metrics=metrics or {},
             task=task,
             note=note,
-            files=tuple(
-                File(name=ref.path, role=role, sha256=ref.sha256, size_bytes=ref.size_bytes) for _, role, ref in extra
-            ),
+            files=tuple(as_file(ref, role) for _, role, ref in extra),
         )
         return self._register(model, draft, dry_run=dry_run)
 
@@ -90,3 +89,8 @@ class Models:
 
     def _register(self, model: str, draft: VersionDraft, *, dry_run: bool) -> VersionRecord:
         return self._hub.post("models", model, "versions", body=draft, into=VersionRecord, dry_run=dry_run)
+
+
+def as_file(ref: FileRef, role: Role) -> File:
+    """An uploaded file as it goes into packages."""
+    return File(name=ref.path, role=role, sha256=ref.sha256, size_bytes=ref.size_bytes)

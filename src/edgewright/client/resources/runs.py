@@ -9,9 +9,11 @@ from pathlib import Path
 
 from edgewright.client.project import Project
 from edgewright.client.resources.data import Blobs
+from edgewright.client.resources.registry import as_file
 from edgewright.client.transport import Transport, describe_file
 from edgewright.client.watching import Pace, changes
 from edgewright.contract.api import FileRef, PipelineDraft, RunRecord, TriggerDraft, TriggerRecord
+from edgewright.contract.manifest import Role
 
 OnRuns = Callable[[tuple[RunRecord, ...]], None]
 
@@ -70,11 +72,13 @@ class Pipelines:
         self._blobs = blobs
 
     def put(self, project: Project, *, dry_run: bool = False) -> PipelineDraft:
-        """Upload a project's training code and keep its pipeline. A dry run uploads the code and keeps nothing."""
+        """Upload a project's training code and tables, and keep its pipeline; a dry run keeps nothing."""
         files = [(path, describe_file(path, name)) for name, path in project.code_files()]
-        self._blobs.put_files(files)
+        tables = [(path, describe_file(path, path.name)) for path in project.table_files()]
+        self._blobs.put_files([*files, *tables])
         refs = tuple(ref for _, ref in files)
-        draft = project.pipeline(refs, code_revision(project.folder, refs))
+        assets = tuple(as_file(ref, Role.ASSET) for _, ref in tables)
+        draft = project.pipeline(refs, code_revision(project.folder, refs), assets)
         return self._hub.post("pipelines", body=draft, into=PipelineDraft, dry_run=dry_run)
 
     def get(self, model: str) -> PipelineDraft:

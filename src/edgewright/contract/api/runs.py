@@ -9,6 +9,7 @@ import msgspec
 
 from edgewright.contract.api.data import FileRef
 from edgewright.contract.api.rollouts import GateDraft
+from edgewright.contract.manifest import File
 from edgewright.contract.refinement import Refinement
 
 
@@ -61,6 +62,7 @@ class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     task: str = "classification"
     refinement: Refinement = Refinement()  # what the trained file's inferred contract cannot say
+    files: tuple[File, ...] = ()  # tables of its steps, which go into every package
 
 
 class TrainDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from edgewright.contract.api import (
     VersionRecord,
 )
 from edgewright.contract.errors import HostileInput
+from edgewright.contract.manifest import File
 from edgewright.contract.order import Collect
 from edgewright.contract.report import Sample
 from edgewright.hub.automate import table
@@ -35,7 +36,7 @@ from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext
 from edgewright.hub.provenance import RUN_KEY, Execution, Making, Provenance, training
-from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_name
+from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_name, check_version_files
 
 MAX_REASON_CHARS = 300
 
@@ -88,8 +89,9 @@ class Automate:
         check_name(draft.dataset, "dataset")
         check_pipeline(draft)
         check_paths(draft.code, "code.path")
-        for file in draft.code:
-            self._blobs.path(file.sha256)
+        check_version_files(draft.files)
+        for sha256 in [*(file.sha256 for file in draft.code), *(file.sha256 for file in draft.files)]:
+            self._blobs.path(sha256)
         if dry_run:
             return draft
         with self._db.write() as connection:
@@ -198,10 +200,15 @@ class Automate:
             lineage=lineage,
             metrics=trained["metrics"],
             task=pipeline.task,
-            files=self._registry.version(draft.model, draft.parent).files if draft.parent else (),
+            files=self._files(draft, pipeline),
         )
         principal = Principal(name=context.args["principal"], roles=())
         return self._registry.register(principal, draft.model, version_draft).version
+
+    def _files(self, draft: TrainDraft, pipeline: PipelineDraft) -> tuple[File, ...]:
+        """What the parent brought along, and the pipeline's own, which win under an equal name."""
+        former = self._registry.version(draft.model, draft.parent).files if draft.parent else ()
+        return tuple({file.name: file for file in (*former, *pipeline.files)}.values())
 
     def _attest(self, execution: Execution, pipeline: PipelineDraft, version: VersionRecord) -> None:
         """State what the version came from, once."""

@@ -8,6 +8,7 @@ from edgewright.hub.registry.model import (
     UnknownModel,
     UnknownVersion,
     check_name,
+    check_version_files,
     tables_of,
 )
 from edgewright.hub.registry.rows import check_rows
@@ -23,5 +24,6 @@ __all__ = [
     "UnknownVersion",
     "check_name",
     "check_rows",
+    "check_version_files",
     "tables_of",
 ]
