@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from edgewright.agent.system.memory import give_back
 
 FIRST_S = 10.0  # the first talk with the hub loads the last of what is needed
-PERIOD_S = 900.0
+PERIOD_S = 300.0
 
 
 class Thrift:
