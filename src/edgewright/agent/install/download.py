@@ -16,7 +16,10 @@ from edgewright.contract.errors import HostileInput, Unreachable
 
 PART = ".part"
 SYNC_BYTES = 4 * 1024 * 1024
-MAX_SPOILT = 3
+PROGRESS_BYTES = 16 * 1024
+MAX_SPOILT = 8
+MAX_SPOILT_BYTES = 64 * 1024 * 1024
+MIN_SPOILT = 3
 
 
 class NotHere(Unreachable):
@@ -74,8 +77,8 @@ class Downloads:
         """The path of the blob, once it is whole and has been found to be what it is called; None if it is not yet.
 
         Call again after None and after Unreachable: what has arrived is kept. Bytes that are not those that were
-        named, or more than `size_bytes`, are Spoilt, MAX_SPOILT times, and HostileInput then. Raises besides what the
-        source raises.
+        named, or more than `size_bytes`, are Spoilt: MAX_SPOILT times, or, after MIN_SPOILT, until MAX_SPOILT_BYTES were
+        thrown away; and HostileInput then. Raises besides what the source raises.
         """
         part = self._parts.get(sha256) or self._pick_up(sha256, size_bytes)
         self._parts[sha256] = part
@@ -122,7 +125,7 @@ class Downloads:
             self._parts.pop(sha256)
             durable.remove(part.path)
             if not self._source.disown(sha256):
-                self._count_spoilt(sha256, error)
+                self._count_spoilt(sha256, size_bytes, error)
             return False
         finally:
             if part.length < size_bytes:
@@ -130,6 +133,20 @@ class Downloads:
             os.close(fd)
 
     def _receive(self, sha256: str, size_bytes: int, part: _Part, fd: int) -> bool:
+        began_at = part.length
+        try:
+            if not self._read_on(sha256, size_bytes, part, fd):
+                return False
+        except Unreachable:
+            if part.length - began_at < PROGRESS_BYTES:
+                raise
+            return False  # a line that breaks again and again, and brings something each time, is no reason to wait
+        if part.length < size_bytes and not self._source.disown(sha256):
+            raise Unreachable(f"the hub broke off after {part.length} of {size_bytes} bytes")
+        return part.length == size_bytes
+
+    def _read_on(self, sha256: str, size_bytes: int, part: _Part, fd: int) -> bool:
+        """Keep what one answer brings; False if paused."""
         with self._source.body(sha256, part.length) as chunks:
             for chunk in chunks:
                 if part.length + len(chunk) > size_bytes:
@@ -137,9 +154,7 @@ class Downloads:
                 self._keep(part, fd, chunk)
                 if part.length < size_bytes and self._is_pausing():
                     return False
-        if part.length < size_bytes and not self._source.disown(sha256):
-            raise Unreachable(f"the hub broke off after {part.length} of {size_bytes} bytes")
-        return part.length == size_bytes
+        return True
 
     def _keep(self, part: _Part, fd: int, chunk: bytes) -> None:
         durable.write_all(fd, chunk)
@@ -163,12 +178,12 @@ class Downloads:
         if part.resumed_at > 0 or self._source.disown(sha256):
             return
         error = HostileInput(f"the blob {sha256[:12]} has other bytes than its digest says", field="sha256")
-        self._count_spoilt(sha256, error)
+        self._count_spoilt(sha256, part.length, error)
 
-    def _count_spoilt(self, sha256: str, error: HostileInput) -> None:
+    def _count_spoilt(self, sha256: str, size_bytes: int, error: HostileInput) -> None:
         """A bad line spoils a blob now and then: it is begun again, at once and later. Every time would be a lie."""
         times = self._spoilt[sha256] = self._spoilt.get(sha256, 0) + 1
-        if times > MAX_SPOILT:
+        if times > MAX_SPOILT or (times > MIN_SPOILT and times * size_bytes > MAX_SPOILT_BYTES):
             del self._spoilt[sha256]
             raise error
         if times > 1:

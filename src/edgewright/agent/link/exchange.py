@@ -23,7 +23,7 @@ from edgewright.contract.trusted import TrustedSet, role_of
 
 MAX_BATCHES = 8
 MAX_BATCH_RECORDS = 500
-MAX_DOUBTS = 3
+MAX_DOUBTS = 8
 STALE_S = 60.0
 
 

@@ -22,7 +22,7 @@ from edgewright.agent.link.line import (
 )
 from edgewright.contract import httpsig
 from edgewright.contract.devicekey import DeviceKey
-from edgewright.contract.errors import HostileInput, NotLoggedIn, Unreachable, UsageError
+from edgewright.contract.errors import EdgewrightError, HostileInput, NotLoggedIn, Unreachable, UsageError
 from edgewright.contract.order import MAX_ORDER_BYTES
 from edgewright.contract.report import (
     Batch,
@@ -41,6 +41,7 @@ API = "/device/v1"
 DIRECT = {"Edgewright-Direct": "1"}
 """Asks the hub not to send this device elsewhere for a blob."""
 MAX_REPLY_BYTES = 4 * 1024 * 1024
+MAX_WORD_BYTES = 16 * 1024
 
 T = TypeVar("T")
 
@@ -159,7 +160,7 @@ class Link:
         self._token = read_json(self._signed("/session", b"{}", keyid=self._device), SessionReply, "a session").token
 
     def _signed(self, door: str, body: bytes, *, keyid: str, kind: dict[str, str] | None = None) -> bytes:
-        nonce = read_json(self._ask("POST", "/nonce", b"", {}, MAX_REPLY_BYTES)[1], NonceReply, "a nonce").nonce
+        nonce = read_json(self._ask("POST", "/nonce", b"", {}, MAX_WORD_BYTES)[1], NonceReply, "a nonce").nonce
         created = int(self._clock())
         signature = httpsig.sign(
             "POST", self._path(door), body, key=self._key, keyid=keyid, nonce=nonce, created=created
@@ -172,7 +173,6 @@ class Link:
         try:
             response, reply = self._exchange(method, door, body, headers, max_bytes)
         except Unreachable as error:
-            self.close()
             if not was_open or isinstance(error, TooSlow):
                 raise
             response, reply = self._exchange(method, door, body, headers, max_bytes)
@@ -188,18 +188,27 @@ class Link:
             raise Unreachable("this device has hung up")
         self._connection = self._connection or TimedConnection(self._url, self._patience)
         self._connection.deadline, self._connection.is_bulk = self._begin(), self._is_bulk
-        with foreign_errors_told():
+        with self._or_close(), foreign_errors_told():
             self._connection.request(method, self._path(door), body or None, {**self._bearer(), **headers})
             response = self._connection.getresponse()
+            if (response.length or 0) > max_bytes:
+                raise HostileInput(f"the hub's answer to {door} is longer than {max_bytes} bytes")
             data = response.read(max_bytes + 1)
-        if len(data) > max_bytes:
-            self.close()
-            raise HostileInput(f"the hub's answer to {door} is longer than {max_bytes} bytes")
-        if response.length:
-            raise Unreachable(f"the answer broke off {response.length} bytes before its end")
+            if len(data) > max_bytes:
+                raise HostileInput(f"the hub's answer to {door} is longer than {max_bytes} bytes")
+            if response.length:
+                raise Unreachable(f"the answer broke off {response.length} bytes before its end")
         if response.will_close:
             self.close()
         return response, data
+
+    @contextlib.contextmanager
+    def _or_close(self) -> Iterator[None]:
+        try:
+            yield
+        except EdgewrightError:
+            self.close()
+            raise
 
     def _begin(self) -> Deadline:
         alone = self._patience.monotonic() + self._talk_s

@@ -35,7 +35,6 @@ class Streams:
         try:
             return self._request(url, headers, method)
         except Unreachable as error:
-            self.close()
             if not was_open or isinstance(error, TooSlow):
                 raise
             return self._request(url, headers, method)
@@ -79,9 +78,13 @@ class Streams:
             self._connections.pop(next(iter(self._connections))).close()
         self._connections[origin(url)] = connection
         connection.deadline, connection.is_bulk = self._patience.begin(), True
-        with foreign_errors_told():
-            connection.request(method, url.path + (f"?{url.query}" if url.query else ""), headers=headers)
-            return connection.getresponse()
+        try:
+            with foreign_errors_told():
+                connection.request(method, url.path + (f"?{url.query}" if url.query else ""), headers=headers)
+                return connection.getresponse()
+        except Unreachable:
+            self.close()
+            raise
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         with foreign_errors_told():
