@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from device import NOW, serving_counter
+from offline import windows, write
 from scripted_hub import TTL_S, ScriptedHub
 from securesystemslib.signer import CryptoSigner
 from wired import Agent
@@ -15,6 +16,7 @@ from edgewright.agent.disk import policy
 from edgewright.agent.disk.identity import load_identity
 from edgewright.agent.disk.spool import Spool, Writer
 from edgewright.agent.link import SignedTime
+from edgewright.agent.serve.condense import condense
 from edgewright.agent.states import Step
 from edgewright.agent.status import read_status
 from edgewright.contract.errors import NotAllowed, Unreachable
@@ -188,6 +190,22 @@ def test_what_is_written_while_the_hub_is_away_is_sent_when_it_is_back(agent, hu
 
     assert hub.records[-1].id == "f1"
     assert serving_counter(agent.root) == 1
+
+
+def test_windows_whose_answer_is_lost_are_never_merged_with_others(agent, hub, monkeypatch):
+    spool, send = agent.root / "spool", agent.link.send
+    write(spool, *windows(300))
+
+    def lose_the_answer(batch):
+        send(batch)
+        raise Unreachable("cut off")
+
+    monkeypatch.setattr(agent.link, "send", lose_the_answer)
+    agent.work(for_s=60.0)
+
+    assert len(hub.records) >= 300
+    assert Spool(spool).backlog() == 300
+    assert not condense(spool)
 
 
 def test_a_record_that_the_hub_refuses_does_not_hold_up_the_others(agent, hub):
