@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from edgewright.agent import states
 from edgewright.agent.disk import Condition, ModelFolder
 from edgewright.agent.machine.equipment import Equipment
@@ -9,18 +11,31 @@ from edgewright.agent.states import ModelRecord
 from edgewright.agent.system import logs
 
 
-def awake(folder: ModelFolder, equipment: Equipment) -> ModelRecord:
-    """Find out what was going on, check that what shall serve can serve, and save what comes next."""
+@dataclass(frozen=True)
+class Found:
+    """What a machine goes on with: `record`, which is yet to be saved where `is_news`."""
+
+    record: ModelRecord
+    is_news: bool
+    is_recovered: bool  # from the slots: both copies of the record were damaged
+
+
+def awake(folder: ModelFolder) -> Found:
+    """Find out what was going on and check that what shall serve can serve. Nothing is written.
+
+    Raises OSError where that cannot be told for now.
+    """
     loaded, condition = folder.load()
-    if condition is Condition.RECOVERED:
-        floor = loaded.floor
-        logs.warn("both state records were damaged; recovered from the slots", model=folder.model, floor=floor)
-        what = f"both records were damaged; recovered release {floor} from the slots"
-        equipment.tell_fault(folder.model, "state_recovered", what)
     record = states.boot(_without_broken_slot(loaded, folder))
-    if record != loaded or condition is not Condition.WHOLE:
-        record = folder.save(record)
-    return record
+    is_news = record != loaded or condition is not Condition.WHOLE
+    return Found(record, is_news, is_recovered=condition is Condition.RECOVERED)
+
+
+def tell_recovery(record: ModelRecord, equipment: Equipment) -> None:
+    """Tell people that a record was made anew."""
+    logs.warn("both state records were damaged; recovered from the slots", model=record.model, floor=record.floor)
+    what = f"both records were damaged; recovered release {record.floor} from the slots"
+    equipment.tell_fault(record.model, "state_recovered", what)
 
 
 def is_good(record: ModelRecord, slot: str, folder: ModelFolder) -> bool:

@@ -14,7 +14,7 @@ from edgewright.agent import states
 from edgewright.agent.disk import SLOTS, ModelFolder, Policy, Sampling, StageFailed, apps, durable, policy, slots
 from edgewright.agent.install import Fetcher, lack, misfit, no_room, unsatisfied
 from edgewright.agent.link import Later
-from edgewright.agent.machine.awaking import awake, is_good
+from edgewright.agent.machine.awaking import awake, is_good, tell_recovery
 from edgewright.agent.machine.equipment import Equipment
 from edgewright.agent.machine.trying import Trying, Verdict
 from edgewright.agent.states import Active, Crash, ModelRecord, Step, candidate_of
@@ -58,7 +58,13 @@ class Machine:
             Step.ROLL_BACK: self._roll_back,
             Step.REPORT: self._report,
         }
-        self.record = awake(self.folder, equipment)
+        found = awake(self.folder)
+        self.record = found.record
+        self._follow()  # before anything is written: a full disk keeps nobody from being served
+        if found.is_recovered:
+            tell_recovery(self.record, equipment)
+        if found.is_news:
+            self.record = self.folder.save(self.record)
         if self.record.candidate is None:
             self._fetcher.forget()
         self._tell()
@@ -305,12 +311,17 @@ class Machine:
         self._tell()
 
     def _tell(self) -> None:
-        """Let apps and workers know what has changed: policy.json, and who shall serve."""
+        """Let workers and apps know what has changed: who shall serve, and policy.json."""
+        self._follow()
         socket = str(self._socket) if self._trying.is_shadow_ready else ""
         told = Policy(sampling=self._sampling, shadow_socket=socket, window_s=self._equipment.settings.window_s)
         if told != self._told:
-            durable.replace(self.folder.path / policy.NAME, policy.encode(told))
+            path, data = self.folder.path / policy.NAME, policy.encode(told)
+            if durable.read(path) != data:
+                durable.replace(path, data)
             self._told = told
+
+    def _follow(self) -> None:
         followed = (states.active_package(self.record), states.stand_in(self.record))
         if followed != self._followed:
             self._equipment.follow(self.model, *followed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,9 @@ class Trying:
         self._heard: deque[Line] = deque()
         self._verdict: tuple[Step, Verdict] | None = None
         self.is_shadow_ready = False
-        durable.make_folder(socket.parent)
-        durable.remove(socket)
+        with contextlib.suppress(OSError):  # an old socket misleads nobody, and the disk may be for reading only
+            durable.make_folder(socket.parent)
+            durable.remove(socket)
 
     def is_under_way(self, record: ModelRecord) -> bool:
         """Whether a worker runs, or has been judged: if not, the phase is to be begun."""
