@@ -16,7 +16,7 @@ from onnx import ModelProto, StringStringEntryProto, TensorProto, helper
 from safetensors.numpy import save
 
 from edgewright.agent import Model
-from edgewright.contract.manifest import Manifest, Tolerance
+from edgewright.contract.manifest import Budgets, Manifest, Tolerance
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 
@@ -43,6 +43,7 @@ class RealReleases(Releases):
         facts = {
             "contract": CONTRACT,
             "hardware": ("x86_64", "aarch64"),
+            "budgets": Budgets(latency_p95_ms=1000.0, memory_bytes=2**31),
             "tolerance": Tolerance(rtol=1e-5, atol=1e-6, min_argmax_agreement=1.0),
         }
         return super().manifest(counter, **{**facts, **changes})

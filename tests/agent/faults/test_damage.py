@@ -123,9 +123,9 @@ def test_a_flipped_bit_in_one_copy_of_the_floors_changes_nothing_and_in_both_is_
                 path.write_bytes(flipped(whole, bit) if path in damaged else whole)
             floors = Floors(tmp_path)
 
-                kept = floors.read("timestamp.json")
-                assert kept == b"7" * 50 or (damaged is paths and kept is None)
-                assert (kept is None) == (floors.condition is Condition.RECOVERED)
+            kept = floors.read("timestamp.json")
+            assert kept == b"7" * 50 or (damaged is paths and kept is None)
+            assert (kept is None) == (floors.condition is Condition.RECOVERED)
 
 
 def test_a_flipped_bit_in_the_spool_costs_its_own_record_and_no_other(tmp_path, tell_figure):
