@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from edgewright.agent.cli.verbs import bundle, cache, logs, models, orders, rollback, run, status, tuf, version
+from edgewright.agent.cli.verbs import bundle, cache, doctor, logs, models, orders, rollback, run, status, tuf, version
 from edgewright.contract.errors import EdgewrightError
 
 __all__ = ["main"]
 
-VERBS = (run, status, models, logs, rollback, orders, bundle, cache, tuf, version)
+VERBS = (run, status, doctor, models, logs, rollback, orders, bundle, cache, tuf, version)
 EPILOG = """\
 exit codes: 0 done, 1 refused by a rule, 2 usage, 3 not reachable, 4 not allowed
 

@@ -67,6 +67,11 @@ class Floors:
         self._record = record
 
 
+def is_whole(path: Path) -> bool:
+    """Whether one copy can be read and is not damaged; it is not mended. Raises OSError as `durable.read` does."""
+    return _read(path) is not None
+
+
 def _read(path: Path) -> _Record | None:
     """One copy, or None where it is missing or a single bit is off; raises OSError as `durable.read` does."""
     data = durable.read(path)

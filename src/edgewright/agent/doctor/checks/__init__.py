@@ -1,0 +1,1 @@
+"""The checks, one file for each thing that they are about; each yields one finding or more."""
