@@ -23,8 +23,8 @@ from agents.installed import as_onnx, install
 from edgewright.agent import Model
 from edgewright.agent.disk import Writer
 from edgewright.agent.disk.vitals import Vitals
+from edgewright.agent.serve.learning.recorder import Outbox, Recorder, read_source
 from edgewright.agent.serve.package import open_package
-from edgewright.agent.serve.recorder import Outbox, Recorder, read_source
 from edgewright.contract.tensors import Dtype, Kind, TensorSpec
 
 REQUESTS = 4000

@@ -16,7 +16,7 @@ from edgewright.agent import Model
 from edgewright.agent.disk.policy import Policy, Sampling
 from edgewright.agent.disk.spool import Spool
 from edgewright.agent.runtimes import ModelUnreadable
-from edgewright.agent.serve.copies import copy_of, inputs_of
+from edgewright.agent.serve.learning.copies import copy_of, inputs_of
 from edgewright.agent.serve.package import open_package
 from edgewright.agent.serve.prepared import Prepared
 from edgewright.agent.trial.worker import try_package

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.agent.serve.sampling import ChosenAs, as_features, choose, k_centre, uncertainty
+from edgewright.agent.serve.learning.sampling import ChosenAs, as_features, choose, k_centre, uncertainty
 
 
 def random() -> np.random.Generator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewright.agent.serve.copies import Copy
+from edgewright.agent.serve.learning.copies import Copy
 from edgewright.agent.trial.shadow import Comparison
 
 

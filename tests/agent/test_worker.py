@@ -17,7 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgewright.agent.serve.copies import Copy, Sender, decode, encode
+from edgewright.agent.serve.learning.copies import Copy, Sender, decode, encode
 from edgewright.agent.serve.package import open_package
 from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, decode_line
 from edgewright.agent.trial.shadow import Receiver

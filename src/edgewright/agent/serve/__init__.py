@@ -1,5 +1,5 @@
-"""Inference in the app's process, and what is learnt on the side: profiles, copies for a trial, samples.
+"""Answers requests for inference, and learns from them on the side.
 
-The door is `inference.Model`, handed out as `edgewright.agent.Model`. This file imports nothing, because the worker
-imports `package` and `copies` from here and needs nothing else.
+The app's doors are `inference.Model` and `pipeline.Pipeline`, handed out by `edgewright.agent`; `worker` is the process
+that serves one package over a socket. This file imports nothing: who needs one thing does not load the others.
 """

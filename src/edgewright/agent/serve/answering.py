@@ -19,10 +19,10 @@ from edgewright.agent.disk import Writer, slots
 from edgewright.agent.disk import policy as policies
 from edgewright.agent.disk.vitals import Vitals
 from edgewright.agent.serve.active import Stamp, read_policy, stamp
-from edgewright.agent.serve.collector import Collector
-from edgewright.agent.serve.copies import Sender
+from edgewright.agent.serve.learning.collector import Collector
+from edgewright.agent.serve.learning.copies import Sender
+from edgewright.agent.serve.learning.recorder import Outbox, Recorder, Source, read_source
 from edgewright.agent.serve.package import Package, open_package
-from edgewright.agent.serve.recorder import Outbox, Recorder, Source, read_source
 from edgewright.contract.errors import EdgewrightError
 
 LOOK_EVERY_S = 0.05

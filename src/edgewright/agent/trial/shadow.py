@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.agent.serve.copies import MAX_DATAGRAM_BYTES, Copy, address, decode, inputs_of
+from edgewright.agent.serve.learning.copies import MAX_DATAGRAM_BYTES, Copy, address, decode, inputs_of
 from edgewright.agent.serve.package import Package
 from edgewright.contract.errors import EdgewrightError, HostileInput
 from edgewright.contract.report import ShadowResult

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.agent.disk import Sampling
-from edgewright.agent.serve import sampling
+from edgewright.agent.serve.learning import sampling
+from edgewright.agent.serve.learning.recorder import Outbox
 from edgewright.agent.serve.package import Package
-from edgewright.agent.serve.recorder import Outbox
 from edgewright.contract import arrays
 from edgewright.contract.report import Sample
 
