@@ -263,7 +263,7 @@ def test_the_page_needs_no_enrolment_to_say_what_is_wrong(site: Site) -> None:
 
 def ask(root: Path, path: str = "/v2/health/live", **headers: str) -> Reply:
     reply = Desk(Folder(root))(Request("GET", path, {name.replace("_", "-"): v for name, v in headers.items()}, b""))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, Reply)  # at once, for nothing of this needs a worker
     return reply
 
 
