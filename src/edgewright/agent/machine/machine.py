@@ -6,18 +6,18 @@ may be cut off anywhere and is then done again from its start; which step that i
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from edgewright.agent import states
-from edgewright.agent.disk import SLOTS, ModelFolder, Policy, Sampling, StageFailed, apps, durable, policy, slots
-from edgewright.agent.install import Fetcher, lack, misfit, no_room, unsatisfied
+from edgewright.agent.disk import SLOTS, ModelFolder, Sampling, StageFailed
+from edgewright.agent.install import Fetcher
 from edgewright.agent.link import Later
+from edgewright.agent.machine.admission import Admission
 from edgewright.agent.machine.awaking import awake, is_good, tell_recovery
 from edgewright.agent.machine.equipment import Equipment
+from edgewright.agent.machine.telling import Telling
 from edgewright.agent.machine.trying import Trying, Verdict
-from edgewright.agent.states import Active, Crash, ModelRecord, Step, candidate_of
+from edgewright.agent.states import Crash, ModelRecord, Step, candidate_of
 from edgewright.agent.system import logs
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Refused, Unreachable
 from edgewright.contract.manifest import Manifest
@@ -43,12 +43,11 @@ class Machine:
         self._equipment = equipment
         self._socket = equipment.root / "run" / f"{model}.shadow"
         staging = equipment.root / "staging" / model
-        self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing, self._held_by_others)
+        self._admission = Admission(model, equipment)
+        others = self._admission.held_by_others
+        self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing, others)
         self._trying = Trying(self.folder, self._socket, equipment)
-        self._sampling: Sampling | None = None
-        self._told: Policy | None = None
-        self._followed: tuple[Active | None, Active | None] | None = None
-        self._serves_since_s = 0.0
+        self._telling = Telling(self.folder, equipment)
         self._actions = {
             Step.FETCH: self._fetch,
             Step.STAGE: self._stage,
@@ -60,7 +59,7 @@ class Machine:
         }
         found = awake(self.folder)
         self.record = found.record
-        self._follow()  # before anything is written: a full disk keeps nobody from being served
+        self._telling.follow(self.record)  # before anything is written: a full disk keeps nobody from being served
         if found.is_recovered:
             tell_recovery(self.record, equipment)
         if found.is_news:
@@ -83,7 +82,7 @@ class Machine:
         if not self.wants(install):
             return
         self._fetcher.keep_manifest(data)
-        record = states.begin(self.record, install, len(data), self._objection(install, manifest))
+        record = states.begin(self.record, install, len(data), self._admission.objection(install, manifest))
         candidate = candidate_of(record)
         full_bytes = len(data) + sum(file.size_bytes for file in manifest.files)
         candidate = msgspec.structs.replace(
@@ -128,7 +127,7 @@ class Machine:
 
     def collect(self, sampling: Sampling | None) -> None:
         """Pass an order to collect samples on to the apps."""
-        self._sampling = sampling
+        self._telling.sampling = sampling
         self._tell()
 
     def step(self) -> bool:
@@ -137,7 +136,7 @@ class Machine:
         Raises Unreachable or NotAllowed (then try later), and OSError where the disk gives trouble.
         """
         self._change(states.give_way(self.record))
-        if self._equipment.uptime_s() - self._serves_since_s >= states.SETTLED_S:
+        if self._equipment.uptime_s() - self._telling.serves_since_s >= states.SETTLED_S:
             self._change(states.settle(self.record))
         if self.is_idle:
             return False
@@ -167,28 +166,6 @@ class Machine:
             candidate_counter=candidate.install.counter if candidate else 0,
             held_manifests=states.held_manifests(self.record),
         )
-
-    def _objection(self, install: Install, manifest: Manifest) -> str:
-        """Why this device will not even fetch it; '' where nothing speaks against it."""
-        device = self._equipment.measure()
-        if refusal := misfit(manifest, device) or self._lack(manifest):
-            return refusal
-        room = self._equipment.room(device.disk_free_bytes)
-        return no_room(manifest, install.fetches, self._held_by_others(), room)
-
-    def _lack(self, manifest: Manifest) -> str:
-        """Which other model, or which app, speaks against it now."""
-        declared = apps.declarations(self._equipment.root, self.model)
-        return lack(manifest, self._counter_of) or unsatisfied(manifest, declared)
-
-    def _held_by_others(self) -> dict[str, Path]:
-        return slots.held_by_others(self._equipment.root / "models", self.model)
-
-    def _counter_of(self, model: str) -> int:
-        """The release of another model that serves on this device; 0 for none."""
-        record, _ = ModelFolder(self._equipment.root / "models" / model, model).load()
-        active = states.active_slot(record)
-        return active.counter if active else 0
 
     def _fetch(self) -> bool:
         before = candidate_of(self.record)
@@ -246,7 +223,7 @@ class Machine:
         manifest = self.folder.manifest(candidate.slot)
         if manifest is None or not self.folder.verifies(candidate.slot, candidate.install.manifest_sha256):
             return self._advance(is_ok=False, reason="the slot no longer reads back as it was written")
-        if why := self._lack(manifest):
+        if why := self._admission.lack(manifest):
             return self._advance(is_ok=False, reason=why)
         self._wait_for_window()
         self.folder.mark_committed(candidate.slot, candidate.install.deployment)
@@ -311,18 +288,5 @@ class Machine:
         self._tell()
 
     def _tell(self) -> None:
-        """Let workers and apps know what has changed: who shall serve, and policy.json."""
-        self._follow()
-        socket = str(self._socket) if self._trying.is_shadow_ready else ""
-        told = Policy(sampling=self._sampling, shadow_socket=socket, window_s=self._equipment.settings.window_s)
-        if told != self._told:
-            path, data = self.folder.path / policy.NAME, policy.encode(told)
-            if durable.read(path) != data:
-                durable.replace(path, data)
-            self._told = told
-
-    def _follow(self) -> None:
-        followed = (states.active_package(self.record), states.stand_in(self.record))
-        if followed != self._followed:
-            self._equipment.follow(self.model, *followed)
-            self._followed, self._serves_since_s = followed, self._equipment.uptime_s()
+        self._telling.follow(self.record)
+        self._telling.announce(self._socket if self._trying.is_shadow_ready else None)
