@@ -27,7 +27,7 @@ from edgewright.contract.manifest import File, Role
 from edgewright.contract.preprocessing import Step
 from edgewright.contract.preprocessing.axes import Reshape
 from edgewright.contract.preprocessing.numbers import Cast
-from edgewright.contract.preprocessing.picture import Method, Resize
+from edgewright.contract.preprocessing.picture import Layout, Method, Resize
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.report import ProfileWindow, Sample
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from conftest import ModelOnDisk, Trained
 
 STEPS: tuple[Step, ...] = (
-    Resize(input="image", layout="hw", height=8, width=8, method=Method.NEAREST),
+    Resize(input="image", layout=Layout.HW, height=8, width=8, method=Method.NEAREST),
     Cast(input="image", dtype=Dtype.FLOAT32, factor=1 / 16),
     Reshape(input="image", shape=(64,)),
 )

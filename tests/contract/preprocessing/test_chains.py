@@ -85,7 +85,7 @@ def a_resize(**sizes: int) -> Resize:
         ([Cast(input="x", dtype=Dtype.STRING)], "[0].dtype", "do not become text"),
         ([Cast(input="x", dtype=Dtype.FLOAT32, factor=float("inf"))], "[0].factor", "finite"),
         ([Tokenise(input="x", table="v", max_length=4)], "[0].input", "it takes str"),
-        ([a_resize(height=65536, width=65536)], "[0].output", "a row of 'x' would have"),
+        ([a_resize(height=65536, width=65536)], "[0].output", "a row of what is made would have"),
         ([Pad(input="x", before=(0, 65536, 65536, 0), after=(0,) * 4)], "[0].output", "the most is"),
     ],
 )  # fmt: skip
@@ -189,3 +189,16 @@ def test_a_table_must_lie_in_the_package() -> None:
         manifests.decode(manifests.encode(manifest))
     assert refused.value.field == "contract.preprocessing"
     assert "'vocab.txt'" in refused.value.message
+
+
+def test_steps_may_not_fill_the_memory_together_either() -> None:
+    half = 2**12
+    steps = [a_resize(height=half, width=half // 2)]  # with three channels: three quarters of all
+    more = msgspec.structs.replace(steps[0], output="y", width=half // 8)
+
+    follow({"x": PICTURE}, steps)
+    follow({"x": PICTURE}, (*steps, more))
+    with pytest.raises(InvalidInput) as refused:
+        follow({"x": PICTURE}, (*steps, more, msgspec.structs.replace(more, output="z")))
+
+    assert refused.value.field == "contract.preprocessing[2].output"

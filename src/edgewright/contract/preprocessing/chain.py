@@ -27,28 +27,29 @@ def follow(inputs: Mapping[str, Tensor], steps: Iterable[Step]) -> dict[str, Ten
 
     Raises InvalidInput, which names the step and its field, for steps that do not fit one another or the inputs.
     """
-    tensors = dict(inputs)
+    made: dict[str, Tensor] = {}
     for place, step in enumerate(steps):
-        tensors |= take(place, step, tensors)
-    return tensors
+        made |= take(place, step, inputs, made)
+    return {**inputs, **made}
 
 
-def take(place: int, step: Step, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the step at `place` makes of `tensors`; raises InvalidInput as `follow` does."""
+def take(place: int, step: Step, inputs: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What the step at `place` makes of `inputs` and what was `made` before; raises InvalidInput as `follow` does."""
+    tensors = {**inputs, **made}
     if step.input not in tensors:
         have = ", ".join(sorted(tensors)) or "none"
         raise _misfit(place, step, "input", f"there is no tensor '{step.input[:80]}' before it; there is {have}")
     if 0 in tensors[step.input].shape[1:]:
         raise _misfit(place, step, "input", f"'{step.input[:80]}' has no elements")
     try:
-        made = dict(zip(step.outputs, step.results(tensors[step.input]), strict=True))
+        results = dict(zip(step.outputs, step.results(tensors[step.input]), strict=True))
     except InvalidInput as error:
         raise _misfit(place, step, error.field, error.message) from error
-    for name, tensor in made.items():
-        if row_elements(tensor) > MAX_ROW_ELEMENTS:
-            why = f"a row of '{name[:80]}' would have {row_elements(tensor)} elements, the most is {MAX_ROW_ELEMENTS}"
-            raise _misfit(place, step, "output", why)
-    return made
+    elements = sum(row_elements(tensor) for tensor in {**made, **results}.values())
+    if elements > MAX_ROW_ELEMENTS:
+        why = f"a row of what is made would have {elements} elements by now, the most is {MAX_ROW_ELEMENTS}"
+        raise _misfit(place, step, "output", why)
+    return results
 
 
 def tables(steps: Iterable[Step]) -> frozenset[str]:

@@ -12,8 +12,8 @@ import msgspec
 from edgewright.contract.dtype import Dtype
 from edgewright.contract.errors import InvalidInput
 
-MAX_ROW_ELEMENTS = 2**26
-"""Of any tensor between steps, in one row: 256 MiB of float32."""
+MAX_ROW_ELEMENTS = 2**25
+"""Of all tensors together that steps have made, in one row: 128 MiB of float32."""
 MAX_SIDE = 2**16
 
 TensorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

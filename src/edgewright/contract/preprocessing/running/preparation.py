@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgewright.contract.dtype import Dtype
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.preprocessing.axes import Pad, Reshape, Transpose
-from edgewright.contract.preprocessing.chain import Step, Steps, follow, take
+from edgewright.contract.preprocessing.chain import Step, Steps, follow
 from edgewright.contract.preprocessing.numbers import Cast, Normalise
 from edgewright.contract.preprocessing.picture import Crop, Resize
 from edgewright.contract.preprocessing.running import arithmetic, layout, resizing, spectrum
@@ -43,12 +43,11 @@ class Preparation:
         `arrays` fit the contract's inputs. Raises InvalidInput where a free axis has a length that the steps cannot
         take, or the text is none.
         """
+        if self._is_free:
+            follow({name: _seen(array) for name, array in arrays.items()}, self._steps)
         now = dict(arrays)
-        for place, (step, act) in enumerate(zip(self._steps, self._acts, strict=True)):
-            given = now[step.input]
-            if self._is_free:
-                take(place, step, {step.input: _seen(given)})
-            made = act(given)
+        for step, act in zip(self._steps, self._acts, strict=True):
+            made = act(now[step.input])
             now |= zip(step.outputs, made, strict=True) if isinstance(made, tuple) else {step.outputs[0]: made}
         return {name: np.ascontiguousarray(array) for name, array in now.items()}
 
