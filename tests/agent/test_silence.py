@@ -6,14 +6,22 @@ import os
 import subprocess
 import sys
 
-from edgewright import TELEMETRY_OFF
+import pytest
+
+from edgewright import TELEMETRY_OFF, plugins
+from edgewright.agent.runtimes import GROUP
 
 
-def test_the_runtime_leaves_no_identifier_and_reports_to_nobody(tmp_path):
+@pytest.mark.parametrize("runtime", plugins.names(GROUP))
+def test_no_runtime_leaves_an_identifier_or_reports_to_anybody(tmp_path, runtime):
+    code = (
+        f"import sys; from edgewright.agent.runtimes import start_runtime; start_runtime('{runtime}')\n"
+        "sys.exit('openvino_telemetry' in sys.modules)"
+    )
     chosen = {name: value for name, value in os.environ.items() if name not in TELEMETRY_OFF}
 
     subprocess.run(
-        [sys.executable, "-c", "import edgewright.agent.runtimes.onnx"],
+        [sys.executable, "-c", code],
         env={**chosen, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
         check=True,
     )

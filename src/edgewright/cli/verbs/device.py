@@ -80,6 +80,7 @@ def show(id: Id, as_json: Json = False) -> None:
         ("labels", lambda one: pairs(one.labels)),
         ("hardware", lambda one: f"{one.arch}, {one.cores} cores, {size(one.ram_bytes)} RAM"),
         ("runtimes", lambda one: words(f"{name} {version}" for name, version in one.runtimes.items())),
+        ("computes with", lambda one: words(each for found in one.providers.values() for each in found)),
         ("agent", lambda one: one.agent_version),
         ("enrolled", lambda one: moment(one.enrolled_at)),
         ("seen", lambda one: ago(one.last_seen_at, now)),
