@@ -20,6 +20,7 @@ from edgewright.agent.link import BlobLine, Exchange, Link, Patience, SignedTime
 from edgewright.agent.link.enrolment import enrol
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.machine import Equipment
+from edgewright.agent.states import Crash
 from edgewright.agent.supervisor import Delivery
 from edgewright.agent.system.bell import Bell
 from edgewright.agent.system.stop import Stop
@@ -65,10 +66,23 @@ class Agent:
             pace=lambda: meter.pace,
         )
         exchange = Exchange(root, identity, self.link, settings, signed_time, equipment.reports)
+        self.crashed: list[Crash] = []
+        self.bell = Bell()
         stop.wait = self._wait
         self.delivery = Delivery(
-            exchange, equipment, self.check_ins, chance=chance, boots=Boots(root, "boot1"), stop=stop, bell=Bell()
+            exchange,
+            equipment,
+            self.check_ins,
+            chance=chance,
+            boots=Boots(root, "boot1"),
+            stop=stop,
+            bell=self.bell,
+            crashes=self._take_crashed,
         )
+
+    def _take_crashed(self) -> list[Crash]:
+        crashed, self.crashed = self.crashed, []
+        return crashed
 
     def _wait(self, timeout_s: float, wakers: Iterable[int] = ()) -> bool:
         self.ticks += timeout_s

@@ -6,8 +6,9 @@ It may wait for a slow hub for minutes, and does so on a thread of its own.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from edgewright.agent import states
@@ -21,6 +22,7 @@ from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.order import Install, Order
 
+MAX_CRASHES = 64  # that wait to be noted
 LOOK_S = 5.0  # how often to look at what runs for an install, should nothing say that it is time
 
 T = TypeVar("T")
@@ -55,7 +57,7 @@ class Delivery:
         self._bell = bell
         self._crashes = crashes
         self._tend = tend
-        self._crashed: deque[Crash] = deque()
+        self._crashed: deque[Crash] = deque(maxlen=MAX_CRASHES)
         self._inbox: Inbox[Delivery] = Inbox(bell)
         self._order: Order | None = None
         self._machines: dict[str, Machine] = {}
@@ -74,7 +76,7 @@ class Delivery:
             else:
                 failures.succeed(0.0)
         for machine in self._machines.values():
-            machine.stop()
+            self._guarded(machine.model, machine.stop)
         self._boots.settle()
 
     def turn(self) -> None:
@@ -82,10 +84,14 @@ class Delivery:
         self._bell.hush()
         self._inbox.do_all(self)
         self._crashed.extend(self._crashes())
-        self._blame()
+        models = self.models()
+        for model in models:  # all are known to those who serve before the first may take its time
+            if model not in self._machines:
+                self._when_due(model, partial(self.machine, model))
+        self._blame(models)
         is_busy = False
-        for model in self.models():
-            is_busy |= self._when_due(model)
+        for model in models:
+            is_busy |= self._when_due(model, partial(self._move, model)) is True
         if self._equipment.uptime_s() >= states.SETTLED_S:
             self._boots.settle()
         self._tend()
@@ -124,22 +130,38 @@ class Delivery:
         """Check in with the hub and send what waits, unless it has just failed."""
         self._check_ins.hurry()
 
-    def _blame(self) -> None:
-        """Lay the crashes to their packages, also while a model's install waits for a hub that is away."""
-        while self._crashed:
-            crash = self._crashed[0]
-            if is_plain_name(crash.model):
-                self.machine(crash.model).blame(crash)
-                self._schedule(crash.model).succeed(0.0)
-            self._crashed.popleft()
+    def _blame(self, models: Collection[str]) -> None:
+        """Lay the crashes to their packages, also while a model's install waits for a hub that is away.
 
-    def _when_due(self, model: str) -> bool:
-        """Move one model; whatever goes wrong with it is tried again later, and leaves the others alone."""
+        What cannot be noted, as the disk is full, is noted later.
+        """
+        for _ in range(len(self._crashed)):
+            crash = self._crashed.popleft()
+            if crash.model not in models:
+                continue
+            if not self._guarded(crash.model, partial(self._lay, crash)):
+                self._crashed.append(crash)
+
+    def _lay(self, crash: Crash) -> None:
+        self.machine(crash.model).blame(crash)
+        self._schedule(crash.model).succeed(0.0)
+
+    def _guarded(self, model: str, deed: Callable[[], object]) -> bool:
+        """Do something with one model; whether it was done. Its trouble is not the others'."""
+        try:
+            deed()
+        except Exception as error:
+            logs.warn("a model is in trouble", model=model, kind=type(error).__name__, reason=str(error))
+            return False
+        return True
+
+    def _when_due(self, model: str, deed: Callable[[], T]) -> T | None:
+        """Do something with one model; whatever goes wrong is tried again later, and leaves the others alone."""
         schedule = self._schedule(model)
         if not schedule.is_due():
-            return False
+            return None
         try:
-            is_busy = self._move(self.machine(model))
+            done = deed()
         except NotAllowed as error:
             logs.warn("the hub refuses this device", model=model, reason=error.message)
             schedule.give_up()
@@ -148,10 +170,11 @@ class Delivery:
             schedule.fail(error)
         else:
             schedule.succeed(0.0)
-            return is_busy
-        return False
+            return done
+        return None
 
-    def _move(self, machine: Machine) -> bool:
+    def _move(self, model: str) -> bool:
+        machine = self.machine(model)
         self._apply_order(machine)
         was_idle = machine.is_idle
         is_busy = machine.step()

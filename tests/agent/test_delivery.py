@@ -1,0 +1,183 @@
+"""Delivery between two talks with the hub: crashes, wishes of people on site, trouble with one model of several."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from device import serving_counter
+from scripted_hub import ScriptedHub
+from wired import Agent
+
+from edgewright.agent import states
+from edgewright.agent.disk import Boots
+from edgewright.agent.link import Chance
+from edgewright.agent.machine import NothingToGoBackTo
+from edgewright.agent.states import Crash, Step
+from edgewright.agent.supervisor import Keeper, Supervisor
+from edgewright.agent.system import Stop
+from edgewright.contract.errors import NotFound
+from edgewright.contract.report import InstallReport, Outcome
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda fd: None)
+
+
+@pytest.fixture
+def hub(tmp_path):
+    hub = ScriptedHub(tmp_path / "hub")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def agent(tmp_path, hub) -> Agent:
+    """Release 2 serves, and release 1 lies in the spare slot."""
+    agent = Agent(tmp_path / "agent", hub)
+    for counter in (1, 2):
+        hub.release(counter)
+        agent.work(for_s=40.0)
+    assert serving_counter(agent.root) == 2
+    return agent
+
+
+def crash(agent: Agent, times: int = 3) -> None:
+    active = states.active_slot(agent.delivery.machine("digits").record)
+    agent.crashed += [Crash(model="digits", manifest_sha256=active.manifest_sha256, reason="SIGSEGV")] * times
+
+
+def told(hub: ScriptedHub) -> list[tuple[str, Outcome]]:
+    return [(one.deployment, one.outcome) for one in hub.records if isinstance(one, InstallReport)]
+
+
+def test_three_crashes_bring_the_former_release_back_and_the_hub_hears_of_it(agent, hub):
+    crash(agent)
+
+    agent.work()
+
+    assert serving_counter(agent.root) == 1
+    assert told(hub)[-1] == ("d2", Outcome.ROLLED_BACK)
+    assert hub.check_ins[-1].models[0].counter == 1
+
+
+def test_a_crashing_release_gives_way_also_while_another_cannot_be_fetched(agent, hub):
+    hub.release(3)
+    hub.shelf.blobs.clear()
+    agent.work(for_s=100.0)
+
+    crash(agent)
+    agent.delivery.turn()
+
+    assert serving_counter(agent.root) == 1
+
+
+def test_the_release_that_was_given_up_is_not_begun_again(agent, hub):
+    crash(agent)
+    agent.work(for_s=100.0)
+
+    assert serving_counter(agent.root) == 1
+    assert [outcome for deployment, outcome in told(hub) if deployment == "d2"] == [
+        Outcome.COMMITTED,
+        Outcome.ROLLED_BACK,
+    ]
+
+
+def test_a_crash_of_a_model_that_is_not_here_leaves_no_trace(agent):
+    agent.crashed = [
+        Crash(model="ghost", manifest_sha256="0" * 64, reason="r"),
+        Crash(model="../x", manifest_sha256="0" * 64, reason="r"),
+    ]
+
+    agent.work()
+
+    assert sorted(path.name for path in (agent.root / "models").iterdir()) == ["digits"]
+
+
+def test_crashes_wait_while_the_disk_is_full(agent, monkeypatch):
+    machine = agent.delivery.machine("digits")
+    save = machine.folder.save
+    monkeypatch.setattr(machine.folder, "save", _full)
+    crash(agent)
+    agent.delivery.turn()
+    monkeypatch.setattr(machine.folder, "save", save)
+
+    agent.work()
+
+    assert serving_counter(agent.root) == 1
+
+
+def _full(_record):
+    raise OSError("the disk is full")
+
+
+def test_trouble_with_one_model_leaves_the_others_alone(agent, hub):
+    (agent.root / "models" / "broken").write_bytes(b"")
+    (agent.root / "models" / "another").mkdir()
+    (agent.root / "models" / "another" / "state.json").mkdir()
+    hub.release(3)
+
+    Agent(agent.root, hub).work(for_s=40.0)
+
+    assert serving_counter(agent.root) == 3
+
+
+def test_a_wish_is_done_on_deliverys_thread(agent):
+    future = agent.delivery.ask(lambda delivery: delivery.roll_back("digits", "a person on site"))
+    assert agent.bell.is_rung
+    agent.work()
+
+    assert future.result() is None
+    assert serving_counter(agent.root) == 1
+
+
+def test_a_wish_that_cannot_be_done_says_why(agent):
+    unknown = agent.delivery.ask(lambda delivery: delivery.roll_back("ghost", "r"))
+    first = agent.delivery.ask(lambda delivery: delivery.roll_back("digits", "r"))
+    agent.work()
+    second = agent.delivery.ask(lambda delivery: delivery.roll_back("digits", "r"))
+    agent.work()
+
+    assert isinstance(unknown.exception(), NotFound)
+    assert first.exception() is None
+    assert isinstance(second.exception(), NothingToGoBackTo)
+
+
+def test_a_device_that_went_down_suspects_what_serves(agent, hub):
+    Boots(agent.root, "boot2")
+
+    again = Agent(agent.root, hub)  # in another boot, by its own account
+    again.work()
+
+    assert states.active_slot(again.delivery.machine("digits").record) is not None
+    assert again.delivery.machine("digits").record.short_boots == 1
+
+
+def test_a_stop_ends_both_threads_at_once(agent):
+    stop = Stop()
+    agent.delivery._stop = stop
+    chance = Chance(uniform=lambda low, high: high)
+    supervisor = Supervisor(Keeper([], stop, time.monotonic, chance), agent.delivery, stop, lambda: None)
+    threading.Timer(0.2, stop.request).start()
+
+    began = time.monotonic()
+    supervisor.run()
+
+    assert time.monotonic() - began < 3.0
+    assert not any(thread.name == "delivery" for thread in threading.enumerate())
+
+
+def test_a_trial_that_a_stop_breaks_off_costs_no_try(agent, hub):
+    agent.trials.script = ()
+    hub.release(3)
+    while agent.delivery.machine("digits").record.step is not Step.TRIAL or agent.trials.started < 3:
+        agent.delivery.turn()
+    stop = Stop()
+    stop.request()
+    agent.delivery._stop = stop
+
+    agent.delivery.run()
+
+    assert agent.delivery.machine("digits").record.candidate.tries_left == states.TRIES
