@@ -44,9 +44,9 @@ def _run(chosen: argparse.Namespace, folder: Path):
     from faults.failing import fail_everywhere
     from faults.killing import kill_everywhere
     from faults.lacking import agent_without
-    from faults.scenarios import SCENARIOS
+    from faults.scenarios import named
 
-    scenario = SCENARIOS[chosen.scenario]()
+    scenario = named(chosen.scenario)
     if chosen.rig == "kill":
         return kill_everywhere(scenario, folder, chosen.at, chosen.stride, chosen.offset)
     if chosen.rig == "fail":

@@ -55,9 +55,9 @@ class Scenario(Protocol):
 class MarkedVerdicts(Verdicts):
     """Says when a trial begins: by then its try must be spent on the disk."""
 
-    def start(self, *facts, **more):
-        mark("trial")
-        return super().start(*facts, **more)
+    def start(self, slot: Path, *facts, **more):
+        mark(f"trial {slot.parent.name}")
+        return super().start(slot, *facts, **more)
 
 
 class Update:
@@ -114,12 +114,12 @@ class Update:
 
     def mend(self, root: Path, marks: Sequence[str]) -> str:
         device = Device(root, self.shelf, Verdicts(*self.script))
-        if why := self._broken(root, marks) or _refunded(device.record, self.installed + 1, marks.count("trial")):
+        if why := self._broken(root, marks) or _refunded(device.record, self._counter, marks.count("trial digits")):
             return f"after booting: {why}"
         self._carry_out(root, device)
         before = {(counter, Outcome.COMMITTED) for counter in range(1, self.installed + 1)}
         told = {(report.counter, report.outcome) for report in reports(root)} - before
-        counter, ends_at = self.gives_up or self.installed + 1, self.ends_at
+        counter, ends_at = self._counter, self.ends_at
         if "failing" in marks and told == {(counter, Outcome.FAILED)}:
             ends_at = self.gives_up or self.installed  # it gave up, said so, and stays with what works
         elif told != {(counter, self.outcome)}:
@@ -129,12 +129,15 @@ class Update:
 
     def _carry_out(self, root: Path, device: Device | None = None) -> None:
         device = (device or Device(root, self.shelf, MarkedVerdicts(*self.script))).settle()
+        self._order(device)
+        device.settle()
+
+    def _order(self, device: Device) -> None:
         if self.gives_up:
             facts = {"deployment": f"d{self.gives_up}", "model": "digits", "counter": self.gives_up}
             device.machine.give_up(Rollback(**facts, reason="accuracy fell"))
         else:
             device.machine.offer(*self._offer())
-        device.settle()
 
     def _offer(self) -> tuple[Install, object, bytes]:
         return self.releases.install(self.installed + 1, **self.changes)
@@ -148,6 +151,11 @@ class Update:
         record, _ = ModelFolder(root / "models" / "digits", "digits").load()
         floor = max(self.installed, self.ends_at) if "done" in marks else self.installed
         return "" if record.floor >= floor else f"the floor fell to {record.floor}"
+
+    @property
+    def _counter(self) -> int:
+        """The release that is told of at the end."""
+        return self.gives_up or self.installed + 1
 
     def _look(self, root: Path) -> int:
         return answering_counter(root) if self.is_thorough else serving_counter(root)
@@ -165,6 +173,14 @@ def _refunded(record: ModelRecord, counter: int, trials: int) -> str:
 
 def _rolled_back(name: str, **facts) -> Update:
     return Update(name, outcome=Outcome.ROLLED_BACK, **facts)
+
+
+def named(name: str) -> Scenario:
+    """The scenario of that name; each call makes a new one."""
+    from faults import longer
+
+    later = {"chain": longer.Chain, "crashes": longer.Crashing, "two models": longer.TwoModels}
+    return {**SCENARIOS, **later, "condensing": longer.Weeks}[name]()
 
 
 SCENARIOS: dict[str, Callable[[], Scenario]] = {

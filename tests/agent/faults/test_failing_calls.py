@@ -8,6 +8,7 @@ from faults.tracing import can_inject
 
 STRIDE = 61
 STRIDES = {"install": 3, "update": 3, "delta": 5, "failed trial": 5, "rollback": 2, "claim": 1, "spool": 2, "facts": 1}
+LONGER = ("crashes", "chain", "two models", "condensing")
 
 pytestmark = [needs_ptrace, pytest.mark.skipif(not can_inject(), reason="calls are changed on x86-64 only")]
 
@@ -29,6 +30,6 @@ def test_every_call_fails_and_a_model_works(scenario, tell_figure):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", [name for name, stride in STRIDES.items() if stride > 1])
+@pytest.mark.parametrize("scenario", [*(name for name, stride in STRIDES.items() if stride > 1), *LONGER])
 def test_every_call_fails_in_every_way_and_a_model_works(scenario, tell_figure):
     check(run_rig(tell_figure, "fail", scenario), "fail")

@@ -6,7 +6,8 @@ import pytest
 from faults.running import SEED, check, needs_ptrace, run_rig
 
 STRIDE = 29
-EVERYWHERE = ("install", "update", "delta", "failed trial", "rollback", "claim", "spool", "facts")
+EVERYWHERE = ("install", "update", "delta", "failed trial", "rollback", "claim", "spool", "facts", "crashes")
+LONGER = ("chain", "two models", "condensing")
 
 pytestmark = needs_ptrace
 
@@ -25,3 +26,9 @@ def test_a_kill_at_every_system_call_leaves_a_working_model(scenario, tell_figur
 
     check(tally, "kill")
     assert tally.points >= tally.calls > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", LONGER)
+def test_a_kill_at_every_system_call_of_what_takes_longer_leaves_a_working_model(scenario, tell_figure):
+    check(run_rig(tell_figure, "kill", scenario), "kill")

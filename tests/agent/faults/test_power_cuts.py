@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from faults.running import SEED, check, needs_ptrace, run_rig
 
@@ -14,7 +16,11 @@ DRAWS = {
     "claim": 200,
     "spool": 700,
     "facts": 100,
+    "crashes": 400,
+    "chain": 600,
+    "two models": 200,
 }
+MORE = float(os.environ.get("EDGEWRIGHT_MUTANTS", "1"))
 LACKING = ("syncs", "folder syncs", "saves first")
 
 pytestmark = needs_ptrace
@@ -48,3 +54,11 @@ def test_the_rig_notices_an_agent_that_lacks_what_keeps_it_whole(lack, scenario,
     tally = run_rig(tell_figure, "cut", scenario, draws=150, seed=SEED, without=lack)
 
     assert tally.failures > tally.states / 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", [*DRAWS, "condensing"])
+def test_many_more_states_that_a_power_cut_may_leave_boot_into_a_working_model(scenario, tell_figure):
+    tally = run_rig(tell_figure, "cut", scenario, draws=round(4000 * MORE), seed=SEED)
+
+    check(tally, "cut")
