@@ -1,7 +1,7 @@
 """A small TCP proxy between a device and its hub, on real sockets, that does to each answer what the test's fault does.
 
-It relays one request at a time. A fault gets the request and the hub's answer, whole, and gives the bytes that the device
-gets instead, piece by piece; when it ends before its time, or raises Cut, the connection is closed.
+It relays one request at a time. A fault gets the request and the hub's answer, whole, and gives the bytes that the
+device gets instead, piece by piece; when it ends before its time, or raises Cut, the connection is closed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Fault = Callable[[Asked, Answer, "FaultProxy"], Iterator[bytes]]
 
 
 class FaultProxy:
-    """Listens at `url`; `upstream` is the hub's address. `up_bytes` and `down_bytes` are what the device's side moved."""
+    """Listens at `url`; `upstream` is the hub's address. `up_bytes` and `down_bytes` were moved on the device's side."""
 
     def __init__(self, upstream: str, tls: ssl.SSLContext | None = None) -> None:
         self.fault: Fault = honest

@@ -1,4 +1,4 @@
-"""Links as they are: whatever the line does, the active model serves, nothing is believed, nothing grows, and it ends."""
+"""Links as they are: whatever the line does, the model serves, nothing is believed, nothing grows, and it ends."""
 
 from __future__ import annotations
 

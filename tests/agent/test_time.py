@@ -1,4 +1,4 @@
-"""Time without a clock chip: a clock at 1970, at 2099, jumping while the agent runs; what counts then, and what does not."""
+"""Time without a clock chip: a clock at 1970, at 2099, jumping while the agent runs; what counts then, and what not."""
 
 from __future__ import annotations
 

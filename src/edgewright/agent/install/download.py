@@ -77,8 +77,8 @@ class Downloads:
         """The path of the blob, once it is whole and has been found to be what it is called; None if it is not yet.
 
         Call again after None and after Unreachable: what has arrived is kept. Bytes that are not those that were
-        named, or more than `size_bytes`, are Spoilt: MAX_SPOILT times, or, after MIN_SPOILT, until MAX_SPOILT_BYTES were
-        thrown away; and HostileInput then. Raises besides what the source raises.
+        named, or more than `size_bytes`, are Spoilt: MAX_SPOILT times, or, after MIN_SPOILT, until MAX_SPOILT_BYTES
+        were thrown away; and HostileInput then. Raises besides what the source raises.
         """
         part = self._parts.get(sha256) or self._pick_up(sha256, size_bytes)
         self._parts[sha256] = part

@@ -105,8 +105,8 @@ class Exchange:
             entries = self._may_go(self.spool.pending(MAX_BATCH_RECORDS, self._settings.batch_max_bytes))
             if not entries or is_stopping():
                 return
-            self.spool.sending(entries)
-            if not self._send(entries):
+            leaving = self.spool.sending(entries)
+            if not leaving or not self._send(leaving):
                 return
 
     def _package(self, install: Install) -> tuple[Manifest, bytes]:

@@ -73,18 +73,22 @@ class Streams:
     def _request(self, url: SplitResult, headers: dict[str, str], method: str) -> http.client.HTTPResponse:
         if self._is_over:
             raise Unreachable("this device has hung up")
-        connection = self._connections.pop(origin(url), None) or TimedConnection(url, self._patience)
-        while len(self._connections) >= MAX_CONNECTIONS:
-            self._connections.pop(next(iter(self._connections))).close()
-        self._connections[origin(url)] = connection
-        connection.deadline, connection.is_bulk = self._patience.begin(), True
         try:
             with foreign_errors_told():
+                connection = self._connection(url)
+                connection.deadline, connection.is_bulk = self._patience.begin(), True
                 connection.request(method, url.path + (f"?{url.query}" if url.query else ""), headers=headers)
                 return connection.getresponse()
         except Unreachable:
             self.close()
             raise
+
+    def _connection(self, url: SplitResult) -> TimedConnection:
+        connection = self._connections.pop(origin(url), None) or TimedConnection(url, self._patience)
+        while len(self._connections) >= MAX_CONNECTIONS:
+            self._connections.pop(next(iter(self._connections))).close()
+        self._connections[origin(url)] = connection
+        return connection
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         with foreign_errors_told():
