@@ -97,6 +97,15 @@ def test_steps_that_do_not_fit_are_named_with_their_field(steps: list[Step], fie
     assert says in refused.value.message
 
 
+@pytest.mark.parametrize("shape", [(), (None, 0)])
+def test_a_tensor_without_rows_or_elements_leads_nowhere(shape: tuple[int | None, ...]) -> None:
+    for step in (Cast(input="x", dtype=Dtype.INT8), Reshape(input="x", shape=()), Pad(input="x", before=(), after=())):
+        with pytest.raises(InvalidInput) as refused:
+            follow({"x": Tensor(Dtype.FLOAT32, shape)}, (step,))
+
+        assert refused.value.field == "contract.preprocessing[0].input"
+
+
 def test_what_was_written_under_another_name_leaves_the_first_as_it_was() -> None:
     steps = (Fft(input="x", output="spectrum"), Normalise(input="x", mean=(1.0,), std=(2.0,)))
 

@@ -5,7 +5,7 @@ the device and on the hub alike. Every step with its formula: docs/reference/con
 """
 
 from edgewright.contract.preprocessing.chain import MAX_STEPS, Step, Steps, follow, name_of, tables
-from edgewright.contract.preprocessing.tensor import MAX_ROW_ELEMENTS, Tensor
+from edgewright.contract.preprocessing.tensor import MAX_ROW_ELEMENTS, Tensor, row_elements
 
 __all__ = [
     "MAX_ROW_ELEMENTS",
@@ -15,5 +15,6 @@ __all__ = [
     "Tensor",
     "follow",
     "name_of",
+    "row_elements",
     "tables",
 ]

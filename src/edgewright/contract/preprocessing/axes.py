@@ -10,6 +10,7 @@ import msgspec
 from edgewright.contract.dtype import Dtype
 from edgewright.contract.preprocessing.numbers import NUMBERS
 from edgewright.contract.preprocessing.tensor import (
+    MAX_AXES,
     Axis,
     Declared,
     MaybeSide,
@@ -21,7 +22,6 @@ from edgewright.contract.preprocessing.tensor import (
     with_sizes,
 )
 
-MAX_AXES = 32
 Length = Annotated[int, msgspec.Meta(ge=1, le=2**26)]
 
 

@@ -12,7 +12,7 @@ from edgewright.contract.preprocessing.axes import Pad, Reshape, Transpose
 from edgewright.contract.preprocessing.numbers import Cast, Normalise
 from edgewright.contract.preprocessing.picture import Crop, Resize
 from edgewright.contract.preprocessing.signal import Fft, Window
-from edgewright.contract.preprocessing.tensor import MAX_ROW_ELEMENTS, Tensor, row_elements
+from edgewright.contract.preprocessing.tensor import MAX_AXES, MAX_ROW_ELEMENTS, Tensor, row_elements
 from edgewright.contract.preprocessing.text import Tokenise
 
 MAX_STEPS = 32
@@ -39,12 +39,14 @@ def take(place: int, step: Step, inputs: Mapping[str, Tensor], made: Mapping[str
     if step.input not in tensors:
         have = ", ".join(sorted(tensors)) or "none"
         raise _misfit(place, step, "input", f"there is no tensor '{step.input[:80]}' before it; there is {have}")
-    if 0 in tensors[step.input].shape[1:]:
-        raise _misfit(place, step, "input", f"'{step.input[:80]}' has no elements")
+    if 0 in tensors[step.input].shape[1:] or not tensors[step.input].shape:
+        raise _misfit(place, step, "input", f"'{step.input[:80]}' has no rows, or no elements in a row")
     try:
         results = dict(zip(step.outputs, step.results(tensors[step.input]), strict=True))
     except InvalidInput as error:
         raise _misfit(place, step, error.field, error.message) from error
+    if any(len(tensor.shape) > MAX_AXES for tensor in results.values()):
+        raise _misfit(place, step, "output", f"it would have more than {MAX_AXES} axes")
     elements = sum(row_elements(tensor) for tensor in {**made, **results}.values())
     if elements > MAX_ROW_ELEMENTS:
         why = f"a row of what is made would have {elements} elements by now, the most is {MAX_ROW_ELEMENTS}"

@@ -15,6 +15,7 @@ from edgewright.contract.errors import InvalidInput
 MAX_ROW_ELEMENTS = 2**25
 """Of all tensors together that steps have made, in one row: 128 MiB of float32."""
 MAX_SIDE = 2**16
+MAX_AXES = 32
 
 TensorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 MaybeName = Annotated[str, msgspec.Meta(max_length=200)]

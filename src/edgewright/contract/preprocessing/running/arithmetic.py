@@ -23,7 +23,7 @@ def cast(step: Cast) -> Callable[[Array], Array]:
         values = array if is_plain else _scaled(array, step.factor, step.offset)
         if wanted.kind in "iu":
             values = _whole(values, wanted)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             return values.astype(wanted, copy=False)
 
     return act
@@ -42,11 +42,11 @@ def normalise(step: Normalise) -> Callable[[Array], Array]:
     def act(array: Array) -> Array:
         dtype = np.dtype(working(Dtype(array.dtype.name)).value)
         key = (dtype.name, array.ndim)
-        if key not in constants:
-            constants[key] = of(dtype, array.ndim)
-        mean, std = constants[key]
-        result: Array = np.subtract(array, mean, dtype=dtype)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
+            if key not in constants:
+                constants[key] = of(dtype, array.ndim)
+            mean, std = constants[key]
+            result: Array = np.subtract(array, mean, dtype=dtype)
             result /= std
         return result
 
@@ -55,7 +55,7 @@ def normalise(step: Normalise) -> Callable[[Array], Array]:
 
 def _scaled(array: Array, factor: float, offset: float) -> Array:
     values: Array = array.astype(working(Dtype(array.dtype.name)).value)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         values *= values.dtype.type(factor)
         values += values.dtype.type(offset)
     return values

@@ -34,11 +34,11 @@ def fft(step: Fft) -> Callable[[Array], Array]:
     """Computed in float64, so that machines agree; given back in the element type that came."""
 
     def act(array: Array) -> Array:
-        bins = np.fft.rfft(array.astype(np.float64, copy=False), n=step.length or None, axis=-1)
-        values = np.abs(bins) if step.spectrum is Spectrum.MAGNITUDE else bins.real**2 + bins.imag**2
-        if step.log:
-            values = np.log(np.maximum(values, step.floor))
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
+            bins = np.fft.rfft(array.astype(np.float64, copy=False), n=step.length or None, axis=-1)
+            values = np.abs(bins) if step.spectrum is Spectrum.MAGNITUDE else bins.real**2 + bins.imag**2
+            if step.log:
+                values = np.log(np.maximum(values, step.floor))
             result: Array = values.astype(array.dtype, copy=False)
         return result
 
