@@ -135,7 +135,7 @@ def _deliver(folder: Path, db: Database, observe: Observe) -> Arrived:
     while entries := spool.pending(500, left_bytes):
         if sum(entry.size_bytes for entry in entries) > left_bytes:
             break
-        spool.sending(entries)
+        entries = spool.sending(entries)
         windows = [entry.record for entry in entries if isinstance(entry.record, ProfileWindow)]
         with db.write() as connection:
             observe.ingest(connection, "far", windows)

@@ -88,8 +88,7 @@ class Hub:
         self, spool: Spool, *, limit: int = 500, answers: bool = True, before: Callable[[], None] = lambda: None
     ) -> list[Entry]:
         """Have the worthiest sent."""
-        entries = spool.pending(limit, 10**7)
-        spool.sending(entries)
+        entries = spool.sending(spool.pending(limit, 10**7))
         before()
         for entry in entries:
             if entry.record.id not in self.records:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from offline import START, Hub, fault, report, sample, window, write
+from offline import START, Hub, counts_of, fault, report, sample, window, write
 
 from edgewright.agent.disk.spool import Spool
 from edgewright.agent.disk.spool.segments import total_bytes
 from edgewright.agent.disk.spool.worth import FRESH_S
+from edgewright.agent.serve.condense import condense
 from edgewright.contract.report import Fault, InstallReport, ProfileWindow, Sample
 
 DAY_S = 86_400.0
@@ -112,21 +113,65 @@ def test_a_spool_with_room_gives_nothing_up(tmp_path: Path) -> None:
     assert not (tmp_path / "fates.bin").exists()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_full_disk_does_not_keep_what_is_acknowledged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
-) -> None:
+class FullDisk:
+    """Takes no new content; names may still change, unless it is read-only too."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_read_only: bool = False) -> None:
+        self._patch = monkeypatch
+        self._names = ("os.rename",) if is_read_only else ()
+
+    def __enter__(self) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        for name in ("edgewright.agent.disk.durable.write", *self._names):
+            self._patch.setattr(name, refuse)
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+
+def test_a_full_disk_is_made_room_on_by_what_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, *(window(n, at_s=60 * n) for n in range(4)))
     spool = Spool(tmp_path)
     entries = spool.pending(10, 10**6)
 
-    def full(path: Path, data: bytes, mode: int = 0o644) -> None:
-        raise OSError(28, "No space left on device")
+    with FullDisk(monkeypatch):
+        leaving = spool.sending(entries)
+        with pytest.raises(OSError, match="No space"):
+            spool.acknowledge([entry.record.id for entry in entries])
 
-    monkeypatch.setattr("edgewright.agent.disk.durable.replace", full)
-    with pytest.raises(OSError, match="No space"):
-        spool.acknowledge([entry.record.id for entry in entries])
-    monkeypatch.undo()
-
+    assert leaving == entries
     assert list(tmp_path.glob("*.log")) == []
     assert spool.backlog() == 0
+
+
+def test_what_was_sent_from_a_full_disk_is_never_merged_not_even_after_a_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [window(n, at_s=60 * n) for n in range(300)]
+    write(tmp_path, *records)
+    spool, hub = Spool(tmp_path), Hub()
+    hub.take(spool, limit=20)
+
+    with FullDisk(monkeypatch):
+        hub.take(spool, limit=20, answers=False)
+
+    assert not condense(tmp_path)
+    again = Spool(tmp_path)
+    assert again.backlog() == 280
+    hub.take_all(again)
+    assert hub.counts() == counts_of(*records)
+    assert not (tmp_path / "doubted.bin").exists()
+
+
+def test_from_a_disk_that_takes_no_note_no_window_leaves_but_all_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, window(1, at_s=0), report("r"), fault("f"))
+    spool = Spool(tmp_path)
+
+    with FullDisk(monkeypatch, is_read_only=True):
+        leaving = spool.sending(spool.pending(10, 10**6))
+
+    assert [entry.record.id for entry in leaving] == ["r", "f"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ from edgewright.agent.disk.spool import frames
 from edgewright.contract.report import Fault
 
 NAME = "fates.bin"
+DOUBTED = "doubted.bin"
+"""Takes the place of fates.bin where there is no room for another: all that waits may have been sent."""
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -40,20 +43,34 @@ class Fates(msgspec.Struct, kw_only=True):
     doubted: set[str] = set()
     dropped: Dropped = Dropped()
     told: Fault | None = None
-    is_lost: bool = False  # the file was damaged: whatever waits may have been sent
+    is_lost: bool = False  # whatever waits may have been sent
 
 
 def load(folder: Path) -> Fates:
     """What became of records so far: of none where nothing was ever written; nothing is sent before that is."""
+    is_doubted = (folder / DOUBTED).exists()
     try:
-        return frames.disclose((folder / NAME).read_bytes(), Fates)
+        name = DOUBTED if is_doubted and not (folder / NAME).exists() else NAME
+        fates = frames.disclose((folder / name).read_bytes(), Fates)
     except FileNotFoundError:
-        return Fates()
+        fates = Fates()
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return Fates(is_lost=True)
+    fates.is_lost = is_doubted
+    return fates
 
 
 def save(folder: Path, fates: Fates) -> None:
     """Keep them, one generation on."""
     fates.generation += 1
     durable.replace(folder / NAME, frames.enclose(msgspec.msgpack.encode(fates)))
+    durable.remove(folder / DOUBTED)
+
+
+def doubt_all(folder: Path) -> None:
+    """Say, durably and without taking room, that whatever waits may have been sent. Raises OSError."""
+    try:
+        os.rename(folder / NAME, folder / DOUBTED)
+    except FileNotFoundError:
+        os.close(os.open(folder / DOUBTED, os.O_WRONLY | os.O_CREAT, 0o644))
+    durable.sync_folder(folder)

@@ -63,8 +63,11 @@ class Spool:
                 entries.append(Entry(record, place.size_bytes))
         return sorted(entries, key=lambda entry: not isinstance(entry.record, InstallReport))
 
-    def sending(self, entries: Sequence[Entry]) -> None:
-        """Note durably that these records leave now: until an answer comes, nobody knows whether they have arrived."""
+    def sending(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Note durably that these records leave now: until an answer comes, nobody knows whether they have arrived.
+
+        Returns those that may leave: all of them, but no windows while the disk takes no note at all.
+        """
         windows = {entry.record.id for entry in entries if isinstance(entry.record, ProfileWindow)}
         drops = self._fates.dropped.fault(0.0).id
         is_telling = self._fates.told is None and any(entry.record.id == drops for entry in entries)
@@ -72,7 +75,11 @@ class Spool:
             self._fates.told, self._fates.dropped = self._fates.dropped.fault(self._clock()), Dropped()
         if is_telling or windows - self._fates.doubted:
             self._fates.doubted |= windows
-            self._save()
+            try:
+                self._save()
+            except OSError:
+                return self._sending_on_a_full_disk(entries)
+        return list(entries)
 
     def acknowledge(self, ids: Iterable[str]) -> None:
         """Forget the records of these ids, durably. Unknown ids are of no effect."""
@@ -128,6 +135,15 @@ class Spool:
             self._forget(dropped)
             self._fates.dropped = _added(self._fates.dropped, dropped, self._clock())
             self._settle()
+
+    def _sending_on_a_full_disk(self, entries: Sequence[Entry]) -> list[Entry]:
+        """What is sent makes room: a note that needs none says that everything which waits may have been sent."""
+        try:
+            fates.doubt_all(self._folder)
+        except OSError:
+            return [entry for entry in entries if not isinstance(entry.record, ProfileWindow)]
+        self._fates.doubted = {one.id for one in self._waiting() if one.kind is Kind.WINDOW}
+        return list(entries)
 
     def _drops(self) -> list[Entry]:
         told, dropped = self._fates.told, self._fates.dropped

@@ -26,6 +26,8 @@ def paths(folder: Path) -> list[Path]:
 def total_bytes(folder: Path) -> int:
     """What all segments hold together."""
     total = 0
+    if not folder.is_dir():
+        return total
     with os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):
