@@ -14,6 +14,7 @@ import msgspec
 
 from edgewright.agent import keys
 from edgewright.agent.bundle import Detour
+from edgewright.agent.cache.sharing import Sharing
 from edgewright.agent.cli.wishes import Wishes
 from edgewright.agent.control import ControlServer
 from edgewright.agent.disk import (
@@ -135,6 +136,7 @@ def assemble(
         Thrift(time.monotonic),
         workers,
         *control_of(root, wishes),
+        Sharing(root, settings),
         *([Gateway(root, settings.http_port, time.monotonic)] if settings.http_port else []),
     ]
     keeper = Keeper(parts, stop, time.monotonic, chance)
