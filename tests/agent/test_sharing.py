@@ -1,263 +1,207 @@
-"""Many models on one disk: what two have in common lies there once, and what has no room is not begun."""
+"""Neighbours: an agent shares what it holds, several caches are asked by their speed, and nobody is believed."""
 
 from __future__ import annotations
 
-import errno
-import os
-from pathlib import Path
+import contextlib
+import hashlib
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
 
 import msgspec
 import pytest
-from device import GOOD, Device, Releases, Shelf, Verdicts, reports, serving_counter
+from device import Device, Releases, Shelf
+from elsewhere import Elsewhere
+from scripted_hub import ScriptedHub
+from wired import PATIENCE, Agent
 
-from edgewright.agent.disk import ModelFolder, Settings, usage
-from edgewright.agent.install import Room, no_room
-from edgewright.agent.link import Later, Leave
-from edgewright.agent.states import Crash, Step, active_slot
-from edgewright.agent.trial import ShadowReady, TrialResult
-from edgewright.contract.order import Rollback
-from edgewright.contract.report import Outcome
+from edgewright.agent.cache import CacheServer
+from edgewright.agent.cache.held import HeldBlobs
+from edgewright.agent.cache.sharing import Sharing
+from edgewright.agent.disk import settings
+from edgewright.agent.disk.settings import Settings
+from edgewright.agent.install import Downloads
+from edgewright.agent.link import NearFirst, Throttle
+from edgewright.contract.errors import InvalidInput, NotFound
+from scenes.desk import until
 
-
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda fd: None)
+FREE = Throttle(0.0, time.monotonic, lambda _: False)
 
 
 @pytest.fixture
-def releases() -> Releases:
-    return Releases(Shelf())
+def hub(tmp_path) -> Iterator[ScriptedHub]:
+    hub = ScriptedHub(tmp_path / "hub")
+    yield hub
+    hub.close()
 
 
-def neighbour_with(releases: Releases, root: Path, counter: int) -> Path:
-    """Another model, `plates`, whose active slot holds the very files of that release."""
-    device = Device(root, releases.shelf).take(releases.install(counter))
-    (root / "models" / "digits").rename(root / "models" / "plates")
-    folder = ModelFolder(root / "models" / "plates", "digits")
-    record, _ = folder.load()
-    ModelFolder(folder.path, "plates").save(msgspec.structs.replace(record, model="plates"))
-    releases.shelf.asked.clear()
-    return root / "models" / "plates" / device.record.active
+@contextlib.contextmanager
+def sharing(root, max_connections: int = 8) -> Iterator[str]:
+    """A device that serves what it holds."""
+    server = CacheServer("127.0.0.1", 0, HeldBlobs(root, FREE), max_connections)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
 
 
-def test_a_file_that_another_model_holds_is_linked_and_not_fetched(tmp_path, releases):
-    slot = neighbour_with(releases, tmp_path, 1)
-
-    device = Device(tmp_path, releases.shelf).take(releases.install(1))
-
-    mine = tmp_path / "models" / "digits" / device.record.active / "model.onnx"
-    assert serving_counter(tmp_path) == 1
-    assert os.stat(mine).st_ino == os.stat(slot / "model.onnx").st_ino
-    assert not releases.shelf.asked
-    assert reports(tmp_path)[-1].received_bytes < 1000  # the manifest
+def near(agent: Agent, *urls: str) -> NearFirst:
+    return NearFirst(urls, agent.line, throttle=FREE, patience=PATIENCE)
 
 
-def test_a_file_that_has_rotted_with_another_model_is_fetched(tmp_path, releases):
-    slot = neighbour_with(releases, tmp_path, 1)
-    (slot / "model.onnx").write_bytes(b"x" * 900)
-
-    Device(tmp_path, releases.shelf).take(releases.install(1))
-
-    assert serving_counter(tmp_path) == 1
-    assert len(releases.shelf.asked) == 1
+def bring(source, sha256: str, size_bytes: int, folder) -> bytes:
+    downloads = Downloads(folder, source, lambda: False)
+    while (path := downloads.bring(sha256, size_bytes)) is None:
+        pass
+    return path.read_bytes()
 
 
-def test_a_file_of_another_model_is_a_base_for_deltas(tmp_path, releases):
-    neighbour_with(releases, tmp_path, 1)
+def test_a_neighbour_gets_what_a_device_has_installed_without_the_hub(hub, tmp_path):
+    hub.release(1)
+    first = Agent(tmp_path / "first", hub).work()
+    asked = hub.asked.count("GET blobs")
 
-    Device(tmp_path, releases.shelf).take(releases.install(2))
+    with sharing(first.root) as url:
+        source = near(Agent(tmp_path / "second", hub), url)
+        for data in hub.releases.files(1).values():
+            sha256 = hashlib.sha256(data).hexdigest()
+            assert bring(source, sha256, len(data), tmp_path / "staging") == data
 
-    assert serving_counter(tmp_path) == 2
-    assert reports(tmp_path)[-1].used_delta
-
-
-def test_a_file_system_without_links_gets_copies(tmp_path, releases, monkeypatch):
-    neighbour_with(releases, tmp_path, 1)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr("os.link", refuse)
-    device = Device(tmp_path, releases.shelf).take(releases.install(1))
-
-    mine = tmp_path / "models" / "digits" / device.record.active / "model.onnx"
-    assert serving_counter(tmp_path) == 1
-    assert os.stat(mine).st_nlink == 1
-    assert not usage.is_linking(tmp_path)
+    assert hub.asked.count("GET blobs") == asked
 
 
-def test_an_install_beyond_the_agents_part_of_the_disk_is_refused_before_it_is_fetched(tmp_path, releases):
-    device = Device(tmp_path, releases.shelf, settings=Settings(disk_max_bytes=100_000))
+def test_a_device_shares_files_of_its_slots_and_nothing_else(tmp_path):
+    shelf = Shelf()
+    device = Device(tmp_path / "device", shelf).take(Releases(shelf).install(1))
+    (device.root / "device.key").write_bytes(b"secret")
+    held = HeldBlobs(device.root, FREE)
 
-    device.take(releases.install(1))
+    with pytest.raises(NotFound):
+        held.find(hashlib.sha256(b"secret").hexdigest())
+    assert held.find(hashlib.sha256(Releases(shelf).files(1)["model.onnx"]).hexdigest()) == 900
 
-    report = reports(tmp_path)[-1]
-    assert report.outcome is Outcome.REFUSED
-    assert "it may take 100000" in report.reason
-    assert not releases.shelf.asked
+
+def test_the_fastest_neighbour_is_asked_first_once_all_were_measured(hub, tmp_path):
+    blobs = {hashlib.sha256(bytes([n]) * 50_000).hexdigest(): bytes([n]) * 50_000 for n in range(6)}
+    slow, fast = (Elsewhere({f"blobs/{sha256}": data for sha256, data in blobs.items()}) for _ in range(2))
+    hub.shelf.blobs.update(blobs)
+    answer = slow.answer
+
+    def dawdle(path: str, range_: str):
+        time.sleep(0.1)
+        return answer(path, range_)
+
+    slow.answer = dawdle
+    source = near(Agent(tmp_path / "agent", hub), slow.url, fast.url)
+
+    for sha256, data in blobs.items():
+        assert bring(source, sha256, len(data), tmp_path / "staging") == data
+
+    assert (len(slow.requests), len(fast.requests)) == (1, 5)
+    slow.close()
+    fast.close()
+
+
+def test_a_bad_neighbour_is_set_aside_and_the_other_asked(hub, tmp_path):
+    blobs = {hub.shelf.add(bytes([n]) * 500): bytes([n]) * 500 for n in range(3)}
+    liar = Elsewhere({f"blobs/{sha256}": b"x" * 500 for sha256 in blobs})
+    good = Elsewhere({f"blobs/{sha256}": data for sha256, data in blobs.items()})
+    source = near(Agent(tmp_path / "agent", hub), liar.url, good.url)
+
+    for sha256, data in blobs.items():
+        assert bring(source, sha256, len(data), tmp_path / "staging") == data
+
+    assert (len(liar.requests), len(good.requests)) == (1, 3)
+    liar.close()
+    good.close()
+
+
+def test_one_who_never_has_anything_is_not_asked_for_every_file(hub, tmp_path):
+    blobs = {hub.shelf.add(b"%d" % n): b"%d" % n for n in range(30)}
+    empty = Elsewhere({})
+    empty.status = 404
+    source = near(Agent(tmp_path / "agent", hub), empty.url)
+
+    for sha256, data in blobs.items():
+        assert bring(source, sha256, len(data), tmp_path / "staging") == data
+
+    assert len(empty.requests) == 8
+    empty.close()
+
+
+def test_whoever_says_nothing_makes_room_for_one_who_asks(tmp_path):
+    shelf = Shelf()
+    device = Device(tmp_path / "device", shelf).take(Releases(shelf).install(1))
+    data = Releases(shelf).files(1)["model.onnx"]
+
+    with sharing(device.root, max_connections=3) as url, contextlib.ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        for _ in range(10):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", f"/blobs/{hashlib.sha256(data).hexdigest()}")
+        got = connection.getresponse().read()
+        connection.close()
+        threads = sum(thread.name.startswith("Thread") for thread in threading.enumerate())
+
+    assert got == data
+    assert threads < 20
+
+
+def test_the_settings_of_the_one_cache_are_read_as_a_list_of_one(tmp_path):
+    (tmp_path / settings.NAME).write_bytes(b'{"cache": "http://10.0.0.5:8765", "poll_s": 5}')
+
+    loaded = settings.load(tmp_path)
+    settings.save(tmp_path, loaded)
+
+    assert loaded.caches == ("http://10.0.0.5:8765",)
+    assert settings.load(tmp_path) == loaded
+    (tmp_path / settings.NAME).write_bytes(b'{"cache": ""}')
+    assert settings.load(tmp_path).caches == ()
 
 
 @pytest.mark.parametrize(
-    ("room", "why"),
+    "change",
     [
-        (Room(free_bytes=10**9), ""),
-        (Room(free_bytes=600_000, reserve_bytes=500_000), "600000 are free, of which 500000 are kept free"),
-        (Room(free_bytes=10**9, used_bytes=400_000, max_bytes=500_000), "beside the 400000 that the agent takes"),
-        (Room(free_bytes=10**9, used_bytes=400_000, max_bytes=20_000_000), ""),
+        {"share": "nowhere"},
+        {"daily_budget_bytes": -1},
+        {"reserved_share": 0.0},
+        {"reserved_share": 1.0},
+        {"share_bytes_s": -1.0},
     ],
 )
-def test_a_refusal_for_want_of_room_has_its_figures(releases, room, why):
-    install, manifest, _ = releases.install(1)
+def test_settings_of_the_line_that_make_no_sense_are_told(change):
+    with pytest.raises(InvalidInput) as refusal:
+        settings.check(msgspec.structs.replace(Settings(), **change))
 
-    found = no_room(manifest, install.fetches, (), room)
-
-    assert why in found
-    assert bool(found) is bool(why)
+    assert refusal.value.field in change
 
 
-def test_where_nothing_can_be_linked_an_install_needs_its_files_twice(releases):
-    _, manifest, _ = releases.install(1)
-    files_bytes = sum(file.size_bytes for file in manifest.files)
-    held = {file.sha256 for file in manifest.files}
+@pytest.mark.e2e
+def test_the_child_that_shares_lives_as_long_as_it_is_wanted(tmp_path):
+    shelf = Shelf()
+    device = Device(tmp_path / "device", shelf).take(Releases(shelf).install(1))
+    data = Releases(shelf).files(1)["model.onnx"]
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    part = Sharing(device.root, Settings(share=f"127.0.0.1:{port}"))
 
-    def needed(held: set[str], *, is_linking: bool) -> int:
-        return int(no_room(manifest, (), held, Room(free_bytes=0, is_linking=is_linking)).split()[3])
+    part.turn()
+    got: list[bytes] = []
 
-    assert needed(set(), is_linking=False) - needed(set(), is_linking=True) == files_bytes
-    assert needed(set(), is_linking=True) - needed(held, is_linking=True) == files_bytes
-    assert needed(held, is_linking=False) == needed(set(), is_linking=False)
+    def ask() -> bool:
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", f"/blobs/{hashlib.sha256(data).hexdigest()}")
+            got.append(connection.getresponse().read())
+            connection.close()
+        return bool(got)
 
+    until(ask, "the child serves")
+    part.close()
 
-def test_a_content_with_two_names_is_counted_once(tmp_path):
-    (tmp_path / "a").write_bytes(b"x" * 100_000)
-    once = usage.used_bytes(tmp_path)
-
-    os.link(tmp_path / "a", tmp_path / "b")
-
-    assert 100_000 <= once == usage.used_bytes(tmp_path)
-    assert usage.is_linking(tmp_path)
-
-
-# Windows in which an active package may be replaced.
-
-
-class Window:
-    def __init__(self) -> None:
-        self.is_open = False
-
-    def __call__(self) -> Leave:
-        return Leave(is_given=self.is_open, reason="switching models waits until 22:00", wait_s=9000.0)
-
-
-def waiting(tmp_path: Path, releases: Releases, window: Window) -> Device:
-    """Release 1 serves; release 2 has passed its trial and waits."""
-    device = Device(tmp_path, releases.shelf, may_switch=window).take(releases.install(1))
-    device.machine.offer(*releases.install(2))
-    with pytest.raises(Later, match="until 22:00") as told:
-        device.settle()
-    assert (told.value.wait_s, device.record.step) == (600.0, Step.COMMIT)
-    return device
-
-
-def test_a_first_install_waits_for_no_window_and_a_second_does(tmp_path, releases):
-    window = Window()
-    device = waiting(tmp_path, releases, window)
-    assert serving_counter(tmp_path) == 1
-
-    window.is_open = True
-    device.settle()
-
-    assert serving_counter(tmp_path) == 2
-
-
-def test_an_active_package_that_crashes_is_replaced_outside_the_window(tmp_path, releases):
-    device = waiting(tmp_path, releases, Window())
-    digest = active_slot(device.record).manifest_sha256
-
-    for _ in range(3):
-        device.machine.blame(Crash(model="digits", manifest_sha256=digest, reason="SIGSEGV"))
-    device.settle()
-
-    assert serving_counter(tmp_path) == 2
-
-
-def test_a_candidate_that_waits_for_its_window_can_be_taken_back(tmp_path, releases):
-    device = waiting(tmp_path, releases, Window())
-
-    device.machine.give_up(Rollback(deployment="d2", model="digits", counter=2, reason="stop"))
-    device.settle()
-
-    assert serving_counter(tmp_path) == 1
-    assert reports(tmp_path)[-1].outcome is Outcome.ROLLED_BACK
-
-
-# A disk that is full at the wrong moment.
-
-
-class FullDisk:
-    """Lets `save` fail, so many times, once the record would leave the step."""
-
-    def __init__(self, device: Device, step: Step, times: int) -> None:
-        self._real = device.machine.folder.save
-        self._step = step
-        self._times = times
-        self._device = device
-        device.machine.folder.save = self
-
-    def __call__(self, record):
-        if self._device.record.step is self._step is not record.step and self._times:
-            self._times -= 1
-            raise OSError(errno.ENOSPC, "the disk is full")
-        return self._real(record)
-
-
-@pytest.mark.parametrize("step", [Step.TRIAL, Step.SHADOW])
-@pytest.mark.parametrize("is_hasty", [True, False])
-def test_what_a_worker_said_while_the_disk_was_full_is_not_forgotten(tmp_path, releases, step, is_hasty):
-    Device(tmp_path, releases.shelf).take(releases.install(1))
-    device = Device(tmp_path, releases.shelf, Verdicts(*GOOD, is_hasty=is_hasty))
-    device.machine.offer(*releases.install(2))
-    FullDisk(device, step, times=3)
-
-    failures = 0
-    while not device.machine.is_idle:
-        try:
-            device.machine.step()
-        except OSError:
-            failures += 1
-
-    assert failures == 3
-    assert serving_counter(tmp_path) == 2
-    assert device.trials.started == 1
-
-
-def test_a_worker_that_cannot_be_started_costs_no_try(tmp_path, releases):
-    class Busy(Verdicts):
-        def start(self, *arguments):
-            if self.started < 5:
-                self.started += 1
-                raise OSError(errno.EMFILE, "too many open files")
-            return super().start(*arguments)
-
-    device = Device(tmp_path, releases.shelf, Busy(TrialResult(ok=True)))
-    device.machine.offer(*releases.install(1))
-    while not device.machine.is_idle:
-        try:
-            device.machine.step()
-        except OSError:
-            assert device.record.candidate.tries_left == 3
-
-    assert serving_counter(tmp_path) == 1
-
-
-def test_a_shadow_phase_without_its_worker_begins_again_at_the_trial(tmp_path, releases):
-    Device(tmp_path, releases.shelf).take(releases.install(1))
-    device = Device(tmp_path, releases.shelf, Verdicts(TrialResult(ok=True), ShadowReady()))
-    device.machine.offer(*releases.install(2))
-    while device.record.step is not Step.SHADOW:
-        device.machine.step()
-
-    device.machine._trying.end()
-    device.machine.step()
-
-    assert device.record.step is Step.TRIAL
+    assert got == [data]
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
