@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from faults.running import SEED, check, needs_ptrace, run_rig
 
@@ -17,6 +19,12 @@ def test_a_kill_at_some_system_calls_of_an_update_leaves_a_working_model(tell_fi
 
     check(tally, "kill")
     assert tally.points > 10
+
+
+def test_the_page_of_faults_names_every_scenario():
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "faults.md").read_text()
+
+    assert [name for name in (*EVERYWHERE, *LONGER) if f"`{name}`" not in page] == []
 
 
 @pytest.mark.e2e
