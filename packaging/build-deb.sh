@@ -37,7 +37,7 @@ echo "compiling" >&2
 
 cp -r "$here/root/." "$root/"
 sed -i "s/@PYTHON@/$minor/" "$root/usr/bin/edgewright-agent"
-cp "$repository/LICENSE" "$documents/copyright"
+cp "$here/debian/copyright" "$documents/copyright"
 cp "$repository/docs/howto/run-an-agent.md" "$documents/README.md"
 printf 'edgewright-agent (%s) stable; urgency=medium\n\n  * See CHANGELOG.md of this version.\n\n -- Edgewright <edgewright@example.org>  %s\n' \
   "$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$documents/changelog.gz"
@@ -46,6 +46,7 @@ for script in postinst prerm postrm; do install -m 755 "$here/debian/$script" "$
 install -m 644 "$here/debian/conffiles" "$root/DEBIAN/conffiles"
 
 chmod -R u=rwX,go=rX "$root"
+find "$library" -type f -exec chmod 644 {} +
 size=$(du -sk --apparent-size "$root/usr" | cut -f1)
 sed "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@SIZE@/$size/; s/@PYTHON@/$minor/" "$here/debian/control" >"$root/DEBIAN/control"
 (cd "$root" && find usr etc -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"

@@ -38,7 +38,7 @@ UNUSED = {
 NEVER = re.compile(
     r"(^|/)(tests?|__pycache__)(/|$)"
     r"|\.(pyi|pyx|pxd|c|h|cpp|hpp|lib|a)$"
-    r"|(^|/)(RECORD|INSTALLER|REQUESTED|direct_url\.json)$"
+    r"|(^|/)(RECORD|INSTALLER|REQUESTED|direct_url\.json|\.git\w+)$"
 )
 
 
