@@ -211,7 +211,7 @@ class Device:
             root=root,
             settings=shared.pop("settings", Settings()),
             source=shelf,
-            patch=patch,
+            patch=shared.pop("patch", patch),
             trials=self.trials,
             reports=Writer(root / "spool", "agent"),
             measure=lambda: Capabilities(**{**known, **facts}),

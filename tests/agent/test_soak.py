@@ -10,6 +10,7 @@ import pytest
 from misbehaving import install, see_faulty_runtime
 
 from conftest import ModelOnDisk
+from edgewright.agent.system.cgroup import Groups
 from edgewright.agent.trial import TrialResult, TrialWorkers
 from edgewright.agent.trial.soak import LEAK_BYTES, Soaked, judge
 from edgewright.contract.manifest import Budgets
@@ -81,3 +82,19 @@ def test_every_reason_is_a_sentence_with_its_figures() -> None:
         "peak memory is 2000 bytes, the budget 1000 bytes",
         "soak: memory grew by 48 MiB in 1536 requests (32 KiB each), 16 MiB may be",
     ]
+
+
+def test_where_there_are_control_groups_a_trial_has_one(device: ModelOnDisk, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "trial").mkdir(parents=True)
+    for name in ("cgroup.controllers", "cgroup.subtree_control", "trial/cgroup.procs", "trial/memory.max"):
+        (tree / name).write_text("memory pids")
+    install(device, "b", 2)
+
+    trial = TrialWorkers(groups=Groups(tree)).start(device.slot("b"), None, None, Path())
+    (tree / "trial" / "memory.events").write_text("oom 1\noom_kill 1\n")
+    trial.kill()
+
+    assert int((tree / "trial" / "cgroup.procs").read_text()) > 0
+    assert int((tree / "trial" / "memory.max").read_text()) > 2**30
+    assert trial.ending() == "the worker was killed for the memory that it took"

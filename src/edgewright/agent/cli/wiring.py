@@ -85,14 +85,15 @@ def assemble(
     near = NearFirst(settings.caches, line, throttle=throttle, patience=patience_of(settings, signed_time))
     detour = Detour(near)
     boots, bell = Boots(root, boot_id()), Bell()
-    workers = Workers(root, settings, monotonic=time.monotonic, chance=chance, bell=bell, groups=Groups.find())
+    groups = Groups.find()
+    workers = Workers(root, settings, monotonic=time.monotonic, chance=chance, bell=bell, groups=groups)
     check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s, allowance.paced_s)
     equipment = Equipment(
         root=root,
         settings=settings,
         source=detour,
         patch=timed(start_patch, meter.applied, time.monotonic),
-        trials=trials_of(settings),
+        trials=trials_of(settings, groups),
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
@@ -152,10 +153,10 @@ def control_of(root: Path, wishes: Wishes) -> list[ControlServer]:
         return []
 
 
-def trials_of(settings: Settings) -> TrialWorkers:
+def trials_of(settings: Settings, groups: Groups | None) -> TrialWorkers:
     """Trials with this device's bounds."""
     cpu_s = math.ceil(settings.trial_timeout_s) * (os.cpu_count() or 1)
-    return TrialWorkers(soak_requests=settings.soak_requests, soak_s=settings.soak_s, cpu_s=cpu_s)
+    return TrialWorkers(soak_requests=settings.soak_requests, soak_s=settings.soak_s, cpu_s=cpu_s, groups=groups)
 
 
 def patience_of(settings: Settings, signed_time: SignedTime, meter: Meter | None = None) -> Patience:

@@ -24,6 +24,11 @@ class Child:
             os.set_blocking(self._said.fileno(), False)
         self._end = _watch(self._process.pid)
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     def read(self) -> bytes:
         """Some of what it has said since the last call; b'' for nothing, also once it says no more."""
         if self._said is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from edgewright.agent.disk import MANIFEST
-from edgewright.agent.system import Child, Limits
+from edgewright.agent.system import Child, Limits, logs
+from edgewright.agent.system.cgroup import Group, Groups
 from edgewright.agent.trial.lines import MAX_LINE_BYTES, Line, decode_line
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput
@@ -20,6 +22,8 @@ from edgewright.contract.order import Shadow
 SOAK_REQUESTS = 2000
 SOAK_S = 10.0
 CPU_S = 3600
+GROUP = "trial"
+MAX_PROCESSES = 512  # threads count
 OVERHEAD_BYTES = 1024 * 1024 * 1024  # interpreter, runtime, and stacks of threads, most of them only reserved
 
 
@@ -65,10 +69,12 @@ class TrialWorkers:
         soak_requests: int = SOAK_REQUESTS,
         soak_s: float = SOAK_S,
         cpu_s: int = CPU_S,
+        groups: Groups | None = None,
     ) -> None:
         self._command = command
         self._soak = ["--soak-requests", str(soak_requests), "--soak-s", str(soak_s)]
         self._cpu_s = cpu_s
+        self._groups = groups
 
     def start(self, slot: Path, active: Path | None, shadow: Shadow | None, socket: Path) -> Trial:
         """Start a worker."""
@@ -78,15 +84,31 @@ class TrialWorkers:
             cpu_s += math.ceil(shadow.max_wait_s) * (os.cpu_count() or 1)
             arguments += ["--shadow-socket", str(socket), "--min-requests", str(shadow.min_requests)]
             arguments += ["--max-wait-s", str(shadow.max_wait_s)]
-        return Worker([*self._command, *arguments], Limits(data_bytes=_data_bytes(slot), cpu_s=cpu_s))
+        data_bytes = _data_bytes(slot)
+        limits = Limits(data_bytes=data_bytes, cpu_s=cpu_s)
+        return Worker([*self._command, *arguments], limits, self._group(data_bytes))
+
+    def _group(self, memory_bytes: int) -> Group | None:
+        """A control group for the worker and what it starts, where the agent may make one."""
+        try:
+            return (
+                self._groups.make(GROUP, memory_bytes=memory_bytes, processes=MAX_PROCESSES) if self._groups else None
+            )
+        except OSError as error:
+            logs.warn("a trial goes without a control group", reason=str(error))
+            return None
 
 
 class Worker:
-    """A running worker process."""
+    """A running worker process, and all that it starts if it has a control group."""
 
-    def __init__(self, command: Sequence[str], limits: Limits) -> None:
+    def __init__(self, command: Sequence[str], limits: Limits, group: Group | None = None) -> None:
         self._child = Child(command, limits=limits)
+        self._group = group
         self._heard = b""
+        if group is not None:
+            with contextlib.suppress(OSError):  # it has ended already, or the group is gone: the other limits hold
+                group.add(self._child.pid)
 
     def lines(self) -> list[Line]:
         """What it has said since the last call."""
@@ -102,6 +124,8 @@ class Worker:
         code = self._child.code()
         if code is None:
             return ""
+        if self._group is not None and self._group.oom_kills():
+            return "the worker was killed for the memory that it took"
         return f"the worker was killed by {_signal_name(-code)}" if code < 0 else f"the worker ended with code {code}"
 
     def waits_on(self) -> tuple[int, ...]:
@@ -110,7 +134,11 @@ class Worker:
 
     def kill(self) -> None:
         """End it, and wait for its end."""
+        if self._group is not None:
+            self._group.kill()
         self._child.kill()
+        if self._group is not None:
+            self._group.remove()
 
 
 def _data_bytes(slot: Path) -> int:
