@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="cut: which states")
     parser.add_argument("--draws", type=int, default=1000, help="cut: so many first states, alike or not")
     parser.add_argument(
-        "--without", default="", help="cut: an agent that lacks 'syncs', 'folder syncs' or 'saves first'"
+        "--without", default="", help="an agent that lacks 'syncs', 'folder syncs', 'saves first' or 'reads again'"
     )
     parser.add_argument("--dir", type=Path, help="work here and leave it, instead of in memory")
     chosen = parser.parse_args()
@@ -47,11 +47,11 @@ def _run(chosen: argparse.Namespace, folder: Path):
     from faults.scenarios import named
 
     scenario = named(chosen.scenario)
-    if chosen.rig == "kill":
-        return kill_everywhere(scenario, folder, chosen.at, chosen.stride, chosen.offset)
-    if chosen.rig == "fail":
-        return fail_everywhere(scenario, folder, chosen.at, chosen.stride, chosen.offset)
     with agent_without(chosen.without):
+        if chosen.rig == "kill":
+            return kill_everywhere(scenario, folder, chosen.at, chosen.stride, chosen.offset)
+        if chosen.rig == "fail":
+            return fail_everywhere(scenario, folder, chosen.at, chosen.stride, chosen.offset)
         return cut_everywhere(scenario, folder, seed=chosen.seed, limit=chosen.draws, points=chosen.at)
 
 

@@ -29,6 +29,13 @@ def test_every_call_fails_and_a_model_works(scenario, tell_figure):
     check(tally, "fail")
 
 
+@pytest.mark.e2e
+def test_the_rig_notices_an_agent_that_takes_every_error_for_damage(tell_figure):
+    tally = run_rig(tell_figure, "fail", "rollback", stride=3, without="reads again")
+
+    assert tally.failures
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", [*(name for name, stride in STRIDES.items() if stride > 1), *LONGER])
 def test_every_call_fails_in_every_way_and_a_model_works(scenario, tell_figure):

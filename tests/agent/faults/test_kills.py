@@ -36,6 +36,13 @@ def test_a_kill_at_every_system_call_leaves_a_working_model(scenario, tell_figur
     assert tally.points >= tally.calls > 50
 
 
+@pytest.mark.e2e
+def test_the_rig_notices_an_agent_that_saves_only_after_it_has_acted(tell_figure):
+    tally = run_rig(tell_figure, "kill", "update", stride=5, without="saves first")
+
+    assert tally.failures
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", LONGER)
 def test_a_kill_at_every_system_call_of_what_takes_longer_leaves_a_working_model(scenario, tell_figure):
