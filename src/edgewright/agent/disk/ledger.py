@@ -111,7 +111,8 @@ class Ledger:
     def _save(self, day: Day) -> None:
         self._day = day
         if self._is_kept:
-            durable.replace(self._path, msgspec.json.encode(day))
+            with contextlib.suppress(OSError):  # a full disk: what is counted from here on, a reboot forgets
+                durable.replace(self._path, msgspec.json.encode(day))
 
     def _load(self) -> Day:
         """The day that was kept; what had been paid ahead is taken for spent."""

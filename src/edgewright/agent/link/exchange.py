@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,16 +88,20 @@ class Exchange:
     def package(self, install: Install) -> tuple[Manifest, bytes]:
         """The manifest of an install and its bytes; raises HostileInput unless a release role vouches for it.
 
-        A line may garble what it carries, so what is not believed is asked for again before that is the last word:
-        Unreachable, MAX_DOUBTS times.
+        A line may garble what it carries, so what is not what was signed is asked for again before that is the last
+        word: Unreachable, MAX_DOUBTS times.
         """
-        try:
-            return self._package(install)
-        except HostileInput as error:
-            doubts = self._doubts[install.manifest_sha256] = self._doubts.get(install.manifest_sha256, 0) + 1
-            if doubts > MAX_DOUBTS:
-                raise
-            raise Unreachable(f"asked for again, as it is not believed: {error.message}", field=error.field) from error
+        if self._trusted is None:
+            raise HostileInput("no metadata is trusted yet")
+        now, role = self._datetime(), role_of(install.model)
+        with self._doubting(install), self._link.talk():
+            self._trusted = refresh.load_role(self._repository, self._trusted, role, now)
+        length, sha256 = self._trusted.target(install.target_path)
+        if sha256 != install.manifest_sha256 or length > MAX_MANIFEST_BYTES:
+            raise HostileInput("the order names a manifest that no release role vouches for", field="manifest_sha256")
+        with self._doubting(install), self._link.talk(length):
+            data = self._link.blob(sha256, length)
+        return trust.read_manifest(data, install, self._trusted), data
 
     def send(self, is_stopping: Callable[[], bool]) -> None:
         """Send what waits in the spool, until it is empty or for some batches, as far as the line may be used."""
@@ -109,19 +113,16 @@ class Exchange:
             if not leaving or not self._send(leaving):
                 return
 
-    def _package(self, install: Install) -> tuple[Manifest, bytes]:
-        if self._trusted is None:
-            raise HostileInput("no metadata is trusted yet")
-        now = self._datetime()
-        role = role_of(install.model)
-        with self._link.talk():
-            self._trusted = refresh.load_role(self._repository, self._trusted, role, now)
-        length, sha256 = self._trusted.target(install.target_path)
-        if sha256 != install.manifest_sha256 or length > MAX_MANIFEST_BYTES:
-            raise HostileInput("the order names a manifest that no release role vouches for", field="manifest_sha256")
-        with self._link.talk(length):
-            data = self._link.blob(sha256, length)
-        return trust.read_manifest(data, install, self._trusted), data
+    @contextlib.contextmanager
+    def _doubting(self, install: Install) -> Iterator[None]:
+        try:
+            yield
+        except HostileInput as error:
+            doubts = self._doubts[install.manifest_sha256] = self._doubts.get(install.manifest_sha256, 0) + 1
+            if doubts > MAX_DOUBTS:
+                del self._doubts[install.manifest_sha256]
+                raise
+            raise Unreachable(f"asked for again, as it is not believed: {error.message}", field=error.field) from error
 
     def _may_go(self, entries: list[Entry]) -> list[Entry]:
         """Those of `entries` that the day's bytes allow, in their order; urgent ones may use what is kept for them."""

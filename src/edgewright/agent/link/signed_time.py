@@ -5,6 +5,7 @@ DESIGN, section 4: max(build time, last signed time) + monotonic. docs/reference
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -89,8 +90,9 @@ class SignedTime:
             return
         if abs(fact.ahead_s) >= NOTED_S:
             logs.warn("this device's clock differs from the hub's", ahead_s=fact.ahead_s)
-        durable.replace(self._root / CLOCK, msgspec.json.encode(fact))
         self._noted = fact
+        with contextlib.suppress(OSError):
+            durable.replace(self._root / CLOCK, msgspec.json.encode(fact))
 
     def _can_be(self, shown: float, counted: float) -> bool:
         latest = self._built_at + MAX_AGE_S if self._built_at else math.inf

@@ -48,7 +48,7 @@ def foreign_errors_told() -> Iterator[None]:
     """Tell what goes wrong on the line as Unreachable."""
     try:
         yield
-    except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: a host name that can be none
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a chunk of -5 bytes, an odd host
         raise Unreachable(
             f"the hub does not answer: {error or type(error).__name__}",
             hint="Is the hub up? An agent that is enrolled goes on trying.",
