@@ -86,15 +86,18 @@ def test_every_reason_is_a_sentence_with_its_figures() -> None:
 
 def test_where_there_are_control_groups_a_trial_has_one(device: ModelOnDisk, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    (tree / "trial").mkdir(parents=True)
-    for name in ("cgroup.controllers", "cgroup.subtree_control", "trial/cgroup.procs", "trial/memory.max"):
-        (tree / name).write_text("memory pids")
+    group = tree / "trial-digits"
+    group.mkdir(parents=True)
+    for path in (tree / "cgroup.controllers", tree / "cgroup.subtree_control"):
+        path.write_text("memory pids")
+    for name in ("cgroup.procs", "memory.max"):
+        (group / name).touch()
     install(device, "b", 2)
 
     trial = TrialWorkers(groups=Groups(tree)).start(device.slot("b"), None, None, Path())
-    (tree / "trial" / "memory.events").write_text("oom 1\noom_kill 1\n")
+    (group / "memory.events").write_text("oom 1\noom_kill 1\n")
     trial.kill()
 
-    assert int((tree / "trial" / "cgroup.procs").read_text()) > 0
-    assert int((tree / "trial" / "memory.max").read_text()) > 2**30
+    assert int((group / "cgroup.procs").read_text()) > 0
+    assert int((group / "memory.max").read_text()) > 2**30
     assert trial.ending() == "the worker was killed for the memory that it took"

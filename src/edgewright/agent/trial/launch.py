@@ -22,7 +22,6 @@ from edgewright.contract.order import Shadow
 SOAK_REQUESTS = 2000
 SOAK_S = 10.0
 CPU_S = 3600
-GROUP = "trial"
 MAX_PROCESSES = 512  # threads count
 OVERHEAD_BYTES = 1024 * 1024 * 1024  # interpreter, runtime, and stacks of threads, most of them only reserved
 
@@ -86,9 +85,9 @@ class TrialWorkers:
             arguments += ["--max-wait-s", str(shadow.max_wait_s)]
         data_bytes = _data_bytes(slot)
         limits = Limits(data_bytes=data_bytes, cpu_s=cpu_s)
-        return Worker([*self._command, *arguments], limits, self._group(data_bytes))
+        return Worker([*self._command, *arguments], limits, self._group(slot.parent.name, data_bytes))
 
-    def _group(self, memory_bytes: int) -> Group | None:
+    def _group(self, model: str, memory_bytes: int) -> Group | None:
         """A control group for the worker and what it starts, where the agent may make one."""
         try:
             return (
