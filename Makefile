@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
 B      ?= delta agent profiles
-T      ?= delta_apply manifest_decode order_envelope tuf_metadata
+T      ?= delta_apply manifest_decode oip_request order_envelope tuf_metadata
 S      ?= 60
 
 .PHONY: demo test check bench test-all campaign fuzz conformance format clean help

@@ -18,7 +18,7 @@ import atheris
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
-TARGETS = ("delta_apply", "manifest_decode", "order_envelope", "tuf_metadata")
+TARGETS = ("delta_apply", "manifest_decode", "oip_request", "order_envelope", "tuf_metadata")
 MAX_INPUT_BYTES = 1 << 16
 MAX_MEMORY_MIB = 1024
 INSTRUMENTED = ["edgewright", "tuf", "securesystemslib"]

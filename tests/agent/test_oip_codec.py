@@ -154,6 +154,7 @@ BINARY = {"parameters": {"binary_data_size": 8}}
         ({"inputs": {}}, b"", "inputs"),
         ({"inputs": [X | {"data": [1, 2], "shape": [-1, 2]}]}, b"", "inputs[0].shape"),
         ({"inputs": [X | {"data": [1, 2], "shape": [2**40, 2**40]}]}, b"", "inputs[0].shape"),
+        ({"inputs": [X | {"data": [], "shape": [0, 2**62, 9]}]}, b"", "inputs[0].shape"),
         ({"inputs": [X | {"data": [1, 2], "shape": [1] * 17}]}, b"", "inputs[0].shape"),
         ({"inputs": [X | {"data": [1, 2], "shape": ["2"]}]}, b"", "inputs[0].shape[0]"),
         ({"inputs": [X | {"data": [1, 2], "datatype": "BF16"}]}, b"", "inputs[0].datatype"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.agent.runtimes import ModelUnreadable, Session
 from edgewright.contract.errors import HostileInput, InvalidInput
-from edgewright.contract.preprocessing.running import MAX_TABLE_BYTES, open_preparation
+from edgewright.contract.preprocessing.running import MAX_TABLE_BYTES, Preparation
 from edgewright.contract.tensors import Contract
 
 
@@ -25,7 +25,7 @@ class Prepared:
         self._run = session.run
         self._takes = session.input_names
         try:
-            self._prepare = open_preparation(contract.raw(), contract.preprocessing, lambda name: _read(folder / name))
+            self._prepare = Preparation(contract.raw(), contract.preprocessing, lambda name: _read(folder / name))
         except InvalidInput as error:
             raise HostileInput(error.message, field=error.field) from error
         if missing := sorted(set(self._takes) - set(self._prepare.results)):

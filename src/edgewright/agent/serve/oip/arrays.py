@@ -100,7 +100,7 @@ def _flat(tensor: Tensor, decoder: msgspec.json.Decoder[list[T]], form: type[lis
         raise _refusal(tensor, _plain(error)) from error
     try:
         return msgspec.convert(_flattened(tensor, msgspec.json.decode(tensor.data)), form)
-    except (msgspec.MsgspecError, RecursionError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _refusal(tensor, _plain(error)) from error
 
 

@@ -145,7 +145,7 @@ def _check_counts(request: InferRequest) -> None:
 def _check_shape(field: str, tensor: Input) -> None:
     if len(tensor.shape) > MAX_AXES or any(axis < 0 for axis in tensor.shape):
         raise _refusal(f"{field}.shape", f"{list(tensor.shape[:20])} is no shape of at most {MAX_AXES} axes")
-    if math.prod(tensor.shape) > MAX_ELEMENTS:
+    if math.prod(max(axis, 1) for axis in tensor.shape) > MAX_ELEMENTS:  # as numpy counts where an axis is 0
         raise _refusal(f"{field}.shape", f"a tensor has at most {MAX_ELEMENTS} elements")
     if tensor.parameters.shared_memory_region is not None:
         raise _refusal(f"{field}.parameters.shared_memory_region", "shared memory is not served; send binary data")
