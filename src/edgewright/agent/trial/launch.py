@@ -89,10 +89,10 @@ class TrialWorkers:
 
     def _group(self, model: str, memory_bytes: int) -> Group | None:
         """A control group for the worker and what it starts, where the agent may make one."""
+        if self._groups is None:
+            return None
         try:
-            return (
-                self._groups.make(GROUP, memory_bytes=memory_bytes, processes=MAX_PROCESSES) if self._groups else None
-            )
+            return self._groups.make(f"trial-{model}", memory_bytes=memory_bytes, processes=MAX_PROCESSES)
         except OSError as error:
             logs.warn("a trial goes without a control group", reason=str(error))
             return None
