@@ -11,7 +11,7 @@ import numpy as np
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.preprocessing import MAX_ROW_ELEMENTS, row_elements, tables
-from edgewright.contract.preprocessing.running import open_preparation
+from edgewright.contract.preprocessing.running import Preparation
 from edgewright.contract.tensors import Contract, Dtype
 from hostile.mutants import json_mutant
 
@@ -43,7 +43,7 @@ def prepare_blank(contract: Contract) -> None:
     }
     if set(blank) == set(raw):
         with contextlib.suppress(InvalidInput):
-            prepared = open_preparation(raw, contract.preprocessing, str.encode)(blank)
+            prepared = Preparation(raw, contract.preprocessing, str.encode)(blank)
             for name, tensor in made.items():
                 sizes = zip(tensor.shape[1:], prepared[name].shape[1:], strict=True)
                 assert all(want in (None, got) for want, got in sizes)

@@ -23,7 +23,7 @@ from edgewright.agent.trial.worker import try_package
 from edgewright.contract import manifest as manifests
 from edgewright.contract.arrays import decode, encode
 from edgewright.contract.errors import HostileInput, InvalidInput
-from edgewright.contract.manifest import File, Role
+from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.preprocessing import Step
 from edgewright.contract.preprocessing.axes import Reshape
 from edgewright.contract.preprocessing.numbers import Cast
@@ -74,16 +74,26 @@ def fill(device: ModelOnDisk, contract: Contract, onnx: bytes, golden: bytes, sc
     )
     for name, data in contents.items():
         (folder / name).write_bytes(data)
-    manifest = msgspec.structs.replace(a_manifest(), contract=contract, files=files)
-    (folder / "manifest.json").write_bytes(manifests.encode(manifest))
+    (folder / "manifest.json").write_bytes(manifests.encode(a_manifest(contract, files)))
     device.activate("a")
     return folder
 
 
-def a_manifest() -> manifests.Manifest:
-    from conftest import _manifest
-
-    return _manifest("digits", 1, {})
+def a_manifest(contract: Contract, files: tuple[File, ...]) -> Manifest:
+    return Manifest(
+        model="digits",
+        version=1,
+        counter=1,
+        target="any",
+        hardware=("x86_64", "aarch64"),
+        runtime=Runtime(name="onnxruntime", minimum="1.17", below="2"),
+        files=files,
+        contract=contract,
+        budgets=Budgets(latency_p95_ms=1000.0, memory_bytes=2**31),
+        tolerance=Tolerance(rtol=1e-3, atol=1e-4, min_argmax_agreement=0.99),
+        recipe=(),
+        lineage_sha256="0" * 64,
+    )
 
 
 def frames(good: Trained, count: int = 64) -> np.ndarray:

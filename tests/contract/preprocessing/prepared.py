@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.contract.preprocessing import Step, Tensor
-from edgewright.contract.preprocessing.running import open_preparation
+from edgewright.contract.preprocessing.running import Preparation
 from edgewright.contract.tensors import Dtype
 
 
@@ -19,7 +19,7 @@ def tensor_of(array: np.ndarray, *free: int) -> Tensor:
 
 def done(array: np.ndarray, *steps: Step, free: tuple[int, ...] = (), files: dict[str, bytes] | None = None) -> Any:
     """The array 'x' after the steps, held to what was inferred of it beforehand; all tensors where it is not alone."""
-    prepare = open_preparation({"x": tensor_of(array, *free)}, steps, (files or {}).__getitem__)
+    prepare = Preparation({"x": tensor_of(array, *free)}, steps, (files or {}).__getitem__)
     found = prepare({"x": array})
     for name, inferred in prepare.results.items():
         if inferred.dtype is not Dtype.STRING:

@@ -29,29 +29,8 @@ def follow(inputs: Mapping[str, Tensor], steps: Iterable[Step]) -> dict[str, Ten
     """
     made: dict[str, Tensor] = {}
     for place, step in enumerate(steps):
-        made |= take(place, step, inputs, made)
+        made |= _take(place, step, inputs, made)
     return {**inputs, **made}
-
-
-def take(place: int, step: Step, inputs: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the step at `place` makes of `inputs` and what was `made` before; raises InvalidInput as `follow` does."""
-    tensors = {**inputs, **made}
-    if step.input not in tensors:
-        have = ", ".join(sorted(tensors)) or "none"
-        raise _misfit(place, step, "input", f"there is no tensor '{step.input[:80]}' before it; there is {have}")
-    if 0 in tensors[step.input].shape[1:] or not tensors[step.input].shape:
-        raise _misfit(place, step, "input", f"'{step.input[:80]}' has no rows, or no elements in a row")
-    try:
-        results = dict(zip(step.outputs, step.results(tensors[step.input]), strict=True))
-    except InvalidInput as error:
-        raise _misfit(place, step, error.field, error.message) from error
-    if any(len(tensor.shape) > MAX_AXES for tensor in results.values()):
-        raise _misfit(place, step, "output", f"it would have more than {MAX_AXES} axes")
-    elements = sum(row_elements(tensor) for tensor in {**made, **results}.values())
-    if elements > MAX_ROW_ELEMENTS:
-        why = f"a row of what is made would have {elements} elements by now, the most is {MAX_ROW_ELEMENTS}"
-        raise _misfit(place, step, "output", why)
-    return results
 
 
 def tables(steps: Iterable[Step]) -> frozenset[str]:
@@ -62,6 +41,34 @@ def tables(steps: Iterable[Step]) -> frozenset[str]:
 def name_of(step: Step) -> str:
     """What a manifest calls that kind of step."""
     return str(step.__struct_config__.tag)
+
+
+def _take(place: int, step: Step, inputs: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What the step at `place` makes of `inputs` and of what was `made` before it."""
+    tensors = {**inputs, **made}
+    if step.input not in tensors:
+        have = ", ".join(sorted(tensors)) or "none"
+        raise _misfit(place, step, "input", f"there is no tensor '{step.input[:80]}' before it; there is {have}")
+    given = tensors[step.input]
+    if not given.shape or 0 in given.shape[1:]:
+        raise _misfit(place, step, "input", f"'{step.input[:80]}' has no rows, or no elements in a row")
+    try:
+        results = dict(zip(step.outputs, step.results(given), strict=True))
+    except InvalidInput as error:
+        raise _misfit(place, step, error.field, error.message) from error
+    if why := _excess({**made, **results}):
+        raise _misfit(place, step, "output", why)
+    return results
+
+
+def _excess(made: Mapping[str, Tensor]) -> str:
+    """In what the tensors that were made are beyond all bounds; '' where they are not."""
+    if any(len(tensor.shape) > MAX_AXES for tensor in made.values()):
+        return f"it would have more than {MAX_AXES} axes"
+    elements = sum(map(row_elements, made.values()))
+    if elements <= MAX_ROW_ELEMENTS:
+        return ""
+    return f"a row of what is made would have {elements} elements by now, the most is {MAX_ROW_ELEMENTS}"
 
 
 def _misfit(place: int, step: Step, field: str, why: str) -> InvalidInput:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from edgewright.contract.preprocessing.running import MAX_TABLE_BYTES, open_preparation
+from edgewright.contract.preprocessing.running import MAX_TABLE_BYTES, Preparation
 from edgewright.contract.tensors import Contract
 
 ROWS_AT_ONCE = 256
@@ -27,7 +27,7 @@ class Preparing:
 
     def __init__(self, contract: Contract, tables: Mapping[str, str]) -> None:
         self._prepare = (
-            open_preparation(contract.raw(), contract.preprocessing, lambda name: _read(Path(tables[name])))
+            Preparation(contract.raw(), contract.preprocessing, lambda name: _read(Path(tables[name])))
             if contract.preprocessing
             else None
         )

@@ -28,7 +28,10 @@ ReadTable = Callable[[str], bytes]
 
 
 class Preparation:
-    """Does the steps of one contract. Safe in several threads; `open_preparation` makes it."""
+    """Does the steps of one contract, for which it makes ready: tables are read, windows computed. Thread-safe.
+
+    Raises InvalidInput for steps that do not fit, HostileInput for a table that is none.
+    """
 
     def __init__(self, inputs: Mapping[str, Tensor], steps: Steps, read_table: ReadTable) -> None:
         self.results = follow(inputs, steps)
@@ -50,14 +53,6 @@ class Preparation:
             made = act(now[step.input])
             now |= zip(step.outputs, made, strict=True) if isinstance(made, tuple) else {step.outputs[0]: made}
         return {name: np.ascontiguousarray(array) for name, array in now.items()}
-
-
-def open_preparation(inputs: Mapping[str, Tensor], steps: Steps, read_table: ReadTable) -> Preparation:
-    """Make ready what the steps need: tables are read, windows computed.
-
-    Raises InvalidInput for steps that do not fit, HostileInput for a table that is none.
-    """
-    return Preparation(inputs, steps, read_table)
 
 
 def _act(step: Step, read_table: ReadTable) -> Callable[[Array], Array | tuple[Array, ...]]:
