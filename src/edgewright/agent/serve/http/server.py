@@ -15,7 +15,7 @@ from edgewright.agent.serve.http.corked import CorkedProtocol
 
 IDLE_S = 5.0
 BOUND_S = 30.0
-KEPT_S = 3600
+KEPT_S = 120
 MAX_CONNECTIONS = 256
 LOOK_EVERY_S = 0.05
 
