@@ -34,6 +34,9 @@ class Groups:
         if folder is None or not _is_given(folder):
             return None
         try:
+            for left in (path for path in folder.iterdir() if path.is_dir()):  # by workers of a former agent
+                with contextlib.suppress(OSError):
+                    left.rmdir()
             leaf = folder / _SUPERVISOR
             leaf.mkdir(exist_ok=True)
             for pid in (folder / "cgroup.procs").read_text().split():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 NONE = resource.RLIM_INFINITY
 _CAP_SYS_NICE = 23
-_LOWEST_NICE_LIMIT = 20  # getrlimit(2), RLIMIT_NICE: 20 - limit is the lowest nice value that may be set
+_RLIMIT_NICE_OF_0 = 20  # getrlimit(2): 20 - RLIMIT_NICE is the lowest nice value that may be set
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Limits:
 
 def can_undo_nice() -> bool:
     """Whether this process may make a child as urgent again as itself: by CAP_SYS_NICE, or by RLIMIT_NICE."""
-    if resource.getrlimit(resource.RLIMIT_NICE)[0] >= _LOWEST_NICE_LIMIT:
+    if resource.getrlimit(resource.RLIMIT_NICE)[0] >= _RLIMIT_NICE_OF_0 - own_nice():
         return True
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -52,9 +52,14 @@ def can_undo_nice() -> bool:
 
 
 def undo_nice(pid: int) -> None:
-    """Make all threads of a process as urgent as any other; where that is not allowed, they stay nice."""
+    """Make all threads of a process as urgent as this one; where that is not allowed, they stay nice."""
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), 0)
+            os.setpriority(os.PRIO_PROCESS, int(thread), own_nice())
     except OSError:
         return
+
+
+def own_nice() -> int:
+    """How nice this process is."""
+    return os.getpriority(os.PRIO_PROCESS, 0)

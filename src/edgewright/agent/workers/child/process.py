@@ -21,7 +21,7 @@ from edgewright.agent.workers.watch import Bounds, Sample
 from edgewright.contract.errors import HostileInput
 
 COMMAND = (sys.executable, "-m", "edgewright.agent.serve.worker")
-NICE = 5  # while it loads
+NICE = 10  # while it loads
 MIB = 1024 * 1024
 SERVER_BYTES = 64 * MIB  # what a worker takes beside the package's budget: the HTTP server and requests in flight
 DATA_FACTOR, UNTOUCHED_BYTES = 2, 512 * MIB  # memory that is asked for and never touched: stacks, arenas, buffers
@@ -156,6 +156,7 @@ class Worker:
         with contextlib.suppress(OSError):
             os.unlink(self._vitals)
         if self._group is not None:
+            self._group.kill()  # whatever it has started
             self._group.remove()
 
     def end(self, timeout_s: float) -> None:
