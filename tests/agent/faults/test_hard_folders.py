@@ -14,6 +14,8 @@ from faults.living import furnish, living
 from faults.packages import answering_counter
 
 DISK = "size=2m"
+NOBODY = 65534
+WITHOUT_RIGHTS = "-dac_override,-dac_read_search,-fowner,-chown"
 FILES = (
     "agent.json",
     "identity.json",
@@ -83,6 +85,18 @@ def test_a_disk_for_reading_only_takes_no_app_its_model_and_the_agent_waits(smal
         assert answering_counter(small_disk) == 2
         subprocess.run(["mount", "-o", "remount,rw", small_disk.parent], check=True)
         assert agent.stays(2), agent.said
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to give up its rights")
+def test_a_folder_that_the_agent_may_only_read_takes_no_app_its_model_and_ends_no_agent(root, tmp_path):
+    for path in (root, *root.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+    with living(root, tmp_path / "log", before=("setpriv", f"--bounding-set={WITHOUT_RIGHTS}")) as agent:
+        assert agent.stays(3), agent.said
+        assert "Traceback" not in agent.said
+        assert answering_counter(root) == 2
 
 
 @pytest.mark.parametrize("name", FILES)
