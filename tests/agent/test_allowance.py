@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from edgewright.agent.disk.ledger import Clocks, Ledger
 from edgewright.agent.disk.settings import Settings
 from edgewright.agent.link import Allowance, Later, day_end, windows
+from edgewright.agent.link.allowance import check_windows
 from edgewright.contract.errors import InvalidInput
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -239,3 +241,14 @@ def test_a_damaged_ledger_is_begun_anew(machine):
     machine.start()
 
     assert machine.left_bytes == 800_000
+
+
+def test_settings_that_no_longer_make_sense_end_no_agent(tmp_path):
+    machine = Machine(tmp_path, download_windows=("gibberish", "22:00-05:00"))
+    machine.settings = msgspec.structs.replace(machine.settings, time_zone="Europe/Atlantis")
+
+    machine.start()
+
+    assert not machine.allowance.may_download().is_given
+    with pytest.raises(InvalidInput):
+        check_windows(machine.settings)

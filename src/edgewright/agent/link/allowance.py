@@ -6,7 +6,7 @@ faults. Downloads, profiles and samples take the rest, and go on the next day.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,6 +15,8 @@ from edgewright.agent.disk import Settings
 from edgewright.agent.disk.ledger import Day, Ledger
 from edgewright.agent.link import windows
 from edgewright.agent.link.line import Later
+from edgewright.agent.system import logs
+from edgewright.contract.errors import InvalidInput
 
 RECHECK_S = 900.0
 """No wait is longer without a look at the clock, which people or the network may set meanwhile."""
@@ -52,9 +54,9 @@ class Allowance:
         self._settings = settings
         self._ledger = ledger
         self._now = now
-        self._zone = windows.zone(settings.time_zone)
-        self._downloads = [windows.parse(text, "download_windows") for text in settings.download_windows]
-        self._switches = [windows.parse(text, "switch_windows") for text in settings.switch_windows]
+        self._zone = _zone(settings.time_zone)
+        self._downloads = _readable("download_windows", settings.download_windows)
+        self._switches = _readable("switch_windows", settings.switch_windows)
 
     def may_download(self) -> Leave:
         """Whether blobs may be fetched; with neighbours to ask, a budget that is used up is no obstacle yet."""
@@ -135,5 +137,32 @@ class Allowance:
 
 def day_end(time_zone: str) -> Callable[[float], float]:
     """When the day ends that a moment lies in, for the ledger."""
-    where: ZoneInfo | None = windows.zone(time_zone)
+    where = _zone(time_zone)
     return lambda moment: windows.next_midnight(moment, where)
+
+
+def check_windows(settings: Settings) -> None:
+    """Raise InvalidInput for a window or a time zone that this device cannot make sense of."""
+    windows.zone(settings.time_zone)
+    for field in ("download_windows", "switch_windows"):
+        for text in getattr(settings, field):
+            windows.parse(text, field)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """The zone; the device's own, with a warning, where it is not known: no agent ends for that."""
+    try:
+        return windows.zone(name)
+    except InvalidInput as error:
+        logs.warn("the device's own time zone counts", reason=error.message)
+        return None
+
+
+def _readable(field: str, texts: Sequence[str]) -> list[windows.Window]:
+    found: list[windows.Window] = []
+    for text in texts:
+        try:
+            found.append(windows.parse(text, field))
+        except InvalidInput as error:
+            logs.warn("a window is passed over", field=field, reason=error.message)
+    return found

@@ -108,6 +108,7 @@ def _settings(root: Path, chosen: argparse.Namespace) -> tuple[Settings, Invalid
 
     from edgewright.agent import keys
     from edgewright.agent.disk import load_identity, settings
+    from edgewright.agent.link.allowance import check_windows
 
     kept, problem = settings.load_or_last_good(root)
     if chosen.key is not None and keys.check_place(chosen.key) != kept.key and load_identity(root) is not None:
@@ -115,6 +116,8 @@ def _settings(root: Path, chosen: argparse.Namespace) -> tuple[Settings, Invalid
     changes = {name: value for name in KEPT if (value := getattr(chosen, name)) is not None}
     changes |= {name: tuple(filter(None, said)) for name in LISTS if (said := getattr(chosen, name)) is not None}
     changed = settings.check(msgspec.structs.replace(kept, **changes))
+    if changes.keys() & {"download_windows", "switch_windows", "time_zone"}:
+        check_windows(changed)
     if problem is not None:
         return changed, problem
     with contextlib.suppress(OSError):  # a full disk, or one for reading only, is no reason not to serve
