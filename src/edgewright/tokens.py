@@ -48,7 +48,7 @@ def told() -> Iterator[None]:
     except (pkcs11.PinIncorrect, pkcs11.PinLenRange, pkcs11.PinInvalid, pkcs11.PinLocked) as error:
         raise WrongPin(f"the token refuses its PIN: {type(error).__name__}", field="keys") from error
     except (pkcs11.PKCS11Error, RuntimeError) as error:  # RuntimeError: the library's file cannot be loaded
-        raise TokenRefuses(f"the token refuses: {error or type(error).__name__}", field="keys") from error
+        raise TokenRefuses(f"the token refuses: {str(error) or type(error).__name__}", field="keys") from error
 
 
 def find(library: str, label: str | None) -> Token:
@@ -58,10 +58,11 @@ def find(library: str, label: str | None) -> Token:
     return pkcs11.lib(library).get_token(token_label=label or None, token_flags=pkcs11.TokenFlag.TOKEN_INITIALIZED)
 
 
-def make_pair(session: Session, name: str) -> int:
+def make_pair(session: Session, name: str, *, may_decrypt: bool = False) -> int:
     """Make a pair under a label and return its number, one above all that are there. Within `told`.
 
-    Raises Conflict where the token has a key of that name.
+    `may_decrypt` lets the key do so too: for a TPM, tpm2-pkcs11 makes keys for both or none. Raises Conflict where the
+    token has a key of that name.
     """
     from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
     from pkcs11.util import biginteger
@@ -74,5 +75,9 @@ def make_pair(session: Session, name: str) -> int:
     curve = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVE)}
     parameters = session.create_domain_parameters(KeyType.EC, curve, local=True)
     how = Mechanism.EC_KEY_PAIR_GEN
-    parameters.generate_keypair(mechanism=how, id=biginteger(number), label=name, store=True)
+    public = {Attribute.VERIFY: True, Attribute.ENCRYPT: may_decrypt}
+    private = {Attribute.SIGN: True, Attribute.DECRYPT: may_decrypt}
+    parameters.generate_keypair(
+        mechanism=how, id=biginteger(number), label=name, store=True, public_template=public, private_template=private
+    )
     return number

@@ -84,7 +84,7 @@ def _public_point(session: Session, label: str) -> bytes:
     try:
         key = session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC, label=label)
     except NoSuchKey:
-        tokens.make_pair(session, label)
+        tokens.make_pair(session, label, may_decrypt=True)
         key = session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC, label=label)
     public = load_der_public_key(encode_ec_public_key(key)) if isinstance(key, PublicKey) else None
     if not isinstance(public, EllipticCurvePublicKey) or public.curve.name != tokens.CURVE:
