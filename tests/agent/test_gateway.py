@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 import pytest
 import serving
-from conftest import CONTRACT, ModelOnDisk
 from onnx import TensorProto, helper
 
+from conftest import CONTRACT, ModelOnDisk
 from edgewright.agent import ModelNotReady, Pipeline
 from edgewright.agent.disk import apps, pipelines
 from edgewright.agent.gateway import Gateway

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import serving
-from conftest import ModelOnDisk
 
+from conftest import ModelOnDisk
 from edgewright.agent.disk.spool import Spool
 from edgewright.agent.serve.oip.messages import HEADER_LENGTH
 from edgewright.agent.serve.phases import Failed, Ready
