@@ -18,6 +18,7 @@ from edgewright.contract.report import Outcome
 
 ROLL_BACK = Rollback(deployment="d2", model="digits", counter=2, reason="accuracy fell")
 DISKS_PER_CUT = 3
+QUICK = "update"  # the rigs in tests/agent/faults do more, where ptrace is allowed
 
 
 class Scenario:
@@ -57,6 +58,11 @@ SCENARIOS = {
 }
 
 
+def at_some_time(*names: str) -> list:
+    """The quick one, and those that `make test-all` runs."""
+    return [pytest.param(name, marks=() if name == QUICK else pytest.mark.e2e) for name in names]
+
+
 @pytest.fixture(autouse=True)
 def quick_disk(monkeypatch):
     monkeypatch.setattr("os.fsync", lambda fd: None)
@@ -70,7 +76,7 @@ def folder(tmp_path) -> Iterator[Path]:
         yield Path(path)
 
 
-@pytest.mark.parametrize("name", ["first install", "update", "bad update", "rollback"])
+@pytest.mark.parametrize("name", at_some_time("first install", "update", "bad update", "rollback"))
 def test_a_kill_between_any_two_operations_leaves_a_working_model(folder, name):
     scenario = SCENARIOS[name]()
     seed, root = folder / "seed", folder / "device"
@@ -88,7 +94,7 @@ def test_a_kill_between_any_two_operations_leaves_a_working_model(folder, name):
     print(f"{name}: cut before each of {count} operations")  # noqa: T201
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", at_some_time(*SCENARIOS))
 def test_a_second_cut_while_it_recovers_changes_nothing(folder, name):
     scenario = SCENARIOS[name]()
     seed, root = folder / "seed", folder / "device"
@@ -110,7 +116,7 @@ def test_a_second_cut_while_it_recovers_changes_nothing(folder, name):
         check_end(scenario, root, "two cuts")
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", at_some_time(*SCENARIOS))
 def test_a_power_cut_may_lose_what_was_not_synced(folder, name):
     scenario = SCENARIOS[name]()
 
