@@ -108,6 +108,23 @@ def test_curl_is_a_client(shared: serving.Worker, good: Trained, tmp_path: Path)
     assert json.loads(done.stdout)["outputs"][0]["data"] == [int(good.label[0])]
 
 
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(shared: serving.Worker, good: Trained) -> None:
+    body = json.dumps(question(good.images[:1])).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(10)
+        plain.connect(str(shared.path))
+        plain.sendall(head.encode())
+        first = plain.recv(4096)
+        plain.sendall(body)
+        second = plain.recv(65536)
+
+    assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert second.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert json.loads(second.partition(b"\r\n\r\n")[2])["outputs"][0]["data"] == [int(good.label[0])]
+
+
 def test_hostile_bytes_leave_it_answering(shared: serving.Worker, good: Trained) -> None:
     for nonsense in (b"\0" * 100, b"GET / HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\ncontent-length: 5, 6\r\n\r\n"):
         with socket.socket(socket.AF_UNIX) as plain:
