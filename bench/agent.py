@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-KINDS = ("predict", "sockets", "swap", "footprint", "offline")
+KINDS = ("predict", "sockets", "swap", "footprint", "size", "offline")
 
 
 def main() -> int:

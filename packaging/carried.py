@@ -25,6 +25,9 @@ UNUSED = {
     # what ONNX Runtime brings for making models; computing needs none of it
     "onnxruntime/transformers", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/datasets",
     "onnxruntime/backend", "sympy", "mpmath", "coloredlogs", "humanfriendly", "isympy.py",
+    "google", "protobuf", "flatbuffers", "packaging",
+    # the HTTP parser in Python, beside httptools
+    "h11",
     # numpy for those who build against it, or test it
     "numpy/f2py", "numpy/testing", "numpy/distutils", "numpy/_core/include", "numpy/_core/lib", "numpy/_pyinstaller",
     "numpy/typing/tests",
@@ -59,15 +62,18 @@ def requirements() -> list[str]:
     return [one for one in _project()["dependencies"] if _name(one) not in CLIENTS]
 
 
+def is_carried(path: str) -> bool:
+    """Whether a file, by its path below the folder that pip fills, is for a device."""
+    parts = path.split("/")
+    facts = parts[0].partition("-")[0] if parts[0].endswith(".dist-info") else ""
+    above = {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
+    return not (above & UNUSED or facts in UNUSED or NEVER.search(path))
+
+
 def prune(folder: Path) -> None:
     """Remove what a device does not need; what is left is compiled afterwards."""
-    for name in UNUSED:
-        _remove(folder / name)
-        if "/" not in name:
-            for facts in folder.glob(f"{name.replace('-', '_')}-*.dist-info"):
-                _remove(facts)
     for path in sorted(folder.rglob("*"), reverse=True):
-        if NEVER.search(path.relative_to(folder).as_posix()):
+        if not is_carried(path.relative_to(folder).as_posix()):
             _remove(path)
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()

@@ -95,7 +95,11 @@ def test_an_agent_from_the_package_installs_and_infers(installed, tmp_path, devi
         ends_at = time.monotonic() + PATIENCE_S
         while not hub.records and time.monotonic() < ends_at:
             time.sleep(0.1)
-        status = json.loads(run(command, "status", "--json", env=variables))
+        run(command, "models", "load", "digits", env=variables)
+        while (status := json.loads(run(command, "status", "--json", env=variables)))["agent"]["workers"][0][
+            "phase"
+        ] != "ready":
+            assert time.monotonic() < ends_at
         findings = json.loads(run(command, "doctor", "--json", env=variables))
         process.terminate()
         code = process.wait(timeout=20)

@@ -18,9 +18,11 @@ from edgewright.contract.trusted import TrustedSet
 from hostile import vectors
 
 FILES = {
-    name: json.loads((vectors.FOLDER / name).read_text()) for name in ("manifest.json", "order.json", "request.json")
+    name: json.loads((vectors.FOLDER / name).read_text())
+    for name in ("manifest.json", "order.json", "request.json", "request_p256.json")
 }
-MANIFEST, ORDER, REQUEST = FILES["manifest.json"], FILES["order.json"], FILES["request.json"]
+MANIFEST, ORDER = FILES["manifest.json"], FILES["order.json"]
+REQUESTS = FILES["request.json"], FILES["request_p256.json"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -65,19 +67,24 @@ def test_an_order_that_is_not_for_this_moment_and_device_is_refused(case):
     assert refused.value.field == case["field"]
 
 
-def test_a_request_is_verified_over_its_signature_base():
-    for case in REQUEST["sound"]:
-        params = verified(case["request"])
+@pytest.mark.parametrize("vector", REQUESTS, ids=["ed25519", "p256"])
+def test_a_request_is_verified_over_its_signature_base(vector):
+    for case in vector["sound"]:
+        params = verified(vector, case["request"])
 
         assert params.keyid == vectors.DEVICE
         signature = base64.b64decode(case["request"]["headers"]["signature"].split(":")[1])
-        public_key().verify(signature, case["signature_base"].encode())
+        public_key(vector).verify(signature, case["signature_base"].encode())
 
 
-@pytest.mark.parametrize("case", REQUEST["refused"], ids=lambda case: case["why"])
-def test_a_request_of_another_spelling_is_refused(case):
+@pytest.mark.parametrize(
+    ("vector", "case"),
+    [(vector, case) for vector in REQUESTS for case in vector["refused"]],
+    ids=lambda one: one.get("why", "") if "why" in one else one["public_key_hex"][:8],
+)
+def test_a_request_of_another_spelling_is_refused(vector, case):
     with pytest.raises((HostileInput, NotAllowed)) as refused:
-        verified(case["request"])
+        verified(vector, case["request"])
 
     assert refused.value.field == case["field"]
 
@@ -88,12 +95,10 @@ def opened(envelope: str):
     return read_order(envelope.encode(), trusted, **facts)
 
 
-def verified(request: dict[str, Any]) -> httpsig.SignatureParams:
+def verified(vector: dict[str, Any], request: dict[str, Any]) -> httpsig.SignatureParams:
     body = request["body"].encode()
-    return httpsig.verify(
-        request["method"], request["path"], body, request["headers"], DevicePublicKey(public_key().public_bytes_raw())
-    )
+    return httpsig.verify(request["method"], request["path"], body, request["headers"], public_key(vector))
 
 
-def public_key() -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(REQUEST["public_key_hex"]))
+def public_key(vector: dict[str, Any]) -> DevicePublicKey:
+    return DevicePublicKey(bytes.fromhex(vector["public_key_hex"]))

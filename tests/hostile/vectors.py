@@ -1,6 +1,6 @@
 """Vectors for those who write their own agent or hub: `python tests/hostile/vectors.py` writes docs/reference/vectors.
 
-Signatures of Ed25519 are deterministic and the keys are fixed, so the same files come out every time.
+Signatures are deterministic and the keys are fixed, so the same files come out every time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import msgspec
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from edgewright.contract import httpsig
 from edgewright.contract import manifest as manifests
-from edgewright.contract.devicekey import SoftKey
+from edgewright.contract.devicekey import DeviceKey, DevicePublicKey, SoftKey
 from edgewright.contract.envelope import seal
 from edgewright.contract.order import PAYLOAD_TYPE
 from edgewright.contract.preprocessing.picture import Method, Resize
@@ -34,7 +39,12 @@ Tree = dict[str, Any]
 
 def build() -> dict[str, Tree]:
     """Every file of vectors, by name."""
-    return {"manifest.json": _manifest(), "order.json": _order(), "request.json": _request()}
+    return {
+        "manifest.json": _manifest(),
+        "order.json": _order(),
+        "request.json": _request(SoftKey(key_of("device"))),
+        "request_p256.json": _request(_P256Key()),
+    }
 
 
 def write() -> None:
@@ -117,9 +127,21 @@ def _order() -> Tree:
     }
 
 
-def _request() -> Tree:
-    key = key_of("device")
-    headers = httpsig.sign("POST", PATH, BODY, key=SoftKey(key), keyid=DEVICE, nonce=NONCE, created=CREATED)
+class _P256Key:
+    """A fixed P-256 key whose signatures are deterministic (RFC 6979)."""
+
+    def __init__(self) -> None:
+        self._private = ec.derive_private_key(int.from_bytes(b"a key of tests".ljust(31), "big"), ec.SECP256R1())
+        point = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self.public_key = DevicePublicKey(point)
+
+    def sign(self, data: bytes) -> bytes:
+        r, s = decode_dss_signature(self._private.sign(data, ec.ECDSA(SHA256(), deterministic_signing=True)))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _request(key: DeviceKey) -> Tree:
+    headers = httpsig.sign("POST", PATH, BODY, key=key, keyid=DEVICE, nonce=NONCE, created=CREATED)
     lower = {name.lower(): value for name, value in headers.items()}
     params = lower["signature-input"].removeprefix(f"{httpsig.LABEL}=")
     covered = (("@method", "POST"), ("@path", PATH), ("content-digest", lower["content-digest"]))
@@ -142,13 +164,13 @@ def _request() -> Tree:
         ("less covered", header("signature-input", ' "@path"', ""), "signature-input"),
         (
             "another algorithm",
-            header("signature-input", "ed25519", "none"),
+            header("signature-input", key.public_key.algorithm, "none"),
             "signature-input",
         ),
         ("no signature", whole | {"headers": lower | {"signature": f"{httpsig.LABEL}=::"}}, "signature"),
     ]
     return {
-        "public_key_hex": key.public_key().public_bytes_raw().hex(),
+        "public_key_hex": key.public_key.raw.hex(),
         "sound": [{"request": whole, "signature_base": httpsig.signature_base(covered, params).decode()}],
         "refused": [{"why": why, "request": request, "field": field} for why, request, field in cases],
     }
