@@ -18,11 +18,14 @@ from faultproxy import FaultProxy, on
 from scripted_hub import ScriptedHub
 from wired import Agent
 
+from edgewright.agent.install import Downloads
 from edgewright.agent.link import Later, Patience
 from edgewright.agent.link.line import retry_after_s
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.contract.errors import EdgewrightError, Unreachable
 from edgewright.contract.report import Fault
+from scenes.lines import line as blob_line
+from scenes.served import ServedHub
 
 HASTE = Patience(silence_s=0.25, min_bytes_s=20_000.0, monotonic=time.monotonic)
 LONGEST_WAIT_S = 6100.0
@@ -318,3 +321,25 @@ def test_one_who_hangs_up_from_another_thread_ends_a_talk_at_once(line):
         line.agent.link.tuf("timestamp.json", 1000)
 
     assert time.monotonic() - began < 0.24
+
+
+@pytest.mark.e2e
+def test_a_blob_of_a_real_hub_comes_through_a_line_that_is_cut_every_64_kb(tmp_path, tell_figure):
+    served = ServedHub(tmp_path / "hub")
+    device, key = served.enrol("lane")
+    proxy = FaultProxy(served.url)
+    data = bytes(range(256)) * 8000
+    sha256 = served.hub.blobs.put_bytes(data)
+    proxy.fault = faultproxy.cut_every(64 * 1024)
+    downloads = Downloads(tmp_path / "staging", blob_line(proxy.url, key, device), lambda: False)
+
+    while (path := downloads.bring(sha256, len(data))) is None:
+        pass
+
+    tell_figure(
+        f"a real hub, cut every 64 KiB: {len(data)} bytes took {proxy.down_bytes} in {proxy.connections} connections"
+    )
+    assert path.read_bytes() == data
+    assert proxy.down_bytes < 1.1 * len(data)
+    proxy.close()
+    served.close()
