@@ -4,6 +4,7 @@
 #   packaging/build-deb.sh [OUT]         (dist)
 #
 # PYTHON        the Python to build with, and for: python3.11 or python3.12 (python3)
+# LEVEL         of compression, 0 to 9 (6; 0 is quick)
 # CONSTRAINTS   a file of versions for pip; the same versions and commit give the same bytes
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -53,5 +54,5 @@ sed "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@SIZE@/$size/; s/@PYTHON@/$minor/
 find "$root" -print0 | xargs -0 touch --no-dereference --date="@$SOURCE_DATE_EPOCH"
 
 file=$out/edgewright-agent_${version}_${arch}.deb
-dpkg-deb --root-owner-group -Zxz --build "$root" "$file" >/dev/null
+dpkg-deb --root-owner-group -Zxz -z"${LEVEL:-6}" --build "$root" "$file" >/dev/null
 echo "$file"

@@ -36,7 +36,7 @@ def sources(tmp_path_factory) -> Path:
 
 
 def build(sources: Path, out: Path) -> Path:
-    variables = {**os.environ, "PYTHON": sys.executable, "SOURCE_DATE_EPOCH": "1767225600"}
+    variables = {**os.environ, "PYTHON": sys.executable, "SOURCE_DATE_EPOCH": "1767225600", "LEVEL": "0"}
     return Path(run(sources / "packaging/build-deb.sh", out, env=variables).strip())
 
 
