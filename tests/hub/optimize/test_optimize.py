@@ -172,6 +172,7 @@ def test_a_variant_has_golden_vectors_with_its_own_answers(int8, room):
     assert np.array_equal(answered["probabilities"], golden["out:probabilities"])
 
 
+@pytest.mark.e2e
 def test_the_same_input_gives_the_same_digests(int8, room):
     first, _ = int8
 
@@ -197,6 +198,7 @@ def test_a_forest_stays_float_on_an_int8_target_and_says_why(room):
     assert "a tree ensemble has no weights to quantise: kept fp32" in variant.reasons
 
 
+@pytest.mark.e2e
 def test_a_recipe_that_breaks_parity_gives_way_to_the_next_one(room, digits):
     misleading = {"X": digits.train["X"] * 1e-4, "label": digits.train["label"]}
     room.register("dark", dataclasses.replace(digits, train=misleading))
