@@ -21,6 +21,7 @@ from edgewright.agent.disk import SLOTS
 from edgewright.agent.disk.vitals import Vitals
 from edgewright.agent.serve.http.server import BOUND_S, IDLE_S
 from edgewright.agent.serve.phases import MAX_REASON_CHARS, Failed, Phase, Ready, encode_phase
+from edgewright.agent.system.memory import give_back
 from edgewright.contract.errors import EdgewrightError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def serve(pinned: Pinned, listen_fd: int, tell: Tell, *, idle_s: float, bound_s:
     from edgewright.agent.serve.http.server import Server
     from edgewright.agent.serve.oip.service import Service
 
-    gc.collect()
+    give_back()  # what only the start has touched; the runs that warm the model up fetch again what they need
     gc.freeze()  # what is loaded by now stays: no collection looks at it again, and none takes long
     listener = socket.socket(fileno=listen_fd)
     listener.setblocking(False)
