@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgewright.agent import states
 from edgewright.agent.disk import Condition, ModelFolder
 from edgewright.agent.machine.equipment import Equipment
-from edgewright.agent.states import ModelRecord
+from edgewright.agent.states import ModelRecord, Step, candidate_of
 from edgewright.agent.system import logs
 
 
@@ -26,7 +26,7 @@ def awake(folder: ModelFolder) -> Found:
     Raises OSError where that cannot be told for now.
     """
     loaded, condition = folder.load()
-    record = states.boot(_without_broken_slot(loaded, folder))
+    record = _without_hollow_trial(states.boot(_without_broken_slot(loaded, folder)), folder)
     is_news = record != loaded or condition is not Condition.WHOLE
     return Found(record, is_news, is_recovered=condition is Condition.RECOVERED)
 
@@ -51,3 +51,10 @@ def _without_broken_slot(record: ModelRecord, folder: ModelFolder) -> ModelRecor
     logs.warn("the active slot does not verify", model=folder.model, slot=record.active)
     is_other_good = is_good(record, states.other(record.active), folder)
     return states.lose_slot(record, record.active, is_other_good=is_other_good)
+
+
+def _without_hollow_trial(record: ModelRecord, folder: ModelFolder) -> ModelRecord:
+    """A full disk may have let the record go on to the trial, and not the slot: that is no fault of the candidate."""
+    if record.step is not Step.TRIAL or is_good(record, candidate_of(record).slot, folder):
+        return record
+    return states.unstage(record)

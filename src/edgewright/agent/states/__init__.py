@@ -31,6 +31,7 @@ from edgewright.agent.states.moves import (
     roll_back,
     stay,
     supersede,
+    unstage,
 )
 from edgewright.agent.states.record import (
     FORMAT,
@@ -97,4 +98,5 @@ __all__ = [
     "supersede",
     "suspect",
     "to_report",
+    "unstage",
 ]

@@ -117,6 +117,11 @@ def boot(record: ModelRecord) -> ModelRecord:
     return record
 
 
+def unstage(record: ModelRecord) -> ModelRecord:
+    """Bring the candidate anew, whose slot does not hold it as the record says. Tries that were spent stay spent."""
+    return msgspec.structs.replace(with_slot(record, candidate_of(record).slot, None), step=Step.FETCH)
+
+
 def roll_back(record: ModelRecord, order: Rollback) -> ModelRecord:
     """Give up the release of that counter, be it the candidate or active; unchanged where it is neither."""
     candidate, active = record.candidate, active_slot(record)
