@@ -59,7 +59,14 @@ def test_a_flipped_bit_in_one_copy_of_the_record_changes_nothing(root, damaged, 
     tell_figure(f"flip {damaged}: {len(whole) * 8} bits, each of them, 0 changed anything")
 
 
-@pytest.mark.parametrize("stride", [pytest.param(QUICK, id="some"), pytest.param(1, id="every", marks=pytest.mark.e2e)])
+@pytest.mark.parametrize(
+    "stride",
+    [
+        pytest.param(QUICK, id="some"),
+        pytest.param(11, id="many", marks=pytest.mark.e2e),
+        pytest.param(1, id="every", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_bit_flipped_in_both_copies_costs_neither_model_nor_floor(root, shelf, stride, tell_figure):
     paths = [root / "models" / "digits" / name for name in COPIES]
     whole = paths[0].read_bytes()

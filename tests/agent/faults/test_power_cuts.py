@@ -8,16 +8,16 @@ import pytest
 from faults.running import SEED, check, needs_ptrace, run_rig
 
 DRAWS = {
-    "install": 1100,
-    "update": 1100,
-    "delta": 1100,
-    "failed trial": 1100,
+    "install": 700,
+    "update": 700,
+    "delta": 700,
+    "failed trial": 700,
     "rollback": 400,
     "claim": 200,
     "spool": 700,
     "facts": 100,
     "crashes": 400,
-    "chain": 600,
+    "chain": 400,
     "two models": 200,
 }
 MORE = float(os.environ.get("EDGEWRIGHT_MUTANTS", "1"))
