@@ -99,7 +99,7 @@ def _model(model: ModelStatus, worker: WorkerFacts | None) -> list[str]:
 
 
 def _coming(model: ModelStatus) -> str:
-    text = f"version {model.candidate_version}, release {model.candidate_counter}, step {model.step}"
+    text = f"release {model.candidate_counter}, step {model.step}"
     if model.step == "fetch" and model.full_bytes:
         text += f", {amount(model.received_bytes)} of at most {amount(model.full_bytes)}"
     if model.step in ("trial", "shadow"):
