@@ -107,6 +107,7 @@ def int8(room):
     return room.optimise("digits", "cpu-int8")
 
 
+@pytest.mark.e2e
 def test_a_variant_says_how_it_was_quantised(int8, room):
     variant, _ = int8
 
@@ -121,6 +122,7 @@ def test_a_variant_says_how_it_was_quantised(int8, room):
     )
 
 
+@pytest.mark.e2e
 def test_what_a_variant_was_made_of_is_stated(int8, room):
     variant, _ = int8
     version = room.registry.version("digits", 1)
@@ -136,6 +138,7 @@ def test_what_a_variant_was_made_of_is_stated(int8, room):
     assert said.run_details.builder.version.keys() >= {"onnx", "onnxruntime", "edgewright"}
 
 
+@pytest.mark.e2e
 def test_a_network_becomes_a_small_int8_variant_that_keeps_its_classes(int8, digits):
     variant, reported = int8
 
@@ -149,6 +152,7 @@ def test_a_network_becomes_a_small_int8_variant_that_keeps_its_classes(int8, dig
     assert {"clean", "static-int8", "measure"} <= set(reported)
 
 
+@pytest.mark.e2e
 def test_a_variant_says_what_it_costs_and_what_made_it(int8, room):
     variant, _ = int8
 
@@ -160,6 +164,7 @@ def test_a_variant_says_what_it_costs_and_what_made_it(int8, room):
     assert not list(room.work_dir.glob("*"))
 
 
+@pytest.mark.e2e
 def test_a_variant_has_golden_vectors_with_its_own_answers(int8, room):
     variant, _ = int8
 
@@ -190,6 +195,7 @@ def test_a_float_target_keeps_every_answer(room):
     assert variant.accuracy == variant.source_accuracy
 
 
+@pytest.mark.e2e
 def test_a_forest_stays_float_on_an_int8_target_and_says_why(room):
     variant, _ = room.optimise("wine", "cpu-int8")
 
