@@ -80,4 +80,4 @@ def test_budgets_leave_room_for_slower_machines(house):
 
     assert budgets(variant).latency_p95_ms == 80.0
     assert budgets(msgspec.structs.replace(variant, latency_p95_ms=0.1)).latency_p95_ms == 50.0
-    assert budgets(variant).memory_bytes == 512 * 1024**2
+    assert budgets(variant).memory_bytes == 128 * 1024**2
