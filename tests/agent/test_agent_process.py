@@ -73,6 +73,7 @@ def order_of(hub: ScriptedHub, slot: Path) -> Install:
     return hub.publish(install, data)
 
 
+@pytest.mark.e2e
 def test_a_killed_agent_goes_on_with_its_install_and_ends_it_with_a_real_worker(tmp_path, hub, device, good):
     order_of(hub, device.pack("a", good))
     root = tmp_path / "device"
