@@ -14,6 +14,8 @@ import pytest
 from scripted_hub import CLAIM, ScriptedHub
 from test_agent_process import order_of
 
+from edgewright.contract.report import InstallReport
+
 REPOSITORY = Path(__file__).parents[2]
 UNIT = REPOSITORY / "packaging/root/usr/lib/systemd/system/edgewright-agent.service"
 MAX_INSTALLED_BYTES = 180_000_000
@@ -82,7 +84,7 @@ def test_it_holds_what_a_device_needs_and_nothing_else(package, installed):
 def test_an_agent_from_the_package_installs_and_infers(installed, tmp_path, device, good):
     hub = ScriptedHub(tmp_path / "hub", now=time.time())
     order_of(hub, device.pack("a", good))
-    root = tmp_path / "agent"
+    root = tmp_path / "device"
     command = installed / "usr/bin/edgewright-agent"
     system = Path(f"/usr/bin/python3.{sys.version_info.minor}")
     variables = {"PATH": os.environ["PATH"], "EDGEWRIGHT_AGENT_DIR": str(root)}
@@ -93,7 +95,7 @@ def test_an_agent_from_the_package_installs_and_infers(installed, tmp_path, devi
     process = subprocess.Popen([command, "run", *options], env=variables, stderr=subprocess.DEVNULL)
     try:
         ends_at = time.monotonic() + PATIENCE_S
-        while not hub.records and time.monotonic() < ends_at:
+        while not any(isinstance(one, InstallReport) for one in hub.records) and time.monotonic() < ends_at:
             time.sleep(0.1)
         run(command, "models", "load", "digits", env=variables)
         while (status := json.loads(run(command, "status", "--json", env=variables)))["agent"]["workers"][0][

@@ -76,7 +76,7 @@ def hub(tmp_path):
 def service(tmp_path, hub, device, good):
     """Release 20 serves, release 10 is in the spare slot."""
     order_of(hub, device.pack("a", good, version=1))
-    service = Service(tmp_path / "agent", hub)
+    service = Service(tmp_path / "device", hub)
     try:
         wait_until(lambda: service.release() == 10)
         order_of(hub, device.pack("b", good, version=2, counter=20))
