@@ -126,9 +126,11 @@ def test_an_unknown_target_is_named_with_the_known_ones(desk, tmp_path):
 
 
 def test_the_audit_log_tells_who_did_it_and_verifies(desk):
+    desk.run("user", "create", "carla", "--role", "viewer", "--password-stdin", said="a long password\n")
+
     entries = json.loads(desk.run("audit", "ls", "--json").out)
 
-    assert ("admin", "user.create", "bob") in [(one["actor"], one["action"], one["subject"]) for one in entries]
+    assert ("admin", "user.create", "carla") in [(one["actor"], one["action"], one["subject"]) for one in entries]
     assert desk.run("audit", "verify").code == 0
 
 
