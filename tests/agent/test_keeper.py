@@ -194,8 +194,39 @@ def test_mappings_that_were_written_to_are_kept(tmp_path: Path):
         "5000-6000 r--s 00000000 00:00 1 /shared\nAnonymous: 0 kB\n"
         "6000-7000 r--p 00000000 00:00 0\nAnonymous: 0 kB\n"
         "7000-8000 r-xp 00000000 00:00 0 [vdso]\nAnonymous: 0 kB\n"
-        "8000-9000 r--p 00000000 00:00 1 /lib/table.so\nAnonymous: 0 kB\n"
+        "8000-9000 r--p 00000000 00:00 1 /lib/table.so\nAnonymous: 0 kB\nSwap: 0 kB\n"
     )
 
-    assert list(clean_mappings(tmp_path / "smaps")) == [(0x1000, 0x2000), (0x8000, 0x1000)]
-    assert list(clean_mappings(tmp_path / "none")) == []
+    assert clean_mappings(tmp_path / "smaps") == [(0x1000, 0x2000), (0x8000, 0x1000)]
+    assert clean_mappings(tmp_path / "none") == []
+
+
+def test_a_librarys_tables_that_were_swapped_out_are_kept(tmp_path: Path):
+    (tmp_path / "smaps").write_text(
+        "1000-2000 r--p 00000000 00:00 1 /lib/filled in.so\nRss: 0 kB\nAnonymous: 0 kB\nSwap: 4 kB\nSwapPss: 4 kB\n"
+        "2000-3000 r--p 00000000 00:00 1 /lib/table.so\nRss: 4 kB\nAnonymous: 0 kB\nSwap: 0 kB\nSwapPss: 0 kB\n"
+    )
+
+    assert clean_mappings(tmp_path / "smaps") == [(0x2000, 0x1000)]
+
+
+def test_only_what_was_clean_a_while_ago_is_given_back_while_others_may_load_libraries(tmp_path: Path):
+    (tmp_path / "data").write_bytes(b"0123456789" * 100_000)
+    libraries = frozenset(clean_mappings())
+    with (tmp_path / "data").open("rb") as file:
+        new = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    assert new[:].startswith(b"0123456789")
+    among_all = frozenset(clean_mappings())
+
+    give_back(libraries)
+    kept_kb = resident_kb(tmp_path / "data")
+    give_back(among_all)
+
+    assert len(among_all) == len(libraries) + 1
+    assert (kept_kb, resident_kb(tmp_path / "data")) == (980, 0)
+
+
+def resident_kb(path: Path) -> int:
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    next(line for line in lines if line.endswith(str(path)))
+    return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
