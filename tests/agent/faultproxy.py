@@ -53,7 +53,7 @@ Fault = Callable[[Asked, Answer, "FaultProxy"], Iterator[bytes]]
 
 
 class FaultProxy:
-    """Listens at `url`; `upstream` is the hub's address. `up_bytes` and `down_bytes` were moved on the device's side."""
+    """Listens at `url`; `upstream` is the hub. `up_bytes` and `down_bytes` were moved on the device's side."""
 
     def __init__(self, upstream: str, tls: ssl.SSLContext | None = None) -> None:
         self.fault: Fault = honest

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import CONTRACT, ModelOnDisk, Trained
+from on_disk import CONTRACT, ModelOnDisk, Trained
 from serving import Answer, Client
 
 from edgewright.agent.disk import Settings

@@ -181,3 +181,14 @@ def test_a_trial_that_a_stop_breaks_off_costs_no_try(agent, hub):
     agent.delivery.run()
 
     assert agent.delivery.machine("digits").record.candidate.tries_left == states.TRIES
+
+
+def test_a_device_that_asks_its_hub_once_a_day_knows_in_time_that_it_has_been_up_for_an_hour(tmp_path, hub):
+    hub.release(1)
+    agent = Agent(tmp_path / "agent", hub, poll_s=86_400.0).work(for_s=60.0)
+
+    agent.work(for_s=1.5 * states.SETTLED_S)
+
+    assert agent.ticks < 3 * states.SETTLED_S
+    assert not Boots(agent.root, "boot2").went_down
+    assert states.active_slot(agent.delivery.machine("digits").record).is_settled

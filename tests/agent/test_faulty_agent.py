@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from misbehaving import REQUEST, install, see_faulty_runtime
+from on_disk import ModelOnDisk
 from scripted_hub import ScriptedHub
 from serving import Client
 from test_agent_process import AgentProcess, order_of
 
-from conftest import ModelOnDisk
 from edgewright.agent.disk import Settings, settings
 from edgewright.contract.report import InstallReport, Outcome
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 from misbehaving import install, see_faulty_runtime
+from on_disk import ModelOnDisk
 
-from conftest import ModelOnDisk
 from edgewright.agent.trial import TrialWorkers
 from edgewright.agent.trial.lines import TrialResult
 

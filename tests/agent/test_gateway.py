@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 import pytest
 import serving
+from on_disk import CONTRACT, ModelOnDisk
 from onnx import TensorProto, helper
 
-from conftest import CONTRACT, ModelOnDisk
 from edgewright.agent import ModelNotReady, Pipeline
 from edgewright.agent.disk import apps, pipelines
 from edgewright.agent.gateway import Gateway
@@ -36,7 +36,7 @@ from edgewright.contract.requirement import shortfalls
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from on_disk import Trained
 
 CROPPING = Contract(
     inputs=(TensorSpec(name="photo", dtype=Dtype.FLOAT32, shape=(None, 64)),),

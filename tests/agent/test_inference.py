@@ -29,7 +29,7 @@ from edgewright.contract.report import Fault, ProfileWindow, Record, Sample
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
 
 if TYPE_CHECKING:
-    from conftest import ModelOnDisk, Trained
+    from on_disk import ModelOnDisk, Trained
 
 
 def records(device: ModelOnDisk, kind: type[Record]) -> list[Any]:

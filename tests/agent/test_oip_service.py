@@ -23,7 +23,7 @@ from edgewright.contract.errors import HostileInput
 from edgewright.contract.report import ProfileWindow
 
 if TYPE_CHECKING:
-    from conftest import ModelOnDisk, Trained
+    from on_disk import ModelOnDisk, Trained
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import serving
+from on_disk import ModelOnDisk
 
-from conftest import ModelOnDisk
 from edgewright.agent import Model
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from on_disk import Trained
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "infer-from-cpp-or-node.md").read_text()
 SOCKET = "/var/lib/edgewright/run/digits.sock"

@@ -34,7 +34,7 @@ from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from scenes import words
 
 if TYPE_CHECKING:
-    from conftest import ModelOnDisk, Trained
+    from on_disk import ModelOnDisk, Trained
 
 STEPS: tuple[Step, ...] = (
     Resize(input="image", layout=Layout.HW, height=8, width=8, method=Method.NEAREST),

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import serving
+from on_disk import ModelOnDisk
 
-from conftest import ModelOnDisk
 from edgewright.agent.disk.spool import Spool
 from edgewright.agent.serve.oip.messages import HEADER_LENGTH
 from edgewright.agent.serve.phases import Failed, Ready
 from edgewright.contract.report import Fault, ProfileWindow
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from on_disk import Trained
 
 INFER = "/v2/models/digits/infer"
 

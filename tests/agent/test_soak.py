@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from misbehaving import install, see_faulty_runtime
+from on_disk import ModelOnDisk
 
-from conftest import ModelOnDisk
 from edgewright.agent.system.cgroup import Groups
 from edgewright.agent.trial import TrialResult, TrialWorkers
 from edgewright.agent.trial.soak import LEAK_BYTES, Soaked, judge

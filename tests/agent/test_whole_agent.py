@@ -24,7 +24,7 @@ from edgewright.contract import manifest as manifests
 from edgewright.contract.order import Install
 
 if TYPE_CHECKING:
-    from conftest import ModelOnDisk, Trained
+    from on_disk import ModelOnDisk, Trained
 
 pytestmark = pytest.mark.e2e
 

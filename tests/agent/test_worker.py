@@ -26,7 +26,7 @@ from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Budgets, Runtime
 
 if TYPE_CHECKING:
-    from conftest import ModelOnDisk, Trained
+    from on_disk import ModelOnDisk, Trained
 
 
 def start(slot: Path, *more: str) -> subprocess.Popen[bytes]:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from misbehaving import Keeping, install, see_faulty_runtime
+from on_disk import ModelOnDisk
 
-from conftest import ModelOnDisk
 from edgewright.contract.errors import NotFound
 
 pytestmark = pytest.mark.e2e

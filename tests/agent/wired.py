@@ -33,7 +33,14 @@ class Agent:
     """The agent as cli.py wires it, with a clock that the test moves and workers that say what they are told to."""
 
     def __init__(
-        self, root: Path, hub: ScriptedHub, url: str = "", *, patience: Patience = PATIENCE, patch: Patch = patch
+        self,
+        root: Path,
+        hub: ScriptedHub,
+        url: str = "",
+        *,
+        patience: Patience = PATIENCE,
+        patch: Patch = patch,
+        poll_s: float = 30.0,
     ) -> None:
         self.root, self.hub = root, hub
         self.ticks = 0.0
@@ -47,7 +54,7 @@ class Agent:
             identity = enrol(root, hub=hub.url, claim=CLAIM, name="cam", key=key, link=link, measure=measure)
         self.link = Link(identity.hub, key, device=identity.device, **known)
         self.line = BlobLine(self.link, throttle=throttle, patience=patience, measured=meter.downloaded)
-        settings = Settings(poll_s=30.0)
+        settings = Settings(poll_s=poll_s)
         chance = Chance(uniform=lambda low, high: high)
         self.time = signed_time = SignedTime(root, lambda: hub.now, lambda: hub.now)
         self.check_ins = Schedule(lambda: self.ticks, chance, 600.0)
@@ -64,8 +71,10 @@ class Agent:
             monotonic=lambda: self.ticks,
             is_pausing=self.check_ins.is_due,
             pace=lambda: meter.pace,
+            uptime_s=lambda: self.ticks,
         )
         exchange = Exchange(root, identity, self.link, settings, signed_time, equipment.reports)
+        self.boots = Boots(root, "boot1")
         self.crashed: list[Crash] = []
         self.bell = Bell()
         stop.wait = self._wait
@@ -74,7 +83,7 @@ class Agent:
             equipment,
             self.check_ins,
             chance=chance,
-            boots=Boots(root, "boot1"),
+            boots=self.boots,
             stop=stop,
             bell=self.bell,
             crashes=self._take_crashed,
