@@ -6,6 +6,8 @@ may be cut off anywhere and is then done again from its start; which step that i
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from edgewright.agent import states
@@ -73,6 +75,14 @@ class Machine:
         """Whether no install is on its way."""
         return self.record.step is Step.IDLE
 
+    @property
+    def settles_in_s(self) -> float:
+        """Until the active package has served for so long that it is settled; infinite where it is, or none serves."""
+        active = states.active_slot(self.record)
+        if active is None or active.is_settled:
+            return math.inf
+        return max(0.0, self._telling.serves_since_s + states.SETTLED_S - self._equipment.uptime_s())
+
     def wants(self, install: Install) -> bool:
         """Whether an ordered install is to be begun now."""
         return states.is_wanted(self.record, install)
@@ -136,7 +146,7 @@ class Machine:
         Raises Unreachable or NotAllowed (then try later), and OSError where the disk gives trouble.
         """
         self._change(states.give_way(self.record))
-        if self._equipment.uptime_s() - self._telling.serves_since_s >= states.SETTLED_S:
+        if self.settles_in_s == 0:
             self._change(states.settle(self.record))
         if self.is_idle:
             return False

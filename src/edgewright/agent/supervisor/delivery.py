@@ -231,14 +231,18 @@ class Delivery:
         return ordered if ordered is not None and ordered > 0 else self._equipment.settings.poll_s
 
     def _pause_s(self) -> float:
-        """Until something is due: the next check-in, another try, or a look at what runs."""
+        """Until something is due: the next check-in, another try, a look at what runs, or the hour after a start."""
         waits_s = [self._check_ins.remaining_s()]
+        if (uptime_s := self._equipment.uptime_s()) < states.SETTLED_S:
+            waits_s.append(states.SETTLED_S - uptime_s)
         for model in self.models():
             machine, schedule = self._machines.get(model), self._schedule(model)
             if not schedule.is_due():
                 waits_s.append(schedule.remaining_s())
             elif machine is None or not machine.is_idle:
                 waits_s.append(LOOK_S)
+            else:
+                waits_s.append(machine.settles_in_s)
         return min(waits_s)
 
     def _wakers(self) -> list[int]:
