@@ -76,6 +76,7 @@ def test_status_of_a_folder_without_an_agent_says_how_to_get_one(tmp_path, capsy
     assert "help: Run `edgewright-agent run" in capsys.readouterr().err
 
 
+@pytest.mark.e2e
 def test_an_agent_runs_until_it_is_asked_to_stop_and_keeps_others_out_of_its_folder(tmp_path, hub, capsys):
     folder = tmp_path / "agent"
     run = [*COMMAND, "run", "--dir", str(folder), "--hub", hub.url, "--claim", CLAIM, "--name", "cam", "--poll-s", "60"]

@@ -224,6 +224,7 @@ EARLIER = windows(70, every_s=300.0)
 LATER = [window(900 + n, at_s=3 * DAY_S + 300.0 * n, width_s=300.0) for n in range(30)]
 
 
+@pytest.mark.e2e
 def test_a_power_cut_at_any_operation_counts_no_row_twice(tmp_path: Path) -> None:
     write(tmp_path / "whole", *EARLIER, segment_bytes=6000)
     cuts = 0

@@ -18,7 +18,8 @@ from edgewright.contract.report import Outcome
 
 ROLL_BACK = Rollback(deployment="d2", model="digits", counter=2, reason="accuracy fell")
 DISKS_PER_CUT = 3
-QUICK = "update"  # the rigs in tests/agent/faults do more, where ptrace is allowed
+
+pytestmark = pytest.mark.e2e  # the quick forms are those of the rigs in tests/agent/faults
 
 
 class Scenario:
@@ -58,11 +59,6 @@ SCENARIOS = {
 }
 
 
-def at_some_time(*names: str) -> list:
-    """The quick one, and those that `make test-all` runs."""
-    return [pytest.param(name, marks=() if name == QUICK else pytest.mark.e2e) for name in names]
-
-
 @pytest.fixture(autouse=True)
 def quick_disk(monkeypatch):
     monkeypatch.setattr("os.fsync", lambda fd: None)
@@ -76,7 +72,7 @@ def folder(tmp_path) -> Iterator[Path]:
         yield Path(path)
 
 
-@pytest.mark.parametrize("name", at_some_time("first install", "update", "bad update", "rollback"))
+@pytest.mark.parametrize("name", ["first install", "update", "bad update", "rollback"])
 def test_a_kill_between_any_two_operations_leaves_a_working_model(folder, name):
     scenario = SCENARIOS[name]()
     seed, root = folder / "seed", folder / "device"
@@ -94,7 +90,7 @@ def test_a_kill_between_any_two_operations_leaves_a_working_model(folder, name):
     print(f"{name}: cut before each of {count} operations")  # noqa: T201
 
 
-@pytest.mark.parametrize("name", at_some_time(*SCENARIOS))
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_second_cut_while_it_recovers_changes_nothing(folder, name):
     scenario = SCENARIOS[name]()
     seed, root = folder / "seed", folder / "device"
@@ -116,7 +112,7 @@ def test_a_second_cut_while_it_recovers_changes_nothing(folder, name):
         check_end(scenario, root, "two cuts")
 
 
-@pytest.mark.parametrize("name", at_some_time(*SCENARIOS))
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_power_cut_may_lose_what_was_not_synced(folder, name):
     scenario = SCENARIOS[name]()
 

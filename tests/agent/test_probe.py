@@ -93,6 +93,7 @@ def test_a_damaged_memory_is_asked_for_again(tmp_path: Path, elsewhere: Path) ->
     assert "abacus" in find_runtimes(tmp_path)
 
 
+@pytest.mark.e2e
 def test_the_one_who_asks_imports_no_runtime(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from edgewright.agent.system.runtimes import find_runtimes\n"

@@ -47,6 +47,7 @@ def flipped(data: bytes, bit: int) -> bytes:
     return bytes(mutant)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("damaged", COPIES)
 def test_a_flipped_bit_in_one_copy_of_the_record_changes_nothing(root, damaged, tell_figure):
     path = root / "models" / "digits" / damaged
@@ -135,6 +136,7 @@ def test_a_flipped_bit_in_one_copy_of_the_floors_changes_nothing_and_in_both_is_
             assert (kept is None) == (floors.condition is Condition.RECOVERED)
 
 
+@pytest.mark.e2e
 def test_a_flipped_bit_in_the_spool_costs_its_own_record_and_no_other(tmp_path, tell_figure):
     writer = Writer(tmp_path / "spool", "app")
     for number in range(3):

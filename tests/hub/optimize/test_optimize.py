@@ -187,6 +187,7 @@ def test_the_same_input_gives_the_same_digests(int8, room):
     assert [variant.target for variant in room.registry.variants("digits", 1)].count("cpu-int8") == 1
 
 
+@pytest.mark.e2e
 def test_a_float_target_keeps_every_answer(room):
     variant, _ = room.optimise("digits", "cpu-fp32")
 
