@@ -122,6 +122,20 @@ def test_a_slow_clock_is_no_broken_one(device):
     assert device.time.now() == NOW
 
 
+def test_a_slow_clock_makes_no_device_ask_for_a_signature_at_every_check_in_nor_write_at_each(device):
+    device.show(NOW - 200.0)
+    device.hub.release(1)
+    device.agent.work(40.0)
+    device.pass_time(30.0)
+    written_at = (device.root / "time.json").stat().st_mtime_ns
+
+    device.agent.work(40.0)
+
+    assert device.hub.check_ins[-1].etag
+    assert device.hub.check_ins[-1].order_age_s == 0.0
+    assert (device.root / "time.json").stat().st_mtime_ns == written_at
+
+
 def test_a_thief_of_the_director_s_key_moves_no_clock_that_can_be_right(device):
     device.agent.work()
     device.show(NOW + 60.0)

@@ -65,12 +65,13 @@ class Exchange:
         """
         now = self._time.now()
         last = self._order
-        is_alive = last is not None and 0 <= now - last.issued_at <= last.ttl_s
+        age_s = now - last.issued_at if last is not None else 0.0  # below 0 where the clock is a little slow
+        is_alive = last is not None and -self._time.skew_s(self._settings.skew_s) <= age_s <= last.ttl_s
         state = CheckIn(
             nonce=nonce,
             models=tuple(models),
             etag=orders.etag(last) if last is not None and is_alive else "",
-            order_age_s=now - last.issued_at if last is not None else 0.0,
+            order_age_s=max(0.0, age_s),
             backlog=self.spool.backlog(),
             pace=pace,
         )
