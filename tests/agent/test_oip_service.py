@@ -60,6 +60,15 @@ def question(images: np.ndarray, **more: Any) -> dict[str, Any]:
     return {"inputs": [tensor], **more}
 
 
+def test_a_rehearsal_is_answered_and_not_counted(service: Service, pinned: Pinned, good: Trained) -> None:
+    learnt = []
+    pinned.learn = learnt.append
+
+    service.rehearse({"image": good.images[:1]})
+
+    assert learnt == []
+
+
 def test_it_infers(service: Service, good: Trained) -> None:
     status, told = ask(service, "POST", "/v2/models/digits/infer", question(good.images[:5], id="belt-7"))
 

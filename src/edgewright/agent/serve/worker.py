@@ -13,7 +13,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ from edgewright.agent.system.memory import give_back
 from edgewright.contract.errors import EdgewrightError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgewright.agent.serve.pinned import Pinned
 
 THREADS = 4
@@ -61,22 +63,22 @@ def serve(pinned: Pinned, listen_fd: int, tell: Tell, *, idle_s: float, bound_s:
     from edgewright.agent.serve.http.asgi import Application
     from edgewright.agent.serve.http.server import Server
     from edgewright.agent.serve.oip.service import Service
+    from edgewright.agent.serve.package import blank_row
 
     give_back()  # what only the start has touched; the runs that warm the model up fetch again what they need
     gc.freeze()  # what is loaded by now stays: no collection looks at it again, and none takes long
     listener = socket.socket(fileno=listen_fd)
     listener.setblocking(False)
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
-        application = Application(Service(pinned, threads, warm_up(pinned)), _warn)
-        server = Server(application, lambda: tell(Ready()), idle_s=idle_s, bound_s=bound_s)
+        row = blank_row(pinned.manifest)
+        service = Service(pinned, threads, warm_up(pinned, row))
+        service.rehearse(row)
+        server = Server(Application(service, _warn), lambda: tell(Ready()), idle_s=idle_s, bound_s=bound_s)
         asyncio.run(server.serve(sockets=[listener]))
 
 
-def warm_up(pinned: Pinned) -> float:
+def warm_up(pinned: Pinned, row: Mapping[str, np.ndarray]) -> float:
     """Seconds that the model takes for one row, once it is warm."""
-    from edgewright.agent.serve.package import blank_row
-
-    row = blank_row(pinned.package.manifest)
     took_s = []
     for _ in range(WARM_UP_RUNS):
         started = time.perf_counter()

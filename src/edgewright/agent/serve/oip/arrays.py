@@ -73,6 +73,15 @@ def to_reply(model: str, version: int, asked: Asked, outputs: Mapping[str, np.nd
     return Reply(200, (head, *parts), (BINARY_TYPE, (HEADER_LENGTH, str(len(head)))))
 
 
+def to_question(inputs: Mapping[str, np.ndarray]) -> bytes:
+    """The body of an inference request for these arrays, in JSON."""
+    tensors = [
+        Output(name=name, datatype=_datatype(array), shape=array.shape, data=array.ravel().tolist())
+        for name, array in inputs.items()
+    ]
+    return _ENCODER.encode({"inputs": tensors})
+
+
 def _from_json(tensor: Tensor) -> np.ndarray:
     kind = tensor.datatype
     if kind is Datatype.BYTES:
