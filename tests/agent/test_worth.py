@@ -8,7 +8,7 @@ import pytest
 from offline import START, Hub, counts_of, fault, report, sample, window, write
 
 from edgewright.agent.disk.spool import Spool
-from edgewright.agent.disk.spool.segments import total_bytes
+from edgewright.agent.disk.spool.segments import MAX_SEGMENTS, total_bytes
 from edgewright.agent.disk.spool.worth import FRESH_S
 from edgewright.agent.serve.condense import condense
 from edgewright.contract.report import Fault, InstallReport, ProfileWindow, Sample
@@ -102,6 +102,28 @@ def test_what_gave_way_is_counted_and_told_as_one_fault_until_the_hub_has_it(tmp
     assert windows > 0
     assert isinstance(left[0], InstallReport)
     assert ids(Spool(tmp_path)) == []
+
+
+def test_an_app_that_fails_at_every_start_takes_no_more_than_its_share_from_everybody_else(tmp_path: Path) -> None:
+    kept = fill(tmp_path)
+    bound = 2 * total_bytes(tmp_path)
+    for n in range(1500):
+        write(tmp_path, fault(f"start {n:04}"), name=f"app-{n}")
+
+    Spool(tmp_path, max_bytes=bound).shed()
+
+    left = ids(Spool(tmp_path))
+    starts = sorted(id for id in left if id.startswith("start"))
+    assert {*kept, *(f"s{n:02}" for n in range(40))} < set(left)
+    assert 0 < len(starts) < 1500
+    assert total_bytes(tmp_path) <= bound
+
+
+def test_a_spool_is_bound_in_files_too(tmp_path: Path) -> None:
+    for n in range(20):
+        write(tmp_path, fault(f"start {n:04}"), name=f"app-{n}")
+
+    assert total_bytes(tmp_path, 1000 * MAX_SEGMENTS) == 20 * 1000
 
 
 def test_a_spool_with_room_gives_nothing_up(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class Dropped(msgspec.Struct, frozen=True):
     windows: int = 0
     rows: int = 0
     since: float = 0.0
+    faults: int = 0
 
     def fault(self, now: float) -> Fault:
         """The one fault that tells of it."""
@@ -30,6 +31,7 @@ class Dropped(msgspec.Struct, frozen=True):
             f"the spool was full: {self.samples} samples and {self.windows} profile windows "
             f"of {self.rows} rows have given way"
         )
+        message += f", and {self.faults} faults" if self.faults else ""
         return Fault(id=f"spool_dropped:{self.since}", at=now, code="spool_dropped", message=message)
 
 

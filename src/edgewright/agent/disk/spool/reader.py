@@ -18,6 +18,8 @@ from edgewright.contract.report import InstallReport, ProfileWindow, Record
 
 SHED_SHARE = 7 / 8
 """Above this share of the bound the least worthy give way, so that there is room for what comes next."""
+FAULTS_SHARE = 1 / 8
+"""Of the bound. An app that fails at every start tells of it each time: faults beyond that give way, too."""
 
 
 class Entry(NamedTuple):
@@ -124,13 +126,16 @@ class Spool:
 
     def shed(self) -> None:
         """Give up the least worthy where the spool is nearly full; one fault will tell how much that was."""
-        excess_bytes = segments.total_bytes(self._folder) - int(SHED_SHARE * self._max_bytes)
+        excess_bytes = segments.total_bytes(self._folder, self._max_bytes) - int(SHED_SHARE * self._max_bytes)
         if excess_bytes <= 0:
             return
         self._scan()
         whole = {name: list(one.waiting) for name, one in self._segments.items() if one.waiting}
         closed = {name: all for name, all in whole.items() if segments.is_abandoned(self._folder / name)}
-        dropped = [one for name in worth.least_worthy(closed, excess_bytes) for one in closed[name]]
+        sizes = {name: sum(one.size_bytes for one in places) for name, places in closed.items()}
+        counted = {name: segments.counted_bytes(size_bytes, self._max_bytes) for name, size_bytes in sizes.items()}
+        doomed = worth.least_worthy(closed, counted, excess_bytes, int(FAULTS_SHARE * self._max_bytes))
+        dropped = [one for name in doomed for one in closed[name]]
         if dropped:
             self._forget(dropped)
             self._fates.dropped = _added(self._fates.dropped, dropped, self._clock())
@@ -258,7 +263,8 @@ def _read_at(path: Path, place: Place) -> Record | None:
 def _added(dropped: Dropped, places: Sequence[Place], now: float) -> Dropped:
     windows = [one for one in places if one.kind is Kind.WINDOW]
     return Dropped(
-        samples=dropped.samples + len(places) - len(windows),
+        faults=dropped.faults + sum(one.kind is Kind.FAULT for one in places),
+        samples=dropped.samples + sum(one.kind is Kind.SAMPLE for one in places),
         windows=dropped.windows + len(windows),
         rows=dropped.rows + sum(one.rows for one in windows),
         since=dropped.since or now,

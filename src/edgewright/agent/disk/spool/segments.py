@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 SUFFIX = ".log"
+MAX_SEGMENTS = 8192
 SAMPLES = ".samples"
 """Ends the name under which a writer keeps samples: they have segments of their own, which give way whole."""
 
@@ -23,16 +24,21 @@ def paths(folder: Path) -> list[Path]:
         return []
 
 
-def total_bytes(folder: Path) -> int:
-    """What all segments hold together."""
+def total_bytes(folder: Path, max_bytes: int = 0) -> int:
+    """What all segments hold together; of a spool bound to `max_bytes`, each as `counted_bytes` says."""
     total = 0
     if not folder.is_dir():
         return total
     with os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):
-                total += entry.stat().st_size if entry.name.endswith(SUFFIX) else 0
+                total += counted_bytes(entry.stat().st_size, max_bytes) if entry.name.endswith(SUFFIX) else 0
     return total
+
+
+def counted_bytes(size_bytes: int, max_bytes: int) -> int:
+    """What a segment counts as: a file takes its block of the disk and its place in memory however little it holds."""
+    return max(size_bytes, max_bytes // MAX_SEGMENTS)
 
 
 def create(folder: Path, writer: str) -> int:

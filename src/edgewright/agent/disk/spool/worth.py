@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -72,20 +72,33 @@ def newest_end(places: Iterable[Place]) -> float:
     return max((one.end for one in places if one.kind is Kind.WINDOW), default=0.0)
 
 
-def least_worthy(segments: dict[str, list[Place]], excess_bytes: int) -> list[str]:
-    """Which segments to give up whole to be rid of `excess_bytes`: of samples first, then of windows, oldest first.
+def least_worthy(
+    segments: Mapping[str, list[Place]], counted: Mapping[str, int], excess_bytes: int, fault_bytes: int
+) -> list[str]:
+    """Which segments to give up whole to be rid of `excess_bytes`; `counted` says what each counts as.
 
-    A segment that holds an install report or a fault is never among them.
+    Those with faults beyond the newest `fault_bytes` go first, then those of samples, then of windows, each the oldest
+    first. A segment that holds an install report, or one of those faults, is never among them.
     """
+    surplus = _surplus_faults(segments, counted, fault_bytes)
     droppable = [(name, places) for name, places in segments.items() if min(one.kind for one in places) >= Kind.WINDOW]
     droppable.sort(key=lambda item: (-min(one.kind for one in item[1]), max(one.end for one in item[1])))
     given_up: list[str] = []
-    for name, places in droppable:
+    for name in [*surplus, *(name for name, _ in droppable)]:
         if excess_bytes <= 0:
             break
         given_up.append(name)
-        excess_bytes -= sum(one.size_bytes for one in places)
+        excess_bytes -= counted[name]
     return given_up
+
+
+def _surplus_faults(segments: Mapping[str, list[Place]], counted: Mapping[str, int], fault_bytes: int) -> list[str]:
+    """Segments with faults, the oldest first, without the newest of together `fault_bytes`."""
+    held = [name for name, places in segments.items() if min(one.kind for one in places) is Kind.FAULT]
+    held.sort(key=lambda name: max(one.end for one in segments[name]))
+    while held and fault_bytes >= counted[held[-1]]:
+        fault_bytes -= counted[held.pop()]
+    return held
 
 
 def _in_line(one: Place) -> tuple[float, str, int]:

@@ -57,7 +57,7 @@ class Writer:
             self._close()
 
     def _check_room(self, frame_bytes: int) -> None:
-        if segments.total_bytes(self._folder) + frame_bytes > self._max_bytes:
+        if segments.total_bytes(self._folder, self._max_bytes) + frame_bytes > self._max_bytes:
             self._close()  # so that they can be deleted when all of them is acknowledged
             raise SpoolFull(f"the spool holds its {self._max_bytes} bytes already", field="max_bytes")
 

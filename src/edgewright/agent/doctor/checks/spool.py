@@ -17,7 +17,8 @@ def fill(case: Case) -> Iterator[Finding]:
     folder = case.root / "spool"
     if not folder.is_dir():
         return
-    used, bound = segments.total_bytes(folder), case.settings.spool_max_bytes
+    bound = case.settings.spool_max_bytes
+    used = segments.total_bytes(folder, bound)
     text = f"{Spool(folder).backlog()} records wait, {amount(used)} of {amount(bound)}"
     if used >= FULL_SHARE * bound:
         yield bad("spool", f"{text}: it is full, and the least worthy of it is dropped", OFFLINE)
