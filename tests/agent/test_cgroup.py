@@ -108,6 +108,24 @@ def test_the_agent_uses_a_part_of_the_tree_that_was_given_to_it(tmp_path, monkey
     assert (part / "cgroup.subtree_control").read_text().startswith("+")
 
 
+def test_an_agent_that_begins_anew_finds_its_part_from_the_leaf_that_it_has_moved_into(tmp_path):
+    tree = looks_like(tmp_path / "tree")
+    part = looks_like(tree / "system.slice" / "edgewright-agent.service", controllers="memory pids")
+    looks_like(part / "supervisor")
+    (tmp_path / "own").write_text("0::/system.slice/edgewright-agent.service/supervisor\n")
+    try:
+        os.setxattr(part, "user.delegate", b"1")
+    except OSError:
+        pytest.skip("this file system keeps no attributes")
+
+    groups = Groups.find(tree, tmp_path / "own")
+    assert groups is not None
+    groups.make("digits")
+
+    assert (part / "digits").is_dir()
+    assert not (part / "supervisor" / "supervisor").exists()
+
+
 @pytest.mark.parametrize("own", ["0::/\n", "0::/system.slice/other.service\n", "4:memory:/x\n", "0::/../up\n", ""])
 def test_where_no_part_was_given_to_it_the_agent_leaves_the_tree_alone(tmp_path, own):
     tree = looks_like(tmp_path / "tree")

@@ -31,6 +31,8 @@ class Groups:
     def find(cls, mount: Path = MOUNT, own: Path = OWN) -> Groups | None:
         """The agent's part, if it has one. The agent moves into a leaf of it: only leaves may hold processes."""
         folder = _own_folder(mount, own)
+        if folder is not None and folder.name == _SUPERVISOR and _is_given(folder.parent):
+            folder = folder.parent  # this process has moved into its leaf before: it begins anew
         if folder is None or not _is_given(folder):
             return None
         try:
