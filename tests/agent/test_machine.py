@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from device import BAD, GOOD, Device, Releases, Shelf, Verdicts, reports, serving_counter
 
+from edgewright.agent import states
 from edgewright.agent.disk import ModelFolder, policy
 from edgewright.agent.disk.policy import Sampling
 from edgewright.agent.states import ModelRecord, SlotRecord, Step
 from edgewright.agent.trial.lines import ShadowDone, ShadowReady, TrialResult
 from edgewright.contract.errors import Unreachable
 from edgewright.contract.manifest import Dependency
-from edgewright.contract.order import Rollback
+from edgewright.contract.order import Rollback, Shadow
 from edgewright.contract.report import Outcome, ShadowResult
 
 
@@ -211,6 +212,22 @@ def test_a_worker_that_hangs_is_rolled_back_in_time(tmp_path, shelf, releases):
     device.settle()
 
     assert reports(tmp_path)[0].outcome is Outcome.ROLLED_BACK
+
+
+def test_a_device_that_is_switched_off_every_evening_rejects_nothing_for_a_shadow_phase_of_days(
+    tmp_path, shelf, releases
+):
+    Device(tmp_path, shelf).take(releases.install(1))
+    shadow = Shadow(min_requests=10, min_agreement=0.9, max_wait_s=30 * 86_400.0)
+    Device(tmp_path, shelf).machine.offer(*releases.install(2, shadow=shadow))
+
+    for _ in range(2 * states.TRIES):
+        device = Device(tmp_path, shelf, Verdicts(TrialResult(ok=True), ShadowReady()))
+        for minute in range(8 * 60):
+            device.now = 60.0 * minute
+            device.machine.step()
+
+    assert device.record.step is Step.SHADOW
 
 
 def test_apps_are_told_of_the_shadow_socket_while_it_is_bound(tmp_path, shelf, releases):

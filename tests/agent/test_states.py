@@ -138,6 +138,14 @@ def test_a_trial_is_repeated_while_tries_are_left_and_then_rolled_back(step):
     assert record.rejected
 
 
+def test_a_candidate_that_has_run_for_an_hour_beside_the_active_model_has_all_its_tries_again():
+    record = states.outlast(states.arm(states.arm(at(Step.SHADOW))))
+
+    assert record.candidate.tries_left == TRIES
+    assert states.outlast(record) is record
+    assert states.disarm(record).candidate.tries_left == TRIES
+
+
 def test_a_requested_stop_costs_no_try():
     record = states.disarm(states.arm(at(Step.TRIAL)))
 

@@ -219,6 +219,8 @@ class Machine:
             return True
         verdict = self._trying.shadow(self.record)
         self._tell()  # of the socket, once it is bound
+        if verdict is None and self._trying.lasts_s >= states.SETTLED_S:
+            self._change(states.outlast(self.record))
         return self._take(verdict)
 
     def _take(self, verdict: Verdict | None) -> bool:

@@ -38,7 +38,7 @@ class Trying:
         self._socket = socket
         self._equipment = equipment
         self._trial: Trial | None = None
-        self._ends_at = 0.0
+        self._began_at, self._ends_at = 0.0, 0.0
         self._heard: deque[Line] = deque()
         self._verdict: tuple[Step, Verdict] | None = None
         self.is_shadow_ready = False
@@ -59,6 +59,11 @@ class Trying:
         """Whether the worker has said more than what was judged so far."""
         return bool(self._heard)
 
+    @property
+    def lasts_s(self) -> float:
+        """How long the worker has been running."""
+        return self._equipment.monotonic() - self._began_at
+
     def start(self, record: ModelRecord) -> None:
         """Start the worker with the record's candidate."""
         durable.remove(self._socket)
@@ -69,7 +74,8 @@ class Trying:
             shadow_of(record),
             self._socket,
         )
-        self._ends_at = self._equipment.monotonic() + self._equipment.settings.trial_timeout_s
+        self._began_at = self._equipment.monotonic()
+        self._ends_at = self._began_at + self._equipment.settings.trial_timeout_s
 
     def trial(self, record: ModelRecord) -> Verdict | None:
         """The verdict on the trial; None while it is still to come. A worker that has failed has been ended."""

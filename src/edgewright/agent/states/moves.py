@@ -100,9 +100,13 @@ def arm(record: ModelRecord) -> ModelRecord:
 
 def disarm(record: ModelRecord) -> ModelRecord:
     """Give the try back: the supervisor was asked to stop, the candidate is not to blame."""
-    return msgspec.structs.replace(
-        with_candidate(record, tries_left=candidate_of(record).tries_left + 1), step=Step.TRIAL
-    )
+    tries_left = min(TRIES, candidate_of(record).tries_left + 1)
+    return msgspec.structs.replace(with_candidate(record, tries_left=tries_left), step=Step.TRIAL)
+
+
+def outlast(record: ModelRecord) -> ModelRecord:
+    """Give all tries back: the candidate has run for long beside the active model, and the device has not gone down."""
+    return record if candidate_of(record).tries_left == TRIES else with_candidate(record, tries_left=TRIES)
 
 
 def boot(record: ModelRecord) -> ModelRecord:
