@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from descriptors import no_descriptor_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,3 +214,22 @@ def test_a_socket_that_a_former_agent_left_is_replaced(tmp_path):
     second.close()
     with pytest.raises(NoAgent):
         ask(tmp_path, Live(), dict)
+
+
+def test_a_caller_for_whom_there_is_no_descriptor_does_not_keep_the_agent_awake(tmp_path):
+    now = [0.0]
+    server = ControlServer(tmp_path / "run", lambda wish: Future(), lambda: now[0])
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(tmp_path / "run" / "agent.sock"))
+
+    with no_descriptor_left():
+        again_s = server.turn()
+        deaf = len(list(server.waits_on()))
+    now[0] += again_s
+    hearing = len(list(server.waits_on()))
+    server.turn()
+
+    assert 0 < again_s <= 1.0
+    assert (deaf, hearing, len(list(server.waits_on()))) == (1, 2, 3)
+    client.close()
+    server.close()

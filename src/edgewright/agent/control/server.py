@@ -18,6 +18,7 @@ from pathlib import Path
 from edgewright.agent.control.caller import PATIENCE_S, Caller
 from edgewright.agent.control.wishes import Wish, encode_error
 from edgewright.agent.system import Bell, logs
+from edgewright.agent.system.parts import DEAF_S, SHORTAGES
 from edgewright.contract.errors import NotAllowed
 
 SOCKET = "agent.sock"
@@ -36,11 +37,12 @@ class ControlServer:
         self._monotonic = monotonic
         self._answered = Bell()  # rung by whichever thread has fulfilled a wish
         self._callers: list[Caller] = []
+        self._deaf_until = -math.inf
         self._listener = _listen(folder)
 
     def waits_on(self) -> Iterable[int]:
         """New callers, lines that come, answers that are ready."""
-        if len(self._callers) < MAX_CALLERS:
+        if len(self._callers) < MAX_CALLERS and self._monotonic() >= self._deaf_until:
             yield self._listener.fileno()
         yield self._answered.fileno()
         for caller in self._callers:
@@ -58,7 +60,8 @@ class ControlServer:
         for caller in [caller for caller in self._callers if caller.is_done]:
             caller.close()
             self._callers.remove(caller)
-        return min((caller.wait_s(now) for caller in self._callers), default=math.inf)
+        deaf_s = self._deaf_until - now
+        return min([deaf_s if deaf_s > 0 else math.inf, *(caller.wait_s(now) for caller in self._callers)])
 
     def close(self) -> None:
         """Let everybody go."""
@@ -73,7 +76,9 @@ class ControlServer:
     def _accept(self) -> Caller | None:
         try:
             line, _ = self._listener.accept()
-        except OSError:  # nobody is there any more, or there is no descriptor for him
+        except OSError as error:  # nobody is there any more, or there is no descriptor for him
+            if error.errno in SHORTAGES:
+                self._deaf_until = self._monotonic() + DEAF_S
             return None
         line.setblocking(False)
         pid, uid, _ = _CREDENTIALS.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import Protocol
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Of accept(2): somebody calls, and goes on calling, but this process has nothing left to hear him with."""
+DEAF_S = 1.0
+"""For so long a part does not wait on its callers then, as it would be awake all the time."""
 
 
 class Part(Protocol):

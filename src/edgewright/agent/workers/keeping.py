@@ -17,6 +17,7 @@ from edgewright.agent.link import Chance
 from edgewright.agent.states import Active, Crash
 from edgewright.agent.system import Bell, logs
 from edgewright.agent.system.cgroup import Groups
+from edgewright.agent.system.parts import DEAF_S
 from edgewright.agent.workers.admission import Answer, Decision, Holding
 from edgewright.agent.workers.callers import TurnedAway
 from edgewright.agent.workers.child import COMMAND, Ward
@@ -84,6 +85,7 @@ class Workers:
         self._services: dict[str, Service] = {}
         self._waiting: set[str] = set()  # for memory that others are to give back
         self._turned_away = TurnedAway(monotonic)
+        self._deaf_until = -math.inf  # where there is no descriptor to hear a caller with
         self._states: tuple[WorkerState, ...] = ()
         self._vitals = root / FOLDER
         self._scan_at = monotonic() + SCAN_S
@@ -137,6 +139,7 @@ class Workers:
         next_s += [WAIT_S] if self._waiting else []
         next_s += [service.turn() for service in self._services.values() if service.loading is not None]
         next_s.append(self._turned_away.turn())
+        next_s += [self._deaf_s()] if self._deaf_s() > 0 else []
         if self._monotonic() >= self._scan_at:
             self._scan()
         self._services = {name: kept for name, kept in self._services.items() if not kept.is_over}
@@ -151,7 +154,7 @@ class Workers:
         for service in self._services.values():
             service.close(ends_at)
         self._turned_away.close()
-        self._called.close()
+        # The bell stays: delivery may still order something, and ring it.
 
     def _take_orders(self) -> None:
         while self._orders:
@@ -209,16 +212,23 @@ class Workers:
     def _turn_away(self, service: Service, reason: str, retry_after_s: float) -> None:
         listener = service.listener
         while listener is not None and self._turned_away.has_room:
-            caller = listener.accept()
+            try:
+                caller = listener.accept()
+            except OSError:
+                self._deaf_until = self._monotonic() + DEAF_S
+                return
             if caller is None:
                 return
             self._turned_away.take(caller, f"the model {service.model} is not served now: {reason}", retry_after_s)
 
     def _is_open(self, service: Service) -> bool:
         """Whether somebody who calls this model is to wake the keeper."""
-        if service.model in self._waiting or not self._turned_away.has_room:
+        if service.model in self._waiting or not self._turned_away.has_room or self._deaf_s() > 0:
             return False
         return service.phase is Phase.IDLE or service.rest_s() > PATIENCE_S
+
+    def _deaf_s(self) -> float:
+        return self._deaf_until - self._monotonic()
 
     def _holdings(self) -> list[Holding]:
         now = self._monotonic()

@@ -9,6 +9,7 @@ import select
 import socket
 from pathlib import Path
 
+from edgewright.agent.system.parts import SHORTAGES
 from edgewright.contract.errors import InvalidInput
 
 BACKLOG = 1024
@@ -52,11 +53,13 @@ class Listener:
         return bool(poll.poll(0))
 
     def accept(self) -> socket.socket | None:
-        """The next caller, to be turned away; None where nobody waits."""
+        """The next caller, to be turned away; None where nobody waits. Raises OSError where nobody can be heard now."""
         try:
             caller, _ = self._socket.accept()
-        except OSError:  # nobody is there any more, or there is no descriptor for him
-            return None
+        except OSError as error:
+            if error.errno in SHORTAGES:
+                raise
+            return None  # nobody is there any more
         caller.setblocking(False)
         return caller
 
