@@ -11,12 +11,11 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from edgewright.agent.serve.http.corked import CorkedProtocol
+from edgewright.agent.serve.http.bounded import BoundedProtocol
 
 IDLE_S = 5.0
 BOUND_S = 30.0
 KEPT_S = 120
-MAX_CONNECTIONS = 256
 LOOK_EVERY_S = 0.05
 
 
@@ -35,7 +34,8 @@ class Server(uvicorn.Server):
 
     Draining: (1) the listening socket is left to those who share it; (2) what is in flight is answered, and so is
     what still comes on kept connections, each time with `Connection: close`; (3) a connection that stays idle for
-    `idle_s` is closed; (4) after `bound_s` all are. `is_ready` is called once connections are accepted.
+    `idle_s` is closed; (4) after `bound_s` all are. `is_ready` is called once connections are accepted. At all times a
+    connection is closed on which no whole request comes within `kept_s`.
     """
 
     def __init__(
@@ -45,11 +45,12 @@ class Server(uvicorn.Server):
         *,
         idle_s: float = IDLE_S,
         bound_s: float = BOUND_S,
+        kept_s: int = KEPT_S,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
-                http=CorkedProtocol,
+                http=BoundedProtocol,
                 loop="asyncio",
                 ws="none",
                 interface="asgi3",
@@ -59,8 +60,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                limit_concurrency=MAX_CONNECTIONS,
-                timeout_keep_alive=KEPT_S,
+                timeout_keep_alive=kept_s,
                 timeout_graceful_shutdown=1,
             )
         )
