@@ -17,6 +17,7 @@ from edgewright.agent.cli import main
 from edgewright.agent.disk.settings import Settings
 
 COMMAND = (sys.executable, "-m", "edgewright.agent")
+IDENTITY = b'{"device":"dev-1","name":"desk","hub":"http://127.0.0.1:9"}'
 
 
 @pytest.fixture
@@ -100,3 +101,29 @@ def test_an_agent_runs_until_it_is_asked_to_stop_and_keeps_others_out_of_its_fol
     assert "another agent runs" in said.err
     assert json.loads(said.out)["name"] == "cam"
     assert msgspec.json.decode((folder / "agent.json").read_bytes(), type=Settings).poll_s == 60.0
+
+
+def test_who_may_not_read_the_folder_is_told_so_with_code_4(tmp_path, capsys):
+    log = tmp_path / "logs" / "agent.log"
+    log.parent.mkdir()
+    log.touch(mode=0)
+    arguments = ["logs", "--dir", str(tmp_path)]
+    main(arguments)  # brings all modules in, which another user may not be able to read
+
+    me = os.geteuid()
+    os.seteuid(me or 65534)
+    try:
+        code = main(arguments)
+    finally:
+        os.seteuid(me)
+
+    assert code == 4
+    assert "this user may not use" in capsys.readouterr().err
+
+
+def test_a_dry_run_of_flush_needs_no_agent_and_says_what_waits(tmp_path, capsys):
+    (tmp_path / "identity.json").write_bytes(IDENTITY)
+
+    code = main(["flush", "--dir", str(tmp_path), "--dry-run"])
+
+    assert (code, capsys.readouterr().out) == (0, "the agent would check in now; 0 records wait to be sent\n")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from edgewright.agent.cli.verbs import bundle, cache, doctor, logs, models, orders, rollback, run, status, tuf, version
-from edgewright.contract.errors import EdgewrightError
+from edgewright.contract.errors import EdgewrightError, NotAllowed
 
 __all__ = ["main"]
 
@@ -26,14 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = chosen.act(chosen)
     except EdgewrightError as error:
-        sys.stderr.write(f"error: {error.message}\n")
-        if error.hint:
-            sys.stderr.write(f"help: {error.hint}\n")
-        return error.exit_code
+        return _refuse(error)
+    except PermissionError as error:
+        what = f"this user may not use {error.filename}: {error.strerror}"
+        return _refuse(NotAllowed(what, field="dir", hint="Ask as root (sudo), or as the agent's user."))
     except BrokenPipeError:  # whoever read has read enough
         sys.stderr.close()
         return 0
     return code
+
+
+def _refuse(error: EdgewrightError) -> int:
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"help: {error.hint}\n")
+    return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -77,7 +77,8 @@ def move(chosen: argparse.Namespace) -> int:
     if not chosen.dry_run:
         wish = Load(model=chosen.model) if chosen.deed == "load" else Unload(model=chosen.model)
         ask(root, wish, object)
-    words = "is to be started" if chosen.deed == "load" else "is to end"
+    words = "started" if chosen.deed == "load" else "ended"
+    words = f"would be {words}" if chosen.dry_run else f"is being {words}"
     _tell(chosen, {"model": chosen.model, "deed": chosen.deed}, f"the worker of {chosen.model} {words}")
     return 0
 
@@ -97,7 +98,8 @@ def prefer(chosen: argparse.Namespace) -> int:
     if not chosen.dry_run:
         settings.save(root, changed)
     then = "; `edgewright-agent reload` lets a running agent take it"
-    _tell(chosen, {"priorities": changed.priorities}, f"{chosen.model} has priority {chosen.number}{then}")
+    words = f"would have priority {chosen.number}" if chosen.dry_run else f"has priority {chosen.number}{then}"
+    _tell(chosen, {"priorities": changed.priorities}, f"{chosen.model} {words}")
     return 0
 
 

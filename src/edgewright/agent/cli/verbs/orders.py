@@ -22,6 +22,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("flush", help="let the running agent send what waits, now", description=about)
     verb.set_defaults(act=flush)
     _add_common(verb)
+    verb.add_argument("--dry-run", action="store_true", help="only say what waits")
 
 
 def reload(chosen: argparse.Namespace) -> int:
@@ -43,9 +44,12 @@ def reload(chosen: argparse.Namespace) -> int:
 def flush(chosen: argparse.Namespace) -> int:
     """Have what waits sent."""
     from edgewright.agent.control import Flush, ask
+    from edgewright.agent.status import read_status
 
-    backlog = ask(folder.existing(chosen), Flush(), int, timeout_s=180.0)
-    _tell(chosen, {"backlog": backlog}, f"the agent checks in now; {backlog} records wait to be sent")
+    root = folder.existing(chosen)
+    backlog = read_status(root).backlog if chosen.dry_run else ask(root, Flush(), int, timeout_s=180.0)
+    words = "would check" if chosen.dry_run else "checks"
+    _tell(chosen, {"backlog": backlog}, f"the agent {words} in now; {backlog} records wait to be sent")
     return 0
 
 
