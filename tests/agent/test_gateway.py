@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
@@ -385,6 +386,23 @@ def test_a_gateway_that_ends_is_started_again_and_later_each_time(tmp_path: Path
     gateway.close()
 
     assert pauses == [1.0, 2.0, 4.0]
+
+
+def test_a_gateway_that_is_let_go_has_time_to_answer(tmp_path: Path) -> None:
+    answered = tmp_path / "answered"
+    draining = (
+        "import signal, sys, pathlib\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({str(answered)!r}).touch()))\n"
+        "print('up', flush=True)\n"
+        "signal.pause()"
+    )
+    gateway = Gateway(tmp_path, 1, time.monotonic, [sys.executable, "-c", draining])
+    gateway.turn()
+    wait_for(next(iter(gateway.waits_on())))
+
+    gateway.close()
+
+    assert answered.exists()
 
 
 def wait_for(descriptor: int) -> None:

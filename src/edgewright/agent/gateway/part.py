@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +15,7 @@ from edgewright.agent.system import Child, Limits, logs
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 SETTLED_S = 60.0
+STOP_S = 3.0  # to answer what is in flight
 MEMORY_BYTES = 512 * 1024 * 1024
 COMMAND = (sys.executable, "-m", "edgewright.agent.gateway.child")
 
@@ -47,10 +51,17 @@ class Gateway:
         return math.inf
 
     def close(self) -> None:
-        """End it."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        """End it; it has some seconds to answer what is in flight."""
+        if self._child is None:
+            return
+        ends_at = self._monotonic() + STOP_S
+        if self._child.code() is None:
+            os.kill(self._child.pid, signal.SIGTERM)
+        while self._child.code() is None and (left_s := ends_at - self._monotonic()) > 0:
+            select.select(self._child.waits_on(), [], [], left_s)
+            self._child.read()
+        self._child.kill()
+        self._child = None
 
     def _ended(self, code: int, now: float) -> None:
         self.close()
