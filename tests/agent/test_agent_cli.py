@@ -127,3 +127,14 @@ def test_a_dry_run_of_flush_needs_no_agent_and_says_what_waits(tmp_path, capsys)
     code = main(["flush", "--dir", str(tmp_path), "--dry-run"])
 
     assert (code, capsys.readouterr().out) == (0, "the agent would check in now; 0 records wait to be sent\n")
+
+
+@pytest.mark.parametrize("content", ['{"time_zone":"Mars"}', '{"download_windows":["x"]}'])
+def test_windows_that_make_no_sense_are_refused_before_a_reload(tmp_path, capsys, content):
+    (tmp_path / "identity.json").write_bytes(IDENTITY)
+    (tmp_path / "agent.json").write_text(content)
+
+    code = main(["reload", "--dir", str(tmp_path), "--dry-run"])
+
+    assert code != 0
+    assert "error: " in capsys.readouterr().err

@@ -29,9 +29,10 @@ def reload(chosen: argparse.Namespace) -> int:
     """Have the settings taken."""
     from edgewright.agent.control import Reload, ask
     from edgewright.agent.disk import settings
+    from edgewright.agent.link.allowance import check_windows
 
     root = folder.existing(chosen)
-    settings.load(root)
+    check_windows(settings.load(root))
     names = [] if chosen.dry_run else ask(root, Reload(), list[str])
     if chosen.dry_run:
         text = "the settings make sense"
