@@ -17,6 +17,7 @@ import serving
 from on_disk import ModelOnDisk
 
 from edgewright.agent.disk.spool import Spool
+from edgewright.agent.disk.vitals import read_vitals
 from edgewright.agent.serve.oip.messages import HEADER_LENGTH
 from edgewright.agent.serve.phases import Failed, Ready
 from edgewright.contract.report import Fault, ProfileWindow
@@ -57,6 +58,24 @@ def binary(images: np.ndarray) -> tuple[bytes, dict[str, str]]:
     }
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     return head + images.tobytes(), {"Inference-Header-Content-Length": str(len(head))}
+
+
+def test_more_at_once_than_the_golden_rows_is_noted_and_answered(ready: ModelOnDisk, good: Trained) -> None:
+    with serving.running(ready.root, "digits", "a") as worker:
+        worker.phase()
+        client = worker.client()
+        client.ask("POST", INFER, *binary(good.images[:64]))
+        before = read_vitals(ready.root / "run" / "vitals" / "digits.a")
+
+        answer = client.ask("POST", INFER, *binary(np.tile(good.images[:64], (10, 1))))
+
+        after = read_vitals(ready.root / "run" / "vitals" / "digits.a")
+
+    assert answer.status == 200
+    assert before is not None
+    assert not before.is_strained
+    assert after is not None
+    assert after.is_strained
 
 
 def test_json_and_binary_get_the_same_answer(shared: serving.Worker, good: Trained) -> None:

@@ -55,6 +55,7 @@ def reading(**changes) -> Reading:
         "requests": 1000,
         "in_flight_since_ns": 5,
         "ended_ns": 4,
+        "is_strained": False,
         "boot_id": BOOT,
         "token": "t",
     }

@@ -54,22 +54,25 @@ def test_a_worker_spins_only_while_it_has_nothing_to_do(changes, is_calm):
 
 
 @pytest.mark.parametrize(
-    ("code", "was_at_work", "is_out_of_memory", "is_blamed", "words"),
+    ("code", "was_at_work", "is_out_of_memory", "is_strained", "is_blamed", "words"),
     [
-        (-signal.SIGSEGV, False, False, True, "killed by SIGSEGV"),
-        (-signal.SIGABRT, True, False, True, "killed by SIGABRT while it was at work"),
-        (-signal.SIGKILL, True, False, True, "killed by SIGKILL while it was at work"),
-        (-signal.SIGKILL, False, False, False, "killed by SIGKILL"),
-        (-signal.SIGKILL, False, True, True, "more memory than its group may"),
-        (-signal.SIGTERM, True, False, False, "SIGTERM"),
-        (-64, True, False, False, "SIG"),
-        (-99, True, False, False, "signal 99"),
-        (0, True, False, False, "ended with code 0"),
-        (3, False, False, True, "ended with code 3"),
+        (-signal.SIGSEGV, False, False, False, True, "killed by SIGSEGV"),
+        (-signal.SIGABRT, True, False, False, True, "killed by SIGABRT while it was at work"),
+        (-signal.SIGKILL, True, False, False, True, "killed by SIGKILL while it was at work"),
+        (-signal.SIGKILL, False, False, False, False, "killed by SIGKILL"),
+        (-signal.SIGKILL, False, True, False, True, "more memory than its group may"),
+        (-signal.SIGKILL, True, False, True, False, "SIGKILL"),
+        (-signal.SIGKILL, True, True, True, False, "more memory than its group may"),
+        (-signal.SIGSEGV, True, False, True, True, "SIGSEGV"),
+        (-signal.SIGTERM, True, False, False, False, "SIGTERM"),
+        (-64, True, False, False, False, "SIG"),
+        (-99, True, False, False, False, "signal 99"),
+        (0, True, False, False, False, "ended with code 0"),
+        (3, False, False, False, True, "ended with code 3"),
     ],
 )
-def test_whom_an_end_is_blamed_on(code, was_at_work, is_out_of_memory, is_blamed, words):
-    blamed, reason = judge_end(code, was_at_work, is_out_of_memory)
+def test_whom_an_end_is_blamed_on(code, was_at_work, is_out_of_memory, is_strained, is_blamed, words):
+    blamed, reason = judge_end(code, was_at_work, is_out_of_memory, is_strained)
 
     assert blamed is is_blamed
     assert words in reason

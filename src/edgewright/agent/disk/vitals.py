@@ -24,9 +24,9 @@ FAULT_PREFIX = "fault."
 ASIDE_PREFIX = "."
 
 _MAGIC = 0x31_4C_54_49_56_57_45  # 'EWVITL1', little-endian
-_HEADER = struct.Struct("<6Q16s16s32s144s")  # words, boot id, token of the process, digest, model
+_HEADER = struct.Struct("<7Q16s16s32s136s")  # words, boot id, token of the process, digest, model
 _SIZE_BYTES = 1024
-_PHASE, _REQUESTS, _ENDED_NS = 3, 4, 5  # by number of their word
+_PHASE, _REQUESTS, _ENDED_NS, _STRAINED = 3, 4, 5, 6  # by number of their word
 _FIRST_PLACE = _HEADER.size // 8
 _LAST_PLACE = _SIZE_BYTES // 8 - 1  # shared by those who find no place of their own
 _LOADING, _READY = 1, 2
@@ -44,6 +44,7 @@ class Reading(NamedTuple):
     requests: int
     in_flight_since_ns: int
     ended_ns: int
+    is_strained: bool  # it was once given more than its self-test has shown that it can take
     boot_id: bytes
     token: str  # of the process: equal in all of its files
 
@@ -72,7 +73,7 @@ class Vitals:
 
     def __init__(self, path: Path, model: str, manifest_sha256: str, *, is_worker: bool) -> None:
         self._path: Path | None = path
-        words = (_MAGIC, os.getpid(), is_worker, _LOADING, 0, 0)
+        words = (_MAGIC, os.getpid(), is_worker, _LOADING, 0, 0, False)
         names = (read_boot_id(), _faults.token, bytes.fromhex(manifest_sha256), model.encode())
         self._set_up(_map_file(path, _HEADER.pack(*words, *names)))
         _open.add(self)
@@ -80,6 +81,10 @@ class Vitals:
     def ready(self) -> None:
         """The package is loaded: from now on it is at work only between `begin` and `end`."""
         self._words[_PHASE] = _READY
+
+    def strain(self) -> None:
+        """More is asked of it than its self-test has shown it to take: want of memory is not the model's fault."""
+        self._words[_STRAINED] = True
 
     def begin(self) -> int:
         """A request is given to the model. Pass what comes back to `end`."""
@@ -137,7 +142,7 @@ def parse(data: bytes) -> Reading | None:
     """Read the bytes of a file; None where they are none of ours."""
     if len(data) != _SIZE_BYTES:
         return None
-    magic, pid, is_worker, phase, requests, ended_ns, boot_id, token, digest, name = _HEADER.unpack_from(data)
+    magic, pid, is_worker, phase, requests, ended_ns, strained, boot_id, token, digest, name = _HEADER.unpack_from(data)
     if magic != _MAGIC:
         return None
     places = memoryview(data).cast("Q")[_FIRST_PLACE:]
@@ -150,6 +155,7 @@ def parse(data: bytes) -> Reading | None:
         requests=requests,
         in_flight_since_ns=min(filter(None, places), default=0),
         ended_ns=ended_ns,
+        is_strained=bool(strained),
         boot_id=boot_id,
         token=token.hex(),
     )

@@ -61,6 +61,10 @@ class Pinned:
         """What is to follow each answer, once it is on its way. Never raises."""
         self._answering.learn(seen)
 
+    def strain(self) -> None:
+        """More is asked for at once than the package's self-test has shown that it can take."""
+        self._serving.vitals.strain()
+
     def close(self) -> None:
         """Spool the last window and let go of everything."""
         self._answering.close()

@@ -38,7 +38,7 @@ class Sample:
 
 def complaint(bounds: Bounds, calm: Sample, now: Sample) -> str:
     """Why the worker is to be killed, as a sentence; '' where it does well. `calm` is what `last_calm` gave."""
-    if now.rss_bytes > bounds.rss_bytes:
+    if is_over_memory(bounds, now):
         return f"the worker takes {now.rss_bytes // MIB} MiB of memory, its limit is {bounds.rss_bytes // MIB} MiB"
     if now.is_loading:
         is_late = now.age_s > bounds.load_timeout_s
@@ -52,6 +52,11 @@ def complaint(bounds: Bounds, calm: Sample, now: Sample) -> str:
     return ""
 
 
+def is_over_memory(bounds: Bounds, now: Sample) -> bool:
+    """Whether it takes more memory than it may."""
+    return now.rss_bytes > bounds.rss_bytes
+
+
 def last_calm(calm: Sample, before: Sample, now: Sample) -> Sample:
     """The latest sample up to which its use of the processor was in order: it had work, or took little."""
     had_work = now.is_loading or now.in_flight_s is not None or now.requests != before.requests
@@ -59,17 +64,18 @@ def last_calm(calm: Sample, before: Sample, now: Sample) -> Sample:
     return now if had_work or took_little else calm
 
 
-def judge_end(code: int, was_at_work: bool, is_out_of_memory: bool) -> tuple[bool, str]:
+def judge_end(code: int, was_at_work: bool, is_out_of_memory: bool, is_strained: bool) -> tuple[bool, str]:
     """Whether the model is to blame that its worker ended with `code` (below 0: that signal) unasked; and a sentence.
 
     A signal of a fault always blames it. SIGKILL does if the model was at work: then it was most likely the kernel, for
-    want of memory. Any other signal, and an end with code 0, is people's doing or the service manager's.
+    want of memory. Want of memory blames nothing that was strained: asked for more at once than its self-test has shown
+    that it can take. Any other signal, and an end with code 0, is people's doing or the service manager's.
     """
     if is_out_of_memory:
-        return True, "the kernel killed the worker: it took more memory than its group may"
+        return not is_strained, "the kernel killed the worker: it took more memory than its group may"
     if code >= 0:
         return code > 0, f"the worker ended with code {code}"
-    is_fault = -code in FAULTS or (-code == signal.SIGKILL and was_at_work)
+    is_fault = -code in FAULTS or (-code == signal.SIGKILL and was_at_work and not is_strained)
     return is_fault, f"the worker was killed by {signal_name(-code)}{' while it was at work' if was_at_work else ''}"
 
 

@@ -34,11 +34,21 @@ class ClientGone(Exception):
 class Application:
     """What uvicorn calls for each request. `warn` is told what a handler raised; the client learns its kind alone.
 
-    Once `is_draining` is set, every reply tells its client to come back on another connection.
+    Once `is_draining` is set, every reply tells its client to come back on another connection. `strain` is called when
+    bodies of together more than `easy_bytes` come in.
     """
 
-    def __init__(self, handler: Handler, warn: Warn) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        warn: Warn,
+        *,
+        easy_bytes: int = MAX_BODIES_BYTES,
+        strain: Callable[[], None] = lambda: None,
+    ) -> None:
         self.is_draining = False
+        self._easy_bytes = easy_bytes
+        self._strain = strain
         self._handler = handler
         self._warn = warn
         self._bodies_bytes = 0
@@ -65,6 +75,8 @@ class Application:
         if self._bodies_bytes + size > MAX_BODIES_BYTES:
             raise TooMuch(error_reply(503, "too many large requests at once: try again later"))
         self._bodies_bytes += size
+        if self._bodies_bytes > self._easy_bytes:
+            self._strain()
         try:
             body = await gather(receive)
             path = scope["raw_path"].decode("ascii", "replace")

@@ -105,11 +105,13 @@ class Ward:
         if code is None:
             return None
         reading = self.worker.reading()
+        is_strained = reading is not None and reading.is_strained
         if self.worker.condemned:
-            return End(True, self.worker.condemned)
+            is_excused = is_strained and self.last is not None and watch.is_over_memory(self.worker.bounds, self.last)
+            return End(not is_excused, self.worker.condemned)
         if self.worker.is_stopped:
             return End(False, "it was asked to end")
         if self._failure:
             return End(True, self._failure)
         was_at_work = reading is not None and reading.is_at_work
-        return End(*watch.judge_end(code, was_at_work, self.worker.ran_out_of_memory()))
+        return End(*watch.judge_end(code, was_at_work, self.worker.ran_out_of_memory(), is_strained))
