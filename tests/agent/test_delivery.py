@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 
 import pytest
-from device import serving_counter
+from device import Verdicts, serving_counter
 from scripted_hub import ScriptedHub
 from wired import Agent
 
@@ -193,3 +195,22 @@ def test_a_device_that_asks_its_hub_once_a_day_knows_in_time_that_it_has_been_up
     assert woke_at == states.SETTLED_S
     assert not Boots(agent.root, "boot2").went_down
     assert states.active_slot(agent.delivery.machine("digits").record).is_settled
+
+
+def test_a_worker_that_has_ended_keeps_nobody_awake_while_the_disk_has_no_room_for_its_verdict(agent, hub, monkeypatch):
+    end = os.eventfd(1)  # of the worker, which can be read from then on
+    monkeypatch.setattr(Verdicts._One, "waits_on", lambda _: (end,))
+    hub.release(3)
+    agent.delivery.hurry()
+    while agent.trials.started < 3:
+        agent.delivery.turn()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edgewright.agent.disk.durable.write", full)
+    for _ in range(3):
+        agent.delivery.turn()
+
+    assert end not in agent.wakers
+    os.close(end)

@@ -44,6 +44,7 @@ class Agent:
     ) -> None:
         self.root, self.hub = root, hub
         self.ticks = 0.0
+        self.wakers: list[int] = []
         stop = Stop()
         key = open_file(root)
         throttle, meter = Throttle(0, lambda: self.ticks, stop.wait), PaceMeter(root)
@@ -95,6 +96,7 @@ class Agent:
 
     def _wait(self, timeout_s: float, wakers: Iterable[int] = ()) -> bool:
         self.ticks += timeout_s
+        self.wakers = list(wakers)
         return False
 
     def work(self, for_s: float = 20.0) -> Agent:

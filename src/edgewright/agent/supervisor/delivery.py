@@ -246,7 +246,9 @@ class Delivery:
         return min(waits_s)
 
     def _wakers(self) -> list[int]:
-        return [self._bell.fileno(), *(fd for machine in self._machines.values() for fd in machine.waits_on())]
+        """What wakes this thread; of a machine that has to wait after a failure, nothing."""
+        due = [machine for model, machine in self._machines.items() if self._schedule(model).is_due()]
+        return [self._bell.fileno(), *(fd for machine in due for fd in machine.waits_on())]
 
     def _schedule(self, model: str) -> Schedule:
         return self._schedules.setdefault(model, self._new_schedule())
