@@ -46,4 +46,3 @@ def read_hardware_ids(device_tree: Path) -> tuple[str, ...]:
         return tuple(word.decode("ascii") for word in words if word)[:MAX_HARDWARE_IDS]
     except (OSError, UnicodeDecodeError):
         return ()
-
