@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONHASHSEED=0
 version=$("$python" "$here/carried.py" version)
 minor=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 arch=$(dpkg --print-architecture)
-root=$work/root
+root=$work/tree
 library=$root/usr/lib/edgewright-agent
 documents=$root/usr/share/doc/edgewright-agent
 mkdir -p "$library" "$documents" "$root/DEBIAN" "$root/usr/share/lintian/overrides"
@@ -36,7 +36,7 @@ echo "bringing what the agent needs" >&2
 echo "compiling" >&2
 "$python" -m compileall -q -j 1 -s "$root" -p / --invalidation-mode unchecked-hash "$library"
 
-cp -r "$here/root/." "$root/"
+cp -r "$here/tree/." "$root/"
 sed -i "s/@PYTHON@/$minor/" "$root/usr/bin/edgewright-agent"
 cp "$here/debian/copyright" "$documents/copyright"
 cp "$repository/docs/howto/run-an-agent.md" "$documents/README.md"

@@ -17,7 +17,7 @@ from test_agent_process import order_of
 from edgewright.contract.report import InstallReport
 
 REPOSITORY = Path(__file__).parents[2]
-UNIT = REPOSITORY / "packaging/root/usr/lib/systemd/system/edgewright-agent.service"
+UNIT = REPOSITORY / "packaging/tree/usr/lib/systemd/system/edgewright-agent.service"
 MAX_INSTALLED_BYTES = 180_000_000
 PATIENCE_S = 90.0
 
