@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from edgewright.agent.trial.lines import ShadowDone, ShadowReady, TrialResult, decode_line, encode_line, judge_shadow
+from edgewright.agent.trial.lines import ShadowDone, ShadowReady, TrialResult, decode_line, judge_shadow
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
 from edgewright.contract.report import GoldenResult, ShadowResult
@@ -36,7 +37,7 @@ def test_a_candidate_must_agree_once_enough_requests_were_compared(
     ],
 )
 def test_lines_survive_the_pipe(line: TrialResult | ShadowReady | ShadowDone) -> None:
-    assert decode_line(encode_line(line).rstrip()) == line
+    assert decode_line(msgspec.json.encode(line)) == line
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from edgewright.agent.system.lines import MAX_LINE_BYTES
 from edgewright.contract.errors import HostileInput
 
-MAX_LINE_BYTES = 16 * 1024
 MAX_REASON_CHARS = 2000
 
 
@@ -22,11 +22,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", tag="
 
 
 Phase = Ready | Failed
-
-
-def encode_phase(phase: Phase) -> bytes:
-    """One line, with its line feed."""
-    return msgspec.json.encode(phase) + b"\n"
 
 
 def decode_phase(line: bytes) -> Phase:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from edgewright.agent.disk import SLOTS
 from edgewright.agent.disk.vitals import Vitals
 from edgewright.agent.serve.http.server import BOUND_S, IDLE_S
-from edgewright.agent.serve.phases import MAX_REASON_CHARS, Failed, Phase, Ready, encode_phase
+from edgewright.agent.serve.phases import MAX_REASON_CHARS, Failed, Phase, Ready
+from edgewright.agent.system.lines import own_stdout
 from edgewright.agent.system.memory import give_back
 from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.manifest import Manifest, Role
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM. Exit 0 after that, 1 where the package does not load (told on standard output)."""
     options = _parser().parse_args(arguments)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    tell = _own_stdout()
+    tell = own_stdout()
     vitals = Vitals.create_at(options.vitals, options.model, options.manifest_sha256)
     from edgewright.agent.serve.pinned import Pinned  # numpy and the runtime: from here on the package may be to blame
 
@@ -98,17 +99,6 @@ def warm_up(pinned: Pinned, row: Mapping[str, np.ndarray]) -> float:
 
 def _warn(error: Exception) -> None:
     sys.stderr.write(f"a request could not be answered: {type(error).__name__}: {error}\n")
-
-
-def _own_stdout() -> Tell:
-    """Keep standard output for lines: what a runtime prints goes to standard error instead."""
-    lines = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-
-    def tell(phase: Phase) -> None:
-        lines.write(encode_phase(phase))
-
-    return tell
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,8 @@ from typing import Protocol
 from edgewright.agent.disk import MANIFEST
 from edgewright.agent.system import Child, Limits, logs
 from edgewright.agent.system.cgroup import Group, Groups
-from edgewright.agent.trial.lines import MAX_LINE_BYTES, Line, decode_line
+from edgewright.agent.system.lines import Lines
+from edgewright.agent.trial.lines import Line, decode_line
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
@@ -104,19 +105,17 @@ class Worker:
     def __init__(self, command: Sequence[str], limits: Limits, group: Group | None = None) -> None:
         self._child = Child(command, limits=limits)
         self._group = group
-        self._heard = b""
+        self._lines = Lines()
         if group is not None:
             with contextlib.suppress(OSError):  # it has ended already, or the group is gone: the other limits hold
                 group.add(self._child.pid)
 
     def lines(self) -> list[Line]:
         """What it has said since the last call."""
+        heard: list[Line] = []
         while chunk := self._child.read():
-            self._heard += chunk
-            if b"\n" not in chunk and len(self._heard) > MAX_LINE_BYTES:
-                raise HostileInput("the worker does not end its line")
-        *whole, self._heard = self._heard.split(b"\n")
-        return [decode_line(line) for line in whole]
+            heard += map(decode_line, self._lines.take(chunk))
+        return heard
 
     def ending(self) -> str:
         """'' while it runs."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from edgewright.agent.system.lines import MAX_LINE_BYTES
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.order import Shadow
 from edgewright.contract.report import GoldenResult, ShadowResult
-
-MAX_LINE_BYTES = 64 * 1024
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", tag="trial"):
@@ -36,11 +35,6 @@ class ShadowDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", t
 
 
 Line = TrialResult | ShadowReady | ShadowDone
-
-
-def encode_line(line: Line) -> bytes:
-    """One line of the worker's standard output, with its line feed."""
-    return msgspec.json.encode(line) + b"\n"
 
 
 def decode_line(data: bytes) -> Line:

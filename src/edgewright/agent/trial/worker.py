@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.agent.serve.package import Package, open_package, read_manifest
+from edgewright.agent.system.lines import own_stdout
 from edgewright.agent.trial import golden
 from edgewright.agent.trial.launch import SOAK_REQUESTS, SOAK_S
-from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, encode_line
+from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult
 from edgewright.agent.trial.shadow import Receiver, compare_requests
 from edgewright.agent.trial.soak import judge, soak
 from edgewright.contract.errors import EdgewrightError
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial that the command line names. Exit 0: every line was told; what they say is another matter."""
     options = _parser().parse_args(arguments)
     _be_the_first_to_go()
-    tell = _own_stdout()
+    tell = own_stdout()
     active = Path(options.active) if options.active else None
     result, package = try_package(options.slot, active, options.soak_requests, options.soak_s)
     tell(result)
@@ -123,17 +123,6 @@ def _be_the_first_to_go() -> None:
     """Where memory runs out, the kernel shall take the candidate, and neither the active model nor the supervisor."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _own_stdout() -> Tell:
-    """Keep standard output for lines: what a runtime prints goes to standard error instead."""
-    lines = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-
-    def tell(line: Line) -> None:
-        lines.write(encode_line(line))
-
-    return tell
 
 
 def _parser() -> argparse.ArgumentParser:

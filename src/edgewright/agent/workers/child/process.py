@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.agent.disk.vitals import Reading, read_vitals
-from edgewright.agent.serve.phases import MAX_LINE_BYTES, Phase, decode_phase
+from edgewright.agent.serve.phases import Phase, decode_phase
 from edgewright.agent.states import Active
 from edgewright.agent.system import Limits, start_bound
 from edgewright.agent.system.cgroup import Group, Groups
 from edgewright.agent.system.limits import can_undo_nice, undo_nice
+from edgewright.agent.system.lines import MAX_LINE_BYTES, Lines
 from edgewright.agent.workers.watch import Bounds, Sample
-from edgewright.contract.errors import HostileInput
 
 COMMAND = (sys.executable, "-m", "edgewright.agent.serve.worker")
 NICE = 10  # while it loads
@@ -75,7 +75,7 @@ class Worker:
         self.started_at = now
         self.peak_rss_bytes = 0
         self._vitals = plan.vitals
-        self._heard = b""
+        self._lines = Lines()
         self._is_niced = plan.limits.nice > 0
         with contextlib.suppress(OSError):  # on a disk that cannot be written, it serves without vitals
             plan.vitals.parent.mkdir(parents=True, exist_ok=True)
@@ -93,14 +93,12 @@ class Worker:
 
     def lines(self) -> list[Phase]:
         """What it has said since the last call. Raises HostileInput."""
+        heard: list[Phase] = []
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(self.fd, MAX_LINE_BYTES):
-                self._heard += chunk
-                if b"\n" not in chunk and len(self._heard) > MAX_LINE_BYTES:
-                    raise HostileInput("the worker does not end its line")
+                heard += map(decode_phase, self._lines.take(chunk))
             self.is_silent = True
-        *whole, self._heard = self._heard.split(b"\n")
-        return [decode_phase(line) for line in whole]
+        return heard
 
     def code(self) -> int | None:
         """How it ended; None while it runs."""
