@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from device import Device, Releases, Shelf, reports, serving_counter
 
@@ -67,6 +69,25 @@ def test_the_floor_outlives_even_the_files_of_the_release_that_set_it(root, shel
 
     assert serving_counter(root) == 4
     assert device.record.floor == 5
+
+
+def test_the_floor_outlives_a_slot_that_has_left_no_trace(root, shelf):
+    folder = damage(root, "state.json", "state.json.bak")
+    shutil.rmtree(folder.slot("b"))
+
+    device = Device(root, shelf)
+
+    assert serving_counter(root) == 4
+    assert device.record.floor == 5
+
+
+def test_a_noted_floor_that_was_damaged_too_counts_for_nothing(root, shelf):
+    folder = damage(root, "state.json", "state.json.bak", "floor.json")
+    shutil.rmtree(folder.slot("b"))
+
+    device = Device(root, shelf)
+
+    assert serving_counter(root) == device.record.floor == 4
 
 
 def test_an_untried_candidate_does_not_serve_after_a_recovery(tmp_path, shelf):

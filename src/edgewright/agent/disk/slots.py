@@ -21,6 +21,7 @@ STATE = "state.json"
 BACKUP = "state.json.bak"
 MANIFEST = "manifest.json"
 COMMITTED = "committed"
+FLOOR = "floor.json"
 SLOTS = ("a", "b")
 
 
@@ -38,6 +39,11 @@ class StageFailed(EdgewrightError):
 
     code = "stage_failed"
     hint = "The device's storage may be failing."
+
+
+class _Floor(msgspec.Struct, frozen=True):
+    floor: int
+    sha256: str  # of the number's digits
 
 
 class ModelFolder:
@@ -70,6 +76,11 @@ class ModelFolder:
         durable.replace(self.path / STATE, data)
         durable.replace(self.path / BACKUP, data)
         return record
+
+    def keep_floor(self, floor: int) -> None:
+        """Note the floor apart from the record: a release that was given up later leaves no other trace of it."""
+        said = str(floor).encode()
+        durable.replace(self.path / FLOOR, msgspec.json.encode(_Floor(floor, manifests.digest(said))))
 
     def slot(self, slot: str) -> Path:
         """The folder of a slot."""
@@ -148,7 +159,8 @@ class ModelFolder:
         """A record from what the slots themselves hold.
 
         The newest whole slot that has passed its trial serves. The floor is the highest counter that was ever
-        committed here as far as the slots know (or that any slot names, where none was): it never becomes zero.
+        committed here as far as slots and the noted floor know (or that any slot names, where none was): it never
+        becomes zero.
         """
         found = {slot: manifest for slot in SLOTS if (manifest := self.manifest(slot)) is not None}
         tried = {slot: found[slot] for slot in found if (self.slot(slot) / COMMITTED).exists()}
@@ -158,7 +170,7 @@ class ModelFolder:
             model=self.model,
             active=active,
             slots={slot: self._slot_record(slot, tried[slot]) if slot in whole else None for slot in SLOTS},
-            floor=max((manifest.counter for manifest in (tried or found).values()), default=0),
+            floor=max(_read_floor(self.path / FLOOR), *(manifest.counter for manifest in (tried or found).values()), 0),
         )
 
     def _slot_record(self, slot: str, manifest: Manifest) -> SlotRecord:
@@ -195,6 +207,15 @@ def _read_copy(path: Path) -> ModelRecord | None:
         return states.decode(data) if data is not None else None
     except HostileInput:
         return None
+
+
+def _read_floor(path: Path) -> int:
+    """What `keep_floor` noted; 0 where nothing whole can be read."""
+    try:
+        noted = msgspec.json.decode(durable.read(path) or b"", type=_Floor)
+    except (UnicodeDecodeError, msgspec.MsgspecError):
+        return 0
+    return noted.floor if manifests.digest(str(noted.floor).encode()) == noted.sha256 else 0
 
 
 def _read_word(path: Path) -> str:

@@ -231,15 +231,16 @@ class Machine:
         return True
 
     def _commit(self) -> bool:
+        self._wait_for_window()
         candidate = candidate_of(self.record)
         manifest = self.folder.manifest(candidate.slot)
         if manifest is None or not self.folder.verifies(candidate.slot, candidate.install.manifest_sha256):
             return self._advance(is_ok=False, reason="the slot no longer reads back as it was written")
         if why := self._admission.lack(manifest):
             return self._advance(is_ok=False, reason=why)
-        self._wait_for_window()
         self.folder.mark_committed(candidate.slot, candidate.install.deployment)
         is_busy = self._advance(is_ok=True)
+        self.folder.keep_floor(self.record.floor)
         if self._equipment.is_often_cut_off():
             self._change(states.settle(self.record))
         return is_busy
