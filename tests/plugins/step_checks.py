@@ -11,7 +11,7 @@ import onnxruntime
 
 from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
 from edgewright.hub.optimize.stepper import take_step
-from edgewright.hub.optimize.steps import StepContext, step
+from edgewright.hub.optimize.steps import StepContext, params_of, step
 
 
 def check_step(plan: StepPlan, model: Path, calibration: Path, rows: np.ndarray, folder: Path) -> Outcome:
@@ -33,7 +33,7 @@ def check_step(plan: StepPlan, model: Path, calibration: Path, rows: np.ndarray,
 
 def apply(plan: StepPlan, model: Path, calibration: Path, folder: Path) -> Outcome:
     folder.mkdir()
-    return step(plan.name).apply(model, StepContext(folder=folder, calibration=calibration, params=plan.params))
+    return step(plan.name).apply(model, params_of(plan), StepContext(folder=folder, calibration=calibration))
 
 
 def reported_tools(plan: StepPlan, model: Path, calibration: Path, folder: Path) -> set[str]:

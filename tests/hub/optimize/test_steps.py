@@ -12,8 +12,8 @@ from onnx import numpy_helper
 from edgewright.contract.errors import NotFound
 from edgewright.hub import children
 from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
-from edgewright.hub.optimize.steps import STEPS, step
-from edgewright.hub.optimize.steps.prune import smallest_to_zero
+from edgewright.hub.optimize.steps import step
+from edgewright.hub.optimize.steps.graphs.prune import smallest_to_zero
 from plugins.step_checks import answers, check_step, digest
 
 PLANS = {
@@ -44,7 +44,7 @@ def cleaned(tmp_path, digits, calibration) -> Path:
 STEPPER = "edgewright.hub.optimize.stepper"
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", PLANS)
 def test_every_step_keeps_what_steps_must_keep(name, tmp_path, digits, cleaned, calibration):
     model = digits.path if name == "clean" else cleaned
 

@@ -15,7 +15,7 @@ from edgewright.contract.preprocessing.picture import Layout, Method, Resize
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from edgewright.hub.automate.evaluator import EvaluatorQuestion, evaluate
 from edgewright.hub.optimize.steps import StepContext
-from edgewright.hub.optimize.steps.static_int8 import Rows
+from edgewright.hub.optimize.steps.graphs.static_int8 import Rows
 from edgewright.hub.registry.runner import Preparing, Runner
 
 RANDOM = np.random.default_rng(0)
@@ -80,7 +80,7 @@ def test_challengers_are_evaluated_on_raw_rows(model: Path, tmp_path: Path) -> N
 
 def test_int8_is_calibrated_on_prepared_rows(model: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "rows.npz", image=IMAGES[:120])
-    context = StepContext(folder=tmp_path, calibration=tmp_path / "rows.npz", params={}, prepare=Preparing(RAW, {}))
+    context = StepContext(folder=tmp_path, calibration=tmp_path / "rows.npz", prepare=Preparing(RAW, {}))
 
     rows = Rows(model, context)
 

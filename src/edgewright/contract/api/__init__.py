@@ -19,6 +19,22 @@ from edgewright.contract.api.keys import (
     RoleSigning,
 )
 from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
+from edgewright.contract.api.optimization import (
+    Constraints,
+    Energy,
+    Figures,
+    Memory,
+    Metric,
+    ModelFormat,
+    Place,
+    Quality,
+    StudyDraft,
+    StudyRecord,
+    StudyState,
+    Timing,
+    TrialRecord,
+    TrialState,
+)
 from edgewright.contract.api.overview import AuditEntry, AuditReport, Overview
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
 from edgewright.contract.api.provenance import (
@@ -66,6 +82,20 @@ from edgewright.contract.api.runs import (
 )
 
 __all__ = [
+    "Constraints",
+    "Energy",
+    "Figures",
+    "Memory",
+    "Metric",
+    "ModelFormat",
+    "Place",
+    "Quality",
+    "StudyDraft",
+    "StudyRecord",
+    "StudyState",
+    "Timing",
+    "TrialRecord",
+    "TrialState",
     "ContentSignatureDraft",
     "ContentSignatureRecord",
     "CarryBlob",

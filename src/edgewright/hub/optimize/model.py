@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from edgewright.contract.api import ModelFormat
 from edgewright.contract.errors import Refused, UsageError
 from edgewright.contract.manifest import Quantisation
 from edgewright.contract.tensors import Contract
@@ -27,6 +28,7 @@ class Precision(StrEnum):
     """What the numbers of a variant are."""
 
     FP32 = "fp32"
+    HALF = "half"  # float16 or bfloat16
     INT8 = "int8"
 
 
@@ -34,7 +36,7 @@ class StepPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a recipe, and its parameters."""
 
     name: str
-    params: dict[str, float | str | bool] = {}
+    params: dict[str, bool | int | float | str] = {}
 
     def __str__(self) -> str:
         """As people read it in a recipe: 'prune ratio=0.2'."""
@@ -56,7 +58,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 class StepQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Apply `plan` to `model` and leave the result in `folder`.
 
-    `calibration` is an npz of rows as apps pass them by `contract`, or ""; `tables` are paths by name.
+    `calibration` and `train` are npz of rows as apps pass them by `contract`, or "", and `train` holds the truth under
+    `label_key` too; `tables` and `toolchains` are paths by name; `teacher` is the version's source, or "".
     """
 
     plan: StepPlan
@@ -65,6 +68,11 @@ class StepQuestion(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     contract: Contract = Contract(inputs=(), outputs=())
     tables: dict[str, str] = {}
+    train: str = ""
+    label_key: str = ""
+    teacher: str = ""
+    seed: int = 0
+    toolchains: dict[str, str] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +80,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     note: str
+    format: ModelFormat = ModelFormat.ONNX
     tools: dict[str, str] = {}
     quantisation: Quantisation | None = None
+    estimates: dict[str, float] = {}  # what a compiler says of the target: 'cycles', 'sram_bytes', 'flash_bytes'
 
 
 class MeasureQuestion(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,10 @@ import numpy
 import onnx
 import onnxruntime
 
+from edgewright.contract.api import ModelFormat
 from edgewright.hub.children import serve
 from edgewright.hub.optimize.model import Outcome, StepQuestion
-from edgewright.hub.optimize.steps import StepContext, step
+from edgewright.hub.optimize.steps import StepContext, params_of, step
 from edgewright.hub.registry.runner import Preparing
 
 
@@ -24,15 +25,25 @@ def take_step(asked: StepQuestion) -> Outcome:
     context = StepContext(
         folder=Path(asked.folder),
         calibration=Path(asked.calibration) if asked.calibration else None,
-        params=asked.plan.params,
+        train=Path(asked.train) if asked.train else None,
+        label_key=asked.label_key,
+        contract=asked.contract,
         prepare=Preparing(asked.contract, asked.tables),
+        teacher=Path(asked.teacher) if asked.teacher else None,
+        seed=asked.seed,
+        toolchains={name: Path(path) for name, path in asked.toolchains.items()},
     )
-    outcome = step(asked.plan.name).apply(Path(asked.model), context)
-    before, after = surface(Path(asked.model)), surface(Path(outcome.path))
-    if before != after:
-        raise ContractChanged(f"{asked.plan.name} changed inputs or outputs from {before} to {after}")
+    outcome = step(asked.plan.name).apply(Path(asked.model), params_of(asked.plan), context)
+    if outcome.format is ModelFormat.ONNX:
+        _check_surface(asked, Path(outcome.path))
     tools = {"numpy": numpy.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     return msgspec.structs.replace(outcome, tools=tools | outcome.tools)
+
+
+def _check_surface(asked: StepQuestion, made: Path) -> None:
+    before, after = surface(Path(asked.model)), surface(made)
+    if before != after:
+        raise ContractChanged(f"{asked.plan.name} changed inputs or outputs from {before} to {after}")
 
 
 def surface(path: Path) -> list[tuple[str, int, int]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
+import msgspec
 import onnx
 import onnxruntime
 
 from edgewright.hub.optimize.model import Outcome
-from edgewright.hub.optimize.steps import StepContext
+from edgewright.hub.optimize.steps import About, NoParams, StepContext
 
 PORTABLE_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
@@ -19,8 +21,11 @@ class Clean:
     Where they put in operators that only ONNX Runtime knows, the model is left as it was.
     """
 
-    def apply(self, model: Path, context: StepContext) -> Outcome:
-        """Parameters: none."""
+    about: ClassVar = About(summary="constants folded, dead nodes dropped, neighbours fused, in standard operators")
+    params: ClassVar[type[msgspec.Struct]] = NoParams
+
+    def apply(self, model: Path, params: NoParams, context: StepContext) -> Outcome:
+        """Optimise, and drop what decides no answer."""
         before = onnx.load(model)
         after = _optimise(model, context.folder / "optimised.onnx")
         is_portable = all(node.domain in PORTABLE_DOMAINS for node in after.graph.node)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
+import msgspec
 import numpy as np
 import onnx
 from onnxruntime import quantization
@@ -11,7 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from edgewright.contract.manifest import Calibrator, Integer, Quantisation, Scheme
 from edgewright.hub.optimize.model import Outcome
-from edgewright.hub.optimize.steps import StepContext
+from edgewright.hub.optimize.steps import About, StepContext
 
 QUANTISED = ["MatMul", "Gemm", "Conv", "Relu"]
 """What multiplies by weights, and the activations that melt into it. What a classifier does with its scores afterwards
@@ -25,19 +27,30 @@ ROWS_AT_ONCE = 64
 TYPES = {Integer.U8: QuantType.QUInt8, Integer.S8: QuantType.QInt8}
 
 
+class StaticInt8Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signedness of weights and activations; a scale for each channel of the weights, or one for all."""
+
+    weights: Integer = Integer.S8
+    activations: Integer = Integer.U8
+    per_channel: bool = True
+
+
 class StaticInt8:
     """ONNX Runtime's static quantisation to QuantizeLinear and DequantizeLinear pairs."""
 
-    def apply(self, model: Path, context: StepContext) -> Outcome:
-        """Parameters: `weights` and `activations` ('u8' or 's8'), `per_channel`."""
+    about: ClassVar = About(summary="weights and activations in eight bits, scales fixed on training rows (QDQ)")
+    params: ClassVar[type[msgspec.Struct]] = StaticInt8Params
+
+    def apply(self, model: Path, params: StaticInt8Params, context: StepContext) -> Outcome:
+        """Quantise with scales found on the context's calibration rows."""
         if context.calibration is None:
             raise ValueError("static int8 needs rows to calibrate on")
         rows = Rows(model, context)
         done = Quantisation(
             scheme=Scheme.STATIC,
-            weights=Integer(str(context.params["weights"])),
-            activations=Integer(str(context.params["activations"])),
-            is_per_channel=bool(context.params["per_channel"]),
+            weights=params.weights,
+            activations=params.activations,
+            is_per_channel=params.per_channel,
             calibrator=Calibrator.MIN_MAX,
             calibration_rows=rows.count,
         )

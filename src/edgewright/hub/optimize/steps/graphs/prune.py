@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
 from edgewright.hub.optimize.model import Outcome
-from edgewright.hub.optimize.steps import StepContext
+from edgewright.hub.optimize.steps import About, StepContext
 
 WEIGHT_INPUTS = {"MatMul": (0, 1), "Gemm": (0, 1), "Conv": (1,)}
 MIN_WEIGHTS = 256
 """Smaller tensors are left alone: there is little to save, and every weight counts."""
 
 
+class PruneParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`ratio`: the share of each layer's weights to set to zero."""
+
+    ratio: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.2
+
+
 class Prune:
     """Unstructured pruning by magnitude, layer by layer."""
 
-    def apply(self, model: Path, context: StepContext) -> Outcome:
-        """Parameters: `ratio`, the share of each layer's weights to set to zero."""
-        ratio = float(context.params["ratio"])
+    about: ClassVar = About(summary="the smallest weights of each layer become zero: smaller to send, not faster")
+    params: ClassVar[type[msgspec.Struct]] = PruneParams
+
+    def apply(self, model: Path, params: PruneParams, context: StepContext) -> Outcome:
+        """Set the smallest weights to zero."""
+        ratio = params.ratio
         proto = onnx.load(model)
         pruned = [tensor for tensor in _weights(proto.graph) if np.prod(tensor.dims) >= MIN_WEIGHTS]
         for tensor in pruned:

@@ -1,0 +1,1 @@
+"""Steps that hand a model to the toolchain of other hardware."""
