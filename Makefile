@@ -8,7 +8,7 @@ B      ?= delta agent profiles
 T      ?= delta_apply manifest_decode oip_request order_envelope tuf_metadata
 S      ?= 60
 
-.PHONY: demo test check bench test-all campaign fuzz conformance format clean help
+.PHONY: demo test check bench test-all test-optimize campaign fuzz conformance format clean help
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -17,7 +17,7 @@ demo: $(VENV)/.demo ## the whole loop on this machine, in about two minutes (ARG
 	@$(BIN)/edgewright demo $(ARGS)
 
 test: $(VENV)/.dev ## the quick tests
-	$(BIN)/python -m pytest -m "not chromium and not slow and not e2e" -n 2
+	$(BIN)/python -m pytest -m "not chromium and not slow and not e2e and not optimize" -n 2
 
 check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 	$(BIN)/ruff check .
@@ -28,14 +28,17 @@ check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 
 test-all: $(VENV)/.dev ## all tests, with the Debian packages that they need
 	@./debian-packages.sh
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow and not optimize" -n 2
+
+test-optimize: $(VENV)/.optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first
+	$(BIN)/python -m pytest -m "optimize and not slow" -n 2 $(ARGS)
 
 bench: $(VENV)/.$(if $(filter delta,$(B)),bench-delta,bench) ## figures against peers (B='delta agent profiles'; delta: an hour at first, ARGS=--quick a minute)
 	@$(if $(filter delta,$(B)),command -v xdelta3 zstd >/dev/null || ./debian-packages.sh xdelta3 zstd)
 	@for name in $(B); do $(BIN)/python bench/$$name.py $(ARGS) || exit 1; done
 
 campaign: $(VENV)/.dev ## the long forms of tests (EDGEWRIGHT_MUTANTS=10: ten times as many; EDGEWRIGHT_SEED=7: others)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not optimize" $(ARGS)
 
 fuzz: $(VENV)/.fuzz ## fuzz what parses hostile bytes (T='delta_apply', S=600 seconds each)
 	@for target in $(T); do $(BIN)/python fuzz/run.py $$target --seconds $(S) || exit 1; done
@@ -60,7 +63,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is not on the PATH" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "help: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	@echo "installing edgewright[$*] into $(VENV)" >&2
 	@$(PIP) --editable '.[$*]'
 	@touch $@
