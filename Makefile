@@ -30,7 +30,7 @@ test-all: $(VENV)/.dev ## all tests, with the Debian packages that they need
 	@./debian-packages.sh
 	$(BIN)/python -m pytest -m "not slow and not optimize" -n 2
 
-test-optimize: $(VENV)/.optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first
+test-optimize: $(VENV)/.dev-optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first
 	$(BIN)/python -m pytest -m "optimize and not slow" -n 2 $(ARGS)
 
 bench: $(VENV)/.$(if $(filter delta,$(B)),bench-delta,bench) ## figures against peers (B='delta agent profiles'; delta: an hour at first, ARGS=--quick a minute)
@@ -63,7 +63,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is not on the PATH" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "help: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.dev-optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	@echo "installing edgewright[$*] into $(VENV)" >&2
 	@$(PIP) --editable '.[$*]'
 	@touch $@
