@@ -12,7 +12,7 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import TensorSpec
 from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
-from edgewright.hub.optimize.measure import compare
+from edgewright.hub.optimize.measuring.measure import compare
 from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
 from edgewright.hub.registry import Blobs, check_rows, tables_of
 from edgewright.hub.registry.inspect import SourceFacts, inspect_source

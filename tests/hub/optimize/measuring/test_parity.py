@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
+from edgewright.hub.optimize.measuring.parity import judge, predicted, relative_error
 from edgewright.hub.optimize.model import Precision
-from edgewright.hub.optimize.parity import judge, predicted, relative_error
 
 LABEL = TensorSpec(name="label", dtype=Dtype.INT64, shape=(None,), kind=Kind.LABEL)
 SCORES = TensorSpec(name="scores", dtype=Dtype.FLOAT32, shape=(None, 2), kind=Kind.SCORES)

@@ -10,8 +10,8 @@ import numpy as np
 
 from edgewright.contract.tensors import Contract
 from edgewright.hub.children import ask
+from edgewright.hub.optimize.measuring.parity import judge
 from edgewright.hub.optimize.model import Figures, MeasureQuestion, Parity, Precision
-from edgewright.hub.optimize.parity import judge
 
 TIMEOUT_S = 180.0
 
@@ -67,7 +67,7 @@ def compare(
 
 
 def _ask(asked: MeasureQuestion, name: str, folder: Path) -> Figures:
-    module = "edgewright.hub.optimize.measurer"
+    module = "edgewright.hub.optimize.measuring.measurer"
     return ask(module, asked, Figures, name=f"measuring the {name}", folder=folder, timeout_s=TIMEOUT_S)
 
 

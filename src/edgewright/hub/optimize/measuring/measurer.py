@@ -1,4 +1,4 @@
-"""The child that measures one model file: `python -m edgewright.hub.optimize.measurer QUESTION`."""
+"""The child that measures one model file: `python -m edgewright.hub.optimize.measuring.measurer QUESTION`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.hub.children import serve
-from edgewright.hub.optimize import golden
+from edgewright.hub.optimize.measuring import golden
+from edgewright.hub.optimize.measuring.parity import predicted
 from edgewright.hub.optimize.model import Figures, MeasureQuestion
-from edgewright.hub.optimize.parity import predicted
 from edgewright.hub.registry.runner import Arrays, Runner, inputs_of
 
 WARM_UP_CALLS = 30
