@@ -12,28 +12,16 @@ from pathlib import Path
 import msgspec
 
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.sources import HEAD_BYTES, MAX_SOURCE_BYTES, foreign_kind, is_tflite
 from edgewright.contract.tensors import Contract, differences, misfits
 from edgewright.hub.sandbox import PYTHON, run
 
-MAX_SOURCE_BYTES = 512 * 1024 * 1024
 MEMORY_BYTES = 4 * 1024**3
 ANSWER = "edgewright-inspector: "
 """What the child's last line begins with."""
 
 FIELD = "source"
 EXPORT_HINT = "Export to ONNX, e.g. skl2onnx.to_onnx(model, X[:1]) or torch.onnx.export(...)."
-
-_PICKLE = "a pickle; Edgewright never loads pickles"
-_COMPRESSED = "a compressed pickle (joblib); Edgewright never loads pickles"
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    *((bytes((0x80, protocol)), _PICKLE) for protocol in range(2, 6)),
-    *((bytes((0x78, level)), _COMPRESSED) for level in (0x01, 0x5E, 0x9C, 0xDA)),
-    (b"PK\x03\x04", "a ZIP archive (torch keeps a pickle in one); Edgewright never loads pickles"),
-    (b"\x1f\x8b", "a gzip archive; Edgewright never unpacks archives"),
-    (b"BZh", "a bzip2 archive; Edgewright never unpacks archives"),
-    (b"\xfd7zXZ\x00", "an xz archive; Edgewright never unpacks archives"),
-    (b"\x89HDF", "an HDF5 file, not ONNX"),
-)
 
 
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,12 +102,11 @@ def _check_bytes(path: Path, max_bytes: int) -> None:
             hint="Edgewright is for edge devices: register a smaller model.",
         )
     with path.open("rb") as file:
-        head = file.read(8)
-    if head[4:8] == b"TFL3":
+        head = file.read(HEAD_BYTES)
+    if is_tflite(head):
         raise InvalidInput("the model is a TFLite file, not ONNX", field=FIELD, hint=EXPORT_HINT)
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            raise InvalidInput(f"the model is {what}", field=FIELD, hint=EXPORT_HINT)
+    if what := foreign_kind(head):
+        raise InvalidInput(f"the model is {what}", field=FIELD, hint=EXPORT_HINT)
 
 
 def _read_answer(output: str) -> Answer:
