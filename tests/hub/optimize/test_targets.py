@@ -6,7 +6,7 @@ import pytest
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.optimize.model import Precision, UnknownTarget
-from edgewright.hub.optimize.targets import FOLDER, read_target, target, targets
+from edgewright.hub.optimize.targets import FOLDER, read_folder, records, target, targets
 
 
 def test_every_file_of_the_library_is_a_valid_target():
@@ -19,7 +19,7 @@ def test_precision_follows_from_the_target_s_own_data():
 
 
 def test_a_record_says_runtime_and_architectures():
-    record = target("raspberry-pi-5").record()
+    record = next(one for one in records() if one.id == "raspberry-pi-5")
 
     assert record.arch == ("aarch64",)
     assert record.runtime.startswith("onnxruntime >=")
@@ -48,7 +48,7 @@ def test_a_target_file_with_a_wrong_field_is_refused_by_file_and_field(tmp_path)
     path.write_text((FOLDER / "cpu-fp32.toml").read_text().replace("opset = 21", 'opset = "new"'))
 
     with pytest.raises(InvalidInput, match=r"cpu-fp32.toml: .*opset"):
-        read_target(path)
+        read_folder(tmp_path)
 
 
 def test_a_target_file_must_be_named_after_its_id(tmp_path):
@@ -56,4 +56,4 @@ def test_a_target_file_must_be_named_after_its_id(tmp_path):
     path.write_text((FOLDER / "cpu-fp32.toml").read_text())
 
     with pytest.raises(InvalidInput, match="not the file's name"):
-        read_target(path)
+        read_folder(tmp_path)

@@ -87,13 +87,3 @@ class VariantRecord(msgspec.Struct, frozen=True, kw_only=True):
     golden_sha256: str
     created_at: float
     quantisation: Quantisation | None = None
-
-
-class TargetRecord(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    title: str
-    arch: tuple[str, ...]
-    runtime: str
-    provider: str
-    dtypes: tuple[str, ...]
-    ram_bytes: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
 from edgewright.contract.api import ModelFormat
+from edgewright.contract.api import Precision as Precision
 from edgewright.contract.errors import Refused, UsageError
 from edgewright.contract.manifest import Quantisation
 from edgewright.contract.tensors import Contract
@@ -22,14 +21,6 @@ class NeedsSnapshot(Refused):
         "Register the version with a snapshot: its train.npz calibrates int8, its holdout.npz measures accuracy. "
         "See `edgewright data snapshot`."
     )
-
-
-class Precision(StrEnum):
-    """What the numbers of a variant are."""
-
-    FP32 = "fp32"
-    HALF = "half"  # float16 or bfloat16
-    INT8 = "int8"
 
 
 class StepPlan(msgspec.Struct, frozen=True, kw_only=True):

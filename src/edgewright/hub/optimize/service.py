@@ -19,7 +19,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.optimize.model import Made, Measured, NeedsSnapshot, Precision, Recipe, StepPlan
 from edgewright.hub.optimize.recipes import recipes
-from edgewright.hub.optimize.targets import Target, target, targets
+from edgewright.hub.optimize.targets import Target, records, target, targets
 from edgewright.hub.optimize.workshop import Workshop
 from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
@@ -69,7 +69,7 @@ class Optimize:
 
     def targets(self) -> list[TargetRecord]:
         """Every target that there is."""
-        return [known.record() for known in targets().values()]
+        return records()
 
     def start(
         self, principal: Principal, model: str, version: int, wanted: Sequence[str], *, dry_run: bool = False

@@ -1,4 +1,4 @@
-"""Targets: kinds of hardware with their runtime, as TOML files in `targets/`, read and checked once."""
+"""The library of targets: TOML files in `targets/`, read and checked once."""
 
 from __future__ import annotations
 
@@ -6,88 +6,32 @@ import difflib
 import functools
 from pathlib import Path
 
-import msgspec
-
-from edgewright.contract.api import TargetRecord
+from edgewright.contract.api import Target, TargetRecord
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.manifest import Runtime
-from edgewright.hub.optimize.model import Precision, UnknownTarget
+from edgewright.contract.target import Resolved, Sketch, read, resolve
+from edgewright.hub.optimize.model import UnknownTarget
+
+__all__ = ["FOLDER", "Target", "library", "read_folder", "record", "records", "target", "targets"]
 
 FOLDER = Path(__file__).parent / "targets"
 
 
-class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Signedness that the target's integer kernels want: 's8' or 'u8'."""
-
-    weights: str
-    activations: str
-
-
-class Accelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What computes beside the CPU."""
-
-    type: str
-    config: str = ""
+@functools.cache
+def library() -> dict[str, Sketch]:
+    """Every file of the library by its id, abstract bases too."""
+    return read_folder(FOLDER)
 
 
-class Constraints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a variant may cost. 0 stands for no limit, but for `max_metric_drop`, which is a share of accuracy."""
-
-    latency_p95_ms: float = 0.0
-    size_bytes: int = 0
-    ram_bytes: int = 0
-    max_metric_drop: float = 0.02
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A kind of hardware. Zeros and empty strings stand for what is not known or does not apply.
-
-    `arch` lists machine names as `uname -m` prints them; where `hardware_ids` is not empty, a device must have one of
-    them too (devicetree `compatible` strings). `ram_bytes` is what the smallest machine of the kind has.
-    """
-
-    id: str
-    title: str
-    hardware_class: str = msgspec.field(name="class")
-    arch: tuple[str, ...]
-    hardware_ids: tuple[str, ...] = ()
-    runtime: Runtime
-    dtypes: tuple[str, ...]
-    opset: int  # the newest that the oldest allowed runtime reads
-    ram_bytes: int
-    isa: tuple[str, ...] = ()
-    clock_hz: int = 0
-    cores: int = 0
-    flash_bytes: int = 0
-    power_mw: int = 0
-    emulator: str = ""
-    quantisation: Quantisation | None = None
-    accelerator: Accelerator | None = None
-    constraints: Constraints = Constraints()
-
-    @property
-    def precision(self) -> Precision:
-        """What its recipes aim at."""
-        return Precision.INT8 if self.quantisation is not None and "int8" in self.dtypes else Precision.FP32
-
-    def record(self) -> TargetRecord:
-        """What the API shows of it."""
-        return TargetRecord(
-            id=self.id,
-            title=self.title,
-            arch=self.arch,
-            runtime=f"{self.runtime.name} >={self.runtime.minimum},<{self.runtime.below}",
-            provider=self.runtime.provider,
-            dtypes=self.dtypes,
-            ram_bytes=self.ram_bytes,
-        )
+@functools.cache
+def _resolved() -> dict[str, Resolved]:
+    sketches = library()
+    return {name: resolve(sketch, sketches) for name, sketch in sketches.items() if not sketch.is_abstract}
 
 
 @functools.cache
 def targets() -> dict[str, Target]:
     """Every target of the library, by id."""
-    found = [read_target(path) for path in sorted(FOLDER.glob("*.toml"))]
-    return {target.id: target for target in found}
+    return {name: found.target for name, found in _resolved().items()}
 
 
 def target(target_id: str) -> Target:
@@ -100,12 +44,35 @@ def target(target_id: str) -> Target:
     raise UnknownTarget(f"there is no target '{target_id[:80]}'", field="target", hint=hint)
 
 
-def read_target(path: Path) -> Target:
-    """Read one target file; raises InvalidInput naming file and field."""
-    try:
-        read = msgspec.toml.decode(path.read_bytes(), type=Target)
-    except msgspec.MsgspecError as error:
-        raise InvalidInput(f"{path.name}: {error}", field="target") from error
-    if read.id != path.stem:
-        raise InvalidInput(f"{path.name}: its id is '{read.id}', not the file's name", field="target.id")
-    return read
+def read_folder(folder: Path) -> dict[str, Sketch]:
+    """What the files of a folder say, by id; raises InvalidInput naming file and field."""
+    found = {}
+    for path in sorted(folder.glob("*.toml")):
+        sketch = read(path.read_text(), path.name)
+        if sketch.id != path.stem:
+            raise InvalidInput(f"{path.name}: its id is '{sketch.id}', not the file's name", field="id")
+        found[sketch.id] = sketch
+    return found
+
+
+def record(found: Resolved) -> TargetRecord:
+    """What the API shows of a target of the library."""
+    target, runtime = found.target, found.target.runtime
+    versions = f">={runtime.minimum},<{runtime.below}" if runtime.below else f">={runtime.minimum}"
+    return TargetRecord(
+        id=target.id,
+        title=target.title,
+        arch=target.arch,
+        runtime=f"{runtime.name} {versions}",
+        provider=runtime.provider,
+        dtypes=target.dtypes,
+        ram_bytes=target.ram_bytes,
+        profile=target,
+        bases=found.bases,
+        told_by=dict(found.told_by),
+    )
+
+
+def records() -> list[TargetRecord]:
+    """What the API shows of the library."""
+    return [record(found) for found in _resolved().values()]
