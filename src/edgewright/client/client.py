@@ -30,18 +30,21 @@ from edgewright.client.transport import Transport
 from edgewright.client.watching import Pace
 from edgewright.contract.api import (
     AlertRecord,
+    ChoiceDraft,
     DriftStatus,
     LabelDraft,
     LoginDraft,
     LoginReply,
-    OptimizeDraft,
     Overview,
     RunRecord,
     SampleRecord,
+    StudyDraft,
+    StudyRecord,
     TargetRecord,
     TrainDraft,
     UsageRecord,
     UserRecord,
+    VariantRecord,
 )
 
 
@@ -111,12 +114,29 @@ class Client:
         return self._transport.get("targets", into=tuple[TargetRecord, ...])
 
     def optimize(
-        self, model: str, version: int, targets: tuple[str, ...], *, dry_run: bool = False
+        self, model: str, version: int, draft: StudyDraft | tuple[str, ...], *, dry_run: bool = False
     ) -> tuple[RunRecord, ...]:
-        """Start to make a variant of a version for each target: one run each."""
-        draft = OptimizeDraft(targets=targets)
+        """Start a study for each target, or for each target of a draft: one run each. A dry run's `log` is the plan."""
+        if not isinstance(draft, StudyDraft):
+            draft = StudyDraft(targets=draft)
         parts = ("models", model, "versions", version, "optimize")
         return self._transport.post(*parts, body=draft, into=tuple[RunRecord, ...], dry_run=dry_run)
+
+    def studies(self, model: str, version: int) -> tuple[StudyRecord, ...]:
+        """A version's studies on all targets, the newest first."""
+        return self._transport.get("models", model, "versions", version, "studies", into=tuple[StudyRecord, ...])
+
+    def study(self, model: str, version: int, target: str) -> StudyRecord:
+        """A version's newest study on a target, with every trial."""
+        return self._transport.get("models", model, "versions", version, "studies", target, into=StudyRecord)
+
+    def choose(
+        self, model: str, version: int, target: str, trial: str, *, why: str = "", dry_run: bool = False
+    ) -> VariantRecord:
+        """Make another trial of the newest study's front the version's variant for that target."""
+        parts = ("models", model, "versions", version, "studies", target, "choose")
+        draft = ChoiceDraft(trial=trial, why=why)
+        return self._transport.post(*parts, body=draft, into=VariantRecord, dry_run=dry_run)
 
     def train(self, draft: TrainDraft, *, dry_run: bool = False) -> RunRecord:
         """Start to train a model by its stored pipeline; the run's `result` names the new version."""

@@ -14,7 +14,7 @@ import pytest
 import safetensors.numpy
 import sqlalchemy as sa
 
-from edgewright.contract.api import FileRef, Role, RunState, SnapshotDraft, VersionDraft
+from edgewright.contract.api import FileRef, Role, RunState, SnapshotDraft, StudyDraft, VersionDraft
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Calibrator, Integer, Quantisation, Scheme
 from edgewright.contract.tensors import Dtype, TensorSpec
@@ -220,7 +220,7 @@ def test_a_recipe_that_breaks_parity_gives_way_to_the_next_one(room, digits):
 
 
 def test_a_start_queues_one_run_per_target_and_tells_the_audit_log(room):
-    runs = room.optimize.start(ANA, "wine", 1, ["cpu-fp32", "cpu-int8", "cpu-fp32"])
+    runs = room.optimize.start(ANA, "wine", 1, draft("cpu-fp32", "cpu-int8", "cpu-fp32"))
 
     assert [(run.kind, run.subject, run.state) for run in runs] == [
         (KIND, "wine/1/cpu-fp32", RunState.QUEUED),
@@ -232,7 +232,7 @@ def test_a_start_queues_one_run_per_target_and_tells_the_audit_log(room):
 def test_a_dry_run_says_what_would_run_and_starts_nothing(room):
     before = runs_of(room)
 
-    (planned,) = room.optimize.start(ANA, "wine", 1, ["cpu-int8"], dry_run=True)
+    (planned,) = room.optimize.start(ANA, "wine", 1, draft("cpu-int8"), dry_run=True)
 
     assert planned.subject == "wine/1/cpu-int8"
     assert runs_of(room) == before
@@ -242,7 +242,7 @@ def test_one_unknown_target_stops_the_whole_start(room):
     before = runs_of(room)
 
     with pytest.raises(UnknownTarget):
-        room.optimize.start(ANA, "wine", 1, ["cpu-fp32", "toaster"])
+        room.optimize.start(ANA, "wine", 1, draft("cpu-fp32", "toaster"))
 
     assert runs_of(room) == before
 
@@ -251,7 +251,7 @@ def test_a_version_without_a_snapshot_cannot_be_measured(room, wine):
     room.register("loose", wine, has_snapshot=False)
 
     with pytest.raises(NeedsSnapshot) as caught:
-        room.optimize.start(ANA, "loose", 1, ["cpu-fp32"])
+        room.optimize.start(ANA, "loose", 1, draft("cpu-fp32"))
 
     assert caught.value.field == "snapshot"
     assert "edgewright data snapshot" in caught.value.hint
@@ -259,9 +259,9 @@ def test_a_version_without_a_snapshot_cannot_be_measured(room, wine):
 
 def test_an_unknown_version_and_no_target_are_refused(room):
     with pytest.raises(UnknownVersion):
-        room.optimize.start(ANA, "wine", 2, ["cpu-fp32"])
+        room.optimize.start(ANA, "wine", 2, draft("cpu-fp32"))
     with pytest.raises(InvalidInput) as caught:
-        room.optimize.start(ANA, "wine", 1, [])
+        room.optimize.start(ANA, "wine", 1, draft())
     assert caught.value.field == "targets"
 
 
@@ -286,6 +286,10 @@ def test_calibration_takes_a_bounded_even_choice_of_rows():
     assert rows["X"].shape == (512, 1)
     assert rows["X"].dtype == np.float32
     assert (rows["X"][0, 0], rows["X"][-1, 0]) == (0.0, 1999.0)
+
+
+def draft(*targets: str) -> StudyDraft:
+    return StudyDraft(targets=targets)
 
 
 def events_of(room) -> list[tuple[str, str]]:

@@ -91,6 +91,7 @@ BODIES = {
     "/labels": [{"sample": "s", "label": 1}],
     "/models/x/versions": {"source_sha256": "0" * 64},
     "/models/x/versions/1/optimize": {"targets": ["cpu-fp32"]},
+    "/models/x/versions/1/studies/x/choose": {"trial": "t1"},
     "/pipelines": {"model": "dry", "dataset": "d", "command": "c", "code": []},
     "/train": {"model": "wine", "snapshot": ""},
     "/triggers": {"model": "wine"},

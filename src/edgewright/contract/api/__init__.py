@@ -20,6 +20,7 @@ from edgewright.contract.api.keys import (
 )
 from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
 from edgewright.contract.api.optimization import (
+    ChoiceDraft,
     Constraints,
     Energy,
     Figures,
@@ -44,6 +45,7 @@ from edgewright.contract.api.provenance import (
     StatementRecord,
 )
 from edgewright.contract.api.registry import (
+    Export,
     Lineage,
     ModelRecord,
     VariantRecord,
@@ -71,7 +73,6 @@ from edgewright.contract.api.rollouts import (
 )
 from edgewright.contract.api.runs import (
     EvaluationRecord,
-    OptimizeDraft,
     PipelineDraft,
     RunRecord,
     RunState,
@@ -110,6 +111,7 @@ __all__ = [
     "HardwareClass",
     "Dtype",
     "Accelerator",
+    "ChoiceDraft",
     "Constraints",
     "Energy",
     "Figures",
@@ -143,6 +145,7 @@ __all__ = [
     "DriftPoint",
     "DriftStatus",
     "EvaluationRecord",
+    "Export",
     "FeatureDrift",
     "FileRef",
     "GateDraft",
@@ -158,7 +161,6 @@ __all__ = [
     "LoginDraft",
     "LoginReply",
     "ModelRecord",
-    "OptimizeDraft",
     "Overview",
     "PackageRecord",
     "PipelineDraft",

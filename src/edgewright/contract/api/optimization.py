@@ -118,6 +118,7 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str = ""
     format: ModelFormat = ModelFormat.ONNX
     figures: Figures | None = None
+    source_timing: Timing | None = None  # of the source, in the same turns: what 'times faster' is told by
     breaks: tuple[str, ...] = ()
     is_on_front: bool = False
     reasons: tuple[str, ...] = ()  # what each step did, and how it compares
@@ -176,3 +177,10 @@ class StudyDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     recipes: tuple[str, ...] = ()
     use_cache: bool = True
     use_history: bool = True
+
+
+class ChoiceDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make another trial of a study's front the version's variant; `why` goes into the audit log."""
+
+    trial: str
+    why: str = ""

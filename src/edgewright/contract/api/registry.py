@@ -6,9 +6,18 @@ from typing import Any
 
 import msgspec
 
+from edgewright.contract.api.optimization import ModelFormat, Place
 from edgewright.contract.manifest import File, Quantisation
 from edgewright.contract.refinement import Refinement
 from edgewright.contract.tensors import Contract
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """The command that made a version's source of other weights, on its author's machine; the weights stayed there."""
+
+    command: str
+    weights: str  # the file's name
+    weights_sha256: str
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,10 +30,11 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     parent: int = 0  # the version it was trained from; 0 for none
     command: str = ""
+    export: Export | msgspec.UnsetType = msgspec.UNSET  # left out where there is none: packages bind these bytes
 
 
 class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A trained model to register. `source` is an uploaded ONNX blob.
+    """A trained model to register. Its source is an uploaded blob.
 
     `files` are uploaded too, and go into every package of the version: labels, assets.
     """
@@ -66,7 +76,10 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VariantRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A version optimised for a target. `reasons` tells what the recipe did and left out, and why."""
+    """A version optimised for a target: the trial of a study that was chosen (`study` is "" before there were any).
+
+    `reasons` tells what the recipe did and left out, and why; the places say where latency and memory come from.
+    """
 
     model: str
     version: int
@@ -87,3 +100,8 @@ class VariantRecord(msgspec.Struct, frozen=True, kw_only=True):
     golden_sha256: str
     created_at: float
     quantisation: Quantisation | None = None
+    format: ModelFormat = ModelFormat.ONNX
+    study: str = ""
+    trial: str = ""
+    latency_place: Place = Place.HUB
+    memory_place: Place = Place.HUB

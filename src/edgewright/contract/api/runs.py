@@ -44,10 +44,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-class OptimizeDraft(msgspec.Struct, frozen=True, kw_only=True):
-    targets: tuple[str, ...]
-
-
 class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
     """How a model is trained and kept good: the [pipeline] of edgewright.toml, with the code by digest."""
 

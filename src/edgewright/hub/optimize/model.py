@@ -6,13 +6,18 @@ import msgspec
 
 from edgewright.contract.api import ModelFormat
 from edgewright.contract.api import Precision as Precision
-from edgewright.contract.errors import Refused, UsageError
+from edgewright.contract.errors import NotFound, Refused, UsageError
 from edgewright.contract.manifest import Quantisation
 from edgewright.contract.tensors import Contract
 
 
 class UnknownTarget(UsageError):
     code = "unknown_target"
+
+
+class UnknownStudy(NotFound):
+    code = "unknown_study"
+    hint = "Make one: `edgewright optimize run MODEL@VERSION --target TARGET`."
 
 
 class NeedsSnapshot(Refused):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import RunRecord, RunState, TargetRecord, VariantRecord, VersionRecord
+from edgewright.contract.api import (
+    ChoiceDraft,
+    RunRecord,
+    RunState,
+    StudyDraft,
+    StudyRecord,
+    StudyState,
+    TargetRecord,
+    VariantRecord,
+    VersionRecord,
+)
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Kind
 from edgewright.hub.data import HOLDOUT, TRAIN, Data
@@ -19,6 +29,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.optimize.model import Made, Measured, NeedsSnapshot, Precision, Recipe, StepPlan
 from edgewright.hub.optimize.recipes import recipes
+from edgewright.hub.optimize.studies import Studies
 from edgewright.hub.optimize.targets import Target, records, target, targets
 from edgewright.hub.optimize.workshop import Workshop
 from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
@@ -29,11 +40,12 @@ KIND = "optimize"
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is about: its arguments."""
+    """What a run is about: its arguments. `draft` is what was asked for, of whose targets this is one."""
 
     model: str
     version: int
     target: str
+    draft: StudyDraft = StudyDraft(targets=())
 
     @property
     def subject(self) -> str:
@@ -65,6 +77,7 @@ class Optimize:
         self._data = data
         self._jobs = jobs
         self._provenance = provenance
+        self._studies = Studies(db)
         self._workshop = Workshop(data, blobs, work_dir)
 
     def targets(self) -> list[TargetRecord]:
@@ -72,17 +85,18 @@ class Optimize:
         return records()
 
     def start(
-        self, principal: Principal, model: str, version: int, wanted: Sequence[str], *, dry_run: bool = False
+        self, principal: Principal, model: str, version: int, draft: StudyDraft, *, dry_run: bool = False
     ) -> list[RunRecord]:
-        """Queue one run for each target, all or none.
+        """Queue one study for each target, all or none.
 
         Raises UnknownTarget, UnknownVersion, InvalidInput (no target, or a model that names no class) and
         NeedsSnapshot (nothing to calibrate and measure on).
         """
-        if not wanted:
+        if not draft.targets:
             known = ", ".join(targets())
             raise InvalidInput("name at least one target", field="targets", hint=f"Known targets: {known}.")
-        works = [Work(model=model, version=version, target=target(name).id) for name in dict.fromkeys(wanted)]
+        names = [target(name).id for name in dict.fromkeys(draft.targets)]
+        works = [Work(model=model, version=version, target=name, draft=draft) for name in names]
         self._check(self._registry.version(model, version))
         if dry_run:
             return [self._planned(work) for work in works]
@@ -93,8 +107,49 @@ class Optimize:
     def queue(self, connection: sa.Connection, actor: str, work: Work, *, id: str = "", why: str = "") -> str:
         """Queue the run for one target in this transaction; returns its id. The same `id` again changes nothing."""
         run_id = self._jobs.start(connection, KIND, work.subject, msgspec.to_builtins(work), id=id, why=why)
+        self._studies.begin(connection, self._begun(run_id, work))
         self._audit.record(connection, actor, "optimize.start", work.subject, run=run_id)
         return run_id
+
+    def studies(self, model: str, version: int) -> list[StudyRecord]:
+        """A version's studies, newest first; raises UnknownVersion."""
+        self._registry.version(model, version)
+        return self._studies.of(model, version)
+
+    def study(self, model: str, version: int, wanted: str) -> StudyRecord:
+        """A version's newest study on a target; raises UnknownVersion and UnknownStudy."""
+        self._registry.version(model, version)
+        return self._studies.newest(model, version, wanted)
+
+    def choose(
+        self,
+        principal: Principal,
+        model: str,
+        version: int,
+        wanted: str,
+        draft: ChoiceDraft,
+        *,
+        dry_run: bool = False,
+    ) -> VariantRecord:
+        """Make a trial of the newest study's front the version's variant for a target. Raises InvalidInput."""
+        study = self.study(model, version, wanted)
+        front = [trial.id for trial in study.trials if trial.is_on_front]
+        if draft.trial not in front:
+            hint = f"On its front are {', '.join(front)}." if front else "Its front is empty."
+            raise InvalidInput(f"'{draft.trial[:40]}' is not on the front of {study.id}", field="trial", hint=hint)
+        raise NotImplementedError
+
+    def _begun(self, run_id: str, work: Work) -> StudyRecord:
+        return StudyRecord(
+            id=run_id,
+            model=work.model,
+            version=work.version,
+            target=work.target,
+            state=StudyState.RUNNING,
+            constraints=target(work.target).constraints,
+            budget_s=work.draft.budget_s,
+            started_at=self._clock(),
+        )
 
     def body(self, context: RunContext) -> dict[str, Any]:
         """Perform one run: try the recipes, best first, until parity holds; keep the variant. Returns its record."""

@@ -1,4 +1,4 @@
-"""Doors to models: versions, variants, targets, optimisation, evaluations."""
+"""Doors to models: versions, variants, targets, evaluations."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from litestar.params import FromPath, JSONBody
 from edgewright.contract.api import (
     EvaluationRecord,
     ModelRecord,
-    OptimizeDraft,
-    RunRecord,
     TargetRecord,
     VariantRecord,
     VersionDraft,
@@ -57,20 +55,6 @@ def variants(name: FromPath[str], number: FromPath[int], hub: TheHub, principal:
     return hub.registry.variants(name, number)
 
 
-@post("/models/{name:str}/versions/{number:int}/optimize", sync_to_thread=True)
-def optimize(
-    name: FromPath[str],
-    number: FromPath[int],
-    data: JSONBody[OptimizeDraft],
-    hub: TheHub,
-    principal: Caller,
-    dry_run: DryRun = False,
-) -> list[RunRecord]:
-    """Make a version's variants for targets: one run each."""
-    require(principal, Permission.WRITE_MODELS)
-    return hub.optimize.start(principal, name, number, data.targets, dry_run=dry_run)
-
-
 @get("/models/{name:str}/evaluations", sync_to_thread=True)
 def evaluations(name: FromPath[str], hub: TheHub, principal: Caller) -> list[EvaluationRecord]:
     """Challengers against champions."""
@@ -86,4 +70,4 @@ def targets(hub: TheHub, principal: Caller) -> list[TargetRecord]:
     return hub.optimize.targets()
 
 
-ROUTES = [models, model, register, version, variants, optimize, evaluations, targets]
+ROUTES = [models, model, register, version, variants, evaluations, targets]

@@ -20,7 +20,7 @@ from edgewright import plugins
 from edgewright.contract.api import ModelFormat
 from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.contract.tensors import Contract
-from edgewright.hub.optimize.model import Outcome, StepPlan
+from edgewright.hub.optimize.model import Outcome, Precision, StepPlan
 
 GROUP = "edgewright.steps"
 
@@ -37,11 +37,15 @@ class About:
 
     `modules` must be importable and the `toolchain` (an environment of its own, see `toolchains`) installed; where
     they are not, `extra` names what brings them. `timeout_s` and `memory_bytes` (address space) limit the child.
+    `precision` is how the answers of what it leaves are judged: FP32 are the source's but for rounding, HALF those of
+    half precision, and INT8 goes by the task's metric: whatever quantises, prunes or trains. The loosest step of a
+    recipe counts.
     """
 
     summary: str
     takes: ModelFormat = ModelFormat.ONNX
     gives: ModelFormat = ModelFormat.ONNX
+    precision: Precision = Precision.FP32
     modules: tuple[str, ...] = ()
     toolchain: str = ""
     extra: str = ""
