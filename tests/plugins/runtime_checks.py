@@ -93,6 +93,9 @@ class RuntimeChecks:
         assert set(session.input_names) == set(case.feeds)
         assert set(session.output_names) == set(case.outputs)
 
+    def test_it_says_how_many_rows_a_request_must_have(self, runtime: Runtime, case: Case) -> None:
+        assert runtime.load(case.model, case.provider).fixed_rows == 0  # all small models take any number
+
     def test_it_gives_the_known_answers_by_name(self, runtime: Runtime, case: Case) -> None:
         outputs = runtime.load(case.model, case.provider).run(case.feeds)
 

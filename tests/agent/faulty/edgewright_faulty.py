@@ -33,6 +33,7 @@ class FaultySession:
 
     input_names = ("image",)
     output_names = ("label", "probabilities")
+    fixed_rows = 0
 
     def __init__(self, fault: str, request: int) -> None:
         self._fault = getattr(self, f"_{fault}")

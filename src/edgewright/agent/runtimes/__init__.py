@@ -1,19 +1,25 @@
-"""Inference runtimes: one Protocol, one file for each, loaded by the name that a manifest gives."""
+"""Inference runtimes: one file for each, loaded by the name that a manifest gives (Protocol: contract/runtimes.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import cast
 
 from edgewright import plugins
 from edgewright.contract.errors import EdgewrightError, NotFound, Refused
 from edgewright.contract.manifest import Runtime as Needed
+from edgewright.contract.runtimes import GROUP, Runtime, Session
 
-if TYPE_CHECKING:
-    import numpy as np
-
-GROUP = "edgewright.runtimes"
+__all__ = [
+    "GROUP",
+    "InferenceFailed",
+    "ModelUnreadable",
+    "Runtime",
+    "RuntimeMissing",
+    "RuntimeUnfit",
+    "Session",
+    "load_runtime",
+    "start_runtime",
+]
 
 
 class ModelUnreadable(EdgewrightError):
@@ -41,28 +47,6 @@ class RuntimeMissing(NotFound):
 
     code = "runtime_missing"
     hint = "Install it: runtimes beside onnxruntime come with extras, as `pip install 'edgewright[openvino]'`."
-
-
-class Session(Protocol):
-    """A loaded model. `run` may be called by several threads at once."""
-
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Infer: all of `output_names`. Raises InferenceFailed."""
-        ...
-
-
-class Runtime(Protocol):
-    """Loads models of one kind of file. Its module imports nothing heavy before an object of it is made."""
-
-    version: str
-    providers: tuple[str, ...]  # what can compute on this machine: execution providers, devices, kernels
-
-    def load(self, path: Path, provider: str) -> Session:
-        """Load the model file. Raises ModelUnreadable, also where `provider` is not what then runs."""
-        ...
 
 
 def load_runtime(needed: Needed) -> Runtime:

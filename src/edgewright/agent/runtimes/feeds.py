@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgewright.agent.runtimes import InferenceFailed
@@ -31,6 +31,11 @@ def check_feeds(ports: Mapping[str, Port], feeds: Mapping[str, np.ndarray]) -> N
             wanted = "x".join("n" if axis is None else str(axis) for axis in port.shape)
             given = "x".join(map(str, array.shape))
             raise InferenceFailed(f"'{name}' takes the shape {wanted}, not {given}", field=name)
+
+
+def fixed_rows(ports: Iterable[Port]) -> int:
+    """How many rows each request must have; 0: any number."""
+    return next((port.shape[0] for port in ports if port.shape and port.shape[0] is not None), 0)
 
 
 def _fits(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewright.agent.runtimes import InferenceFailed, ModelUnreadable
-from edgewright.agent.runtimes.feeds import Port, check_feeds
+from edgewright.agent.runtimes.feeds import Port, check_feeds, fixed_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,7 @@ class LiteRtSession:
         self._is_row_by_row = all(port.shape[:1] == (1,) for port in self._ports.values())
         self.input_names = tuple(self._ports)
         self.output_names = tuple(runner.outputs)
+        self.fixed_rows = 0 if self._is_row_by_row else fixed_rows(self._ports.values())
         self._lock = threading.Lock()
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

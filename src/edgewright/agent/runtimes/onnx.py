@@ -68,6 +68,8 @@ class OnnxSession:
     def __init__(self, session: Any) -> None:
         self.input_names = tuple(node.name for node in session.get_inputs())
         self.output_names = tuple(node.name for node in session.get_outputs())
+        first_axes = [node.shape[0] for node in session.get_inputs() if node.shape]
+        self.fixed_rows = next((axis for axis in first_axes if isinstance(axis, int)), 0)
         self._run = session.run
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

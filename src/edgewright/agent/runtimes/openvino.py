@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from edgewright.agent.runtimes import InferenceFailed, ModelUnreadable
-from edgewright.agent.runtimes.feeds import Port, check_feeds
+from edgewright.agent.runtimes.feeds import Port, check_feeds, fixed_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,7 @@ class OpenVinoSession:
         self._ports = {port.name: port for port in map(_port, compiled.inputs)}
         self.input_names = tuple(self._ports)
         self.output_names = tuple(output.any_name for output in compiled.outputs)
+        self.fixed_rows = fixed_rows(self._ports.values())
         self._idle: list[Any] = [compiled.create_infer_request()]
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

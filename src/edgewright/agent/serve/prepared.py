@@ -22,6 +22,7 @@ class Prepared:
     def __init__(self, session: Session, contract: Contract, folder: Path) -> None:
         self.input_names = tuple(spec.name for spec in contract.inputs)
         self.output_names = session.output_names
+        self.fixed_rows = session.fixed_rows
         self._run = session.run
         self._takes = session.input_names
         try:

@@ -1,23 +1,27 @@
 """Runs a model on rows as apps pass them: prepared by the contract's steps, as many at once as the model takes.
 
-For children alone: it loads a model file.
+For children alone: it loads a model file. The hub knows no runtime but by the plug-ins that devices serve with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
+from edgewright import plugins
 from edgewright.contract.preprocessing.running import MAX_TABLE_BYTES, Preparation
+from edgewright.contract.runtimes import GROUP, Runtime
+from edgewright.contract.sources import HEAD_BYTES, is_tflite
 from edgewright.contract.tensors import Contract
 
 ROWS_AT_ONCE = 256
-_ERRORS_ONLY = 3
+
+ONNX_RUNTIME = ("onnxruntime", "CPUExecutionProvider")
+LITERT = ("litert", "XNNPACK")
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -40,22 +44,25 @@ class Preparing:
 class Runner:
     """A loaded model with its contract, on one thread. `tables` are the paths of the files that steps need."""
 
-    def __init__(self, model: str, contract: Contract, tables: Mapping[str, str]) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    def __init__(
+        self, model: str, contract: Contract, tables: Mapping[str, str], *, runtime: str = "", provider: str = ""
+    ) -> None:
+        """Load it by the runtime of that name; without one, by what this format is at home in on a processor.
+
+        Raises NotFound where the runtime is missing, and ModelUnreadable.
+        """
+        name, its_provider = (runtime, provider) if runtime else at_home_in(Path(model))
+        self._session = start(name).load(Path(model), its_provider)
         self._prepare = Preparing(contract, tables)
-        self._takes = [value.name for value in self._session.get_inputs()]
         self._gives = [spec.name for spec in contract.outputs]
-        self.fixed_rows = next((axis for axis in self._first_axes() if isinstance(axis, int)), 0)
+        self.fixed_rows = self._session.fixed_rows
         """How many rows each call must have; 0 if any number."""
 
     def run(self, inputs: Arrays) -> Arrays:
         """One call: the contract's outputs by name."""
         made = self._prepare(inputs)
-        answers = self._session.run(self._gives, {name: made[name] for name in self._takes})
-        return dict(zip(self._gives, answers, strict=True))
+        answers = self._session.run({name: made[name] for name in self._session.input_names})
+        return {name: answers[name] for name in self._gives}
 
     def answer(self, inputs: Arrays) -> Arrays:
         """All rows, some at a time."""
@@ -67,8 +74,16 @@ class Runner:
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self._gives}
 
-    def _first_axes(self) -> list[object]:
-        return [value.shape[0] for value in self._session.get_inputs() if value.shape]
+
+def at_home_in(model: Path) -> tuple[str, str]:
+    """The runtime and its provider that run a file of this format on a processor."""
+    with model.open("rb") as file:
+        return LITERT if is_tflite(file.read(HEAD_BYTES)) else ONNX_RUNTIME
+
+
+def start(runtime: str) -> Runtime:
+    """The runtime of that name. Raises NotFound for no such plug-in, ImportError where what it loads with is missing."""
+    return cast(Runtime, plugins.load(GROUP, runtime)())
 
 
 def inputs_of(arrays: Mapping[str, npt.NDArray[Any]], contract: Contract, max_rows: int | None = None) -> Arrays:
