@@ -40,6 +40,18 @@ def test_a_command_that_hangs_is_killed_with_all_its_children(tmp_path):
     assert has_ended(int(finished.output))
 
 
+def test_a_command_that_is_cancelled_is_killed_with_all_its_children(tmp_path):
+    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+    heard: list[str] = []
+
+    finished = python(code, tmp_path, on_line=heard.append, is_cancelled=lambda: bool(heard))
+
+    assert finished.is_cancelled
+    assert not finished.is_ok
+    assert finished.explain() == "was cancelled"
+    assert has_ended(int(finished.output))
+
+
 def test_a_child_left_behind_is_killed_when_its_parent_ends(tmp_path):
     code = "import subprocess; print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid)"
 

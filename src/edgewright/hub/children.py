@@ -38,21 +38,40 @@ class StepFailed(Refused):
     hint = "The run's error has the end of what the step printed."
 
 
-def ask(module: str, question: msgspec.Struct, answer_type: type[T], *, name: str, folder: Path, timeout_s: float) -> T:
+class Cancelled(Refused):
+    """Somebody cancelled what a child was doing; it was killed."""
+
+    code = "cancelled"
+
+
+def ask(
+    module: str,
+    question: msgspec.Struct,
+    answer_type: type[T],
+    *,
+    name: str,
+    folder: Path,
+    timeout_s: float,
+    memory_bytes: int = MEMORY_BYTES,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> T:
     """Run `python -m module QUESTION` in `folder` and return its answer.
 
-    Raises InvalidInput if the child refuses what it was given, in its words, and StepFailed, which speaks of `name`,
-    if it crashes, hangs, takes too much memory or says nothing.
+    Raises InvalidInput if the child refuses what it was given, in its words, StepFailed, which speaks of `name`, if it
+    crashes, hangs, takes too much memory (address space) or says nothing, and Cancelled once `is_cancelled` says so.
     """
     finished = run(
         [*PYTHON, "-m", module, msgspec.json.encode(question).decode()],
         cwd=folder,
         env={"TMPDIR": str(folder), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
         timeout_s=timeout_s,
-        memory_bytes=MEMORY_BYTES,
+        memory_bytes=memory_bytes,
         file_bytes=FILE_BYTES,
         max_output_bytes=ANSWER_BYTES,
+        is_cancelled=is_cancelled,
     )
+    if finished.is_cancelled:
+        raise Cancelled(f"{name} {finished.explain()}")
     if not finished.is_ok:
         raise StepFailed(f"{name} {finished.explain()}: {finished.output[-TAIL_CHARS:].strip()}")
     reply = _reply(finished.output, name)

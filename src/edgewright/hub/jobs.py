@@ -66,6 +66,10 @@ class RunContext:
         """Sleep durably until somebody calls `Jobs.wake` on this run, or `timeout_s` has passed. True if woken."""
         return DBOS.recv("wake", timeout_seconds=timeout_s) is not None
 
+    def is_cancelled(self) -> bool:
+        """Whether somebody has cancelled this run: what is under way shall end."""
+        return self._jobs.state(self.id) is RunState.CANCELLED
+
     def report(
         self, step: str, fraction: float | None = None, *, state: RunState = RunState.RUNNING, log: str = ""
     ) -> None:
@@ -132,7 +136,7 @@ class Jobs:
             DBOS.send(run_id, True, topic="wake")
 
     def cancel(self, run_id: str) -> RunRecord:
-        """End a run at its next step. Raises Conflict if it has ended."""
+        """End a run at its next step, or at once where the step asks `is_cancelled`. Raises Conflict if it has ended."""
         record = self.get(run_id)
         if record.state in ENDED:
             raise Conflict(f"run {run_id} has already ended ({record.state})", field="run")
@@ -147,6 +151,14 @@ class Jobs:
         if row is None:
             raise NotFound(f"there is no run '{run_id}'", field="run", hint="`edgewright run ls` lists the runs.")
         return to_record(row, RunRecord)
+
+    def state(self, run_id: str) -> RunState:
+        """How far the run of that id is; raises NotFound."""
+        with self._db.read() as connection:
+            found = connection.scalar(sa.select(run_table.c.state).where(run_table.c.id == run_id))
+        if found is None:
+            raise NotFound(f"there is no run '{run_id}'", field="run")
+        return RunState(found)
 
     def runs(self, kind: str = "", subject: str = "", limit: int = 200) -> list[RunRecord]:
         """The newest runs first."""

@@ -41,6 +41,9 @@ class Straight:
     def report(self, step, fraction=None, *, state=RunState.RUNNING, log=""):
         self.log += log
 
+    def is_cancelled(self):
+        return False
+
 
 @pytest.fixture
 def run(data, blobs, snapshot, tmp_path):

@@ -172,6 +172,7 @@ class Automate:
                 blobs=self._blobs,
                 hidden=self._hidden,
                 on_line=log.add,
+                is_cancelled=context.is_cancelled,
             )
         finally:
             log.flush()

@@ -44,13 +44,14 @@ def train(
     blobs: Blobs,
     hidden: Sequence[Path] = (),
     on_line: Callable[[str], None],
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> Trained:
     """Run the pipeline's command once in `folder`, which is emptied first, and keep its model.
 
     EW_INPUT_DIR holds the snapshot's files, EW_MODEL_DIR takes `model.onnx` and `metrics.json`, EW_PARAMS_JSON the
     parameters (with "seed"), EW_PARENT_MODEL the parent's model file or nothing. Of the folders `hidden` the command
     sees its own `folder` and its parent alone. Raises TrainingFailed if the
-    command fails, hangs, or leaves no model.
+    command fails, hangs, is cancelled, or leaves no model.
     """
     shutil.rmtree(folder, ignore_errors=True)
     code, inputs, models = (folder / name for name in ("code", "input", "model"))
@@ -80,6 +81,7 @@ def train(
         hidden=hidden,
         shown=[folder.resolve(), *([parent.resolve()] if parent else [])],
         on_line=on_line,
+        is_cancelled=is_cancelled,
     )
     if not finished.is_ok:
         last = finished.output.strip().splitlines()[-1:] or [""]

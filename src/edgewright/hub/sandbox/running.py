@@ -21,6 +21,9 @@ MAX_OUTPUT_BYTES = 256 * 1024
 PYTHON = (sys.executable, "-B", "-P", "-s")
 """How to start Python code in a sandbox: no byte code written, nothing imported from the working folder."""
 
+LOOK_S = 0.2
+"""How often a command's caller is asked whether it still wants it."""
+
 _CONFINE = str(Path(__file__).with_name("confine.py"))
 
 
@@ -31,14 +34,17 @@ class Finished:
     returncode: int
     output: str
     timed_out: bool
+    is_cancelled: bool = False
 
     @property
     def is_ok(self) -> bool:
         """Whether it ended by itself with exit status 0."""
-        return self.returncode == 0 and not self.timed_out
+        return self.returncode == 0 and not self.timed_out and not self.is_cancelled
 
     def explain(self) -> str:
         """Say how it failed, in words that follow its name."""
+        if self.is_cancelled:
+            return "was cancelled"
         if self.timed_out:
             return "did not end in time"
         if self.returncode < 0:
@@ -59,8 +65,9 @@ def run(
     shown: Sequence[Path] = (),
     on_line: Callable[[str], None] | None = None,
     max_output_bytes: int = MAX_OUTPUT_BYTES,
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> Finished:
-    """Run `argv` in `cwd` and wait for it.
+    """Run `argv` in `cwd` and wait for it, for as long as `is_cancelled`, asked every LOOK_S, says no.
 
     `env` is the whole environment, apart from PATH, which comes from ours where it is not given. `memory_bytes` caps
     the address space of each process, `file_bytes` the size of each file written. `on_line` hears each line of output
@@ -92,30 +99,51 @@ def run(
     assert process.stdout is not None  # noqa: S101 (PIPE above)
     try:
         deadline = time.monotonic() + timeout_s
-        output, timed_out = _listen(process, process.stdout, deadline, on_line, max_output_bytes)
+        wanted = _Wanted(deadline, is_cancelled)
+        output = _listen(process, process.stdout, wanted, on_line, max_output_bytes)
     finally:
         _kill_group(process)
         process.stdout.close()
-    return Finished(process.returncode, output.decode("utf-8", "replace"), timed_out)
+    text = output.decode("utf-8", "replace")
+    return Finished(process.returncode, text, wanted.is_late, wanted.is_cancelled)
+
+
+class _Wanted:
+    """Whether a command shall go on: its time is not up, and nobody has cancelled it."""
+
+    def __init__(self, deadline: float, is_cancelled: Callable[[], bool] | None) -> None:
+        self.is_late = self.is_cancelled = False
+        self._deadline = deadline
+        self._ask = is_cancelled
+        self._look_at = time.monotonic() + LOOK_S
+
+    def left_s(self) -> float:
+        """How long to wait for the command before asking again; 0 if it shall end."""
+        now = time.monotonic()
+        self.is_late = now >= self._deadline
+        if self._ask is not None and now >= self._look_at:
+            self.is_cancelled = self._ask()
+            self._look_at = now + LOOK_S
+        return 0.0 if self.is_late or self.is_cancelled else min(self._deadline - now, LOOK_S)
 
 
 def _listen(
     process: subprocess.Popen[bytes],
     pipe: IO[bytes],
-    deadline: float,
+    wanted: _Wanted,
     on_line: Callable[[str], None] | None,
     max_output_bytes: int,
-) -> tuple[bytes, bool]:
-    """Collect output until the command ends or `deadline` (monotonic) passes. Returns its tail, and if it was late."""
+) -> bytes:
+    """Collect output until the command ends or is no longer wanted. Returns its tail."""
     os.set_blocking(pipe.fileno(), False)
     tail, line = b"", b""
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := wanted.left_s()) > 0:
             has_ended = process.poll() is not None  # asked first: all that it wrote is then in the pipe
-            if not selector.select(0 if has_ended else min(left_s, 0.5)):
+            if not selector.select(0 if has_ended else left_s):
                 if has_ended:  # and a stray child holds the pipe
-                    return tail, False
+                    return tail
                 continue
             chunk = os.read(pipe.fileno(), 65536)
             tail = (tail + chunk)[-max_output_bytes:]
@@ -124,8 +152,9 @@ def _listen(
             line = line[-MAX_OUTPUT_BYTES:]
             if not chunk:
                 _tell(on_line, [line] if line else [])
-                return tail, not _ends_by(process, deadline)
-    return tail, True
+                _await_end(process, wanted)
+                break
+    return tail
 
 
 def _tell(on_line: Callable[[str], None] | None, lines: list[bytes]) -> None:
@@ -134,12 +163,10 @@ def _tell(on_line: Callable[[str], None] | None, lines: list[bytes]) -> None:
             on_line(line.decode("utf-8", "replace"))
 
 
-def _ends_by(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    try:
-        process.wait(max(0.01, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def _await_end(process: subprocess.Popen[bytes], wanted: _Wanted) -> None:
+    while process.poll() is None and (left_s := wanted.left_s()) > 0:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(left_s)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
