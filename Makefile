@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
-B      ?= delta agent profiles
+B      ?= delta agent optimize profiles
 T      ?= delta_apply manifest_decode oip_request order_envelope tuf_metadata
 S      ?= 60
 
@@ -26,14 +26,14 @@ check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 	$(BIN)/lint-imports
 	$(BIN)/python docs/run_commands.py
 
-test-all: $(VENV)/.dev ## all tests, with the Debian packages that they need
+test-all: test ## these and the longer ones, with the Debian packages that they need
 	@./debian-packages.sh
-	$(BIN)/python -m pytest -m "not slow and not optimize" -n 2
+	$(BIN)/python -m pytest -m "(chromium or e2e) and not slow and not optimize" -n 2
 
 test-optimize: $(VENV)/.dev-optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first
 	$(BIN)/python -m pytest -m "optimize and not slow" -n 2 $(ARGS)
 
-bench: $(VENV)/.$(if $(filter delta,$(B)),bench-delta,bench) ## figures against peers (B='delta agent profiles'; delta: an hour at first, ARGS=--quick a minute)
+bench: $(foreach name,$(B),$(VENV)/.$(or $(filter bench-delta bench-optimize,bench-$(name)),bench)) ## figures against peers (B='delta agent optimize profiles'; delta: an hour at first, ARGS=--quick a minute)
 	@$(if $(filter delta,$(B)),command -v xdelta3 zstd >/dev/null || ./debian-packages.sh xdelta3 zstd)
 	@for name in $(B); do $(BIN)/python bench/$$name.py $(ARGS) || exit 1; done
 
@@ -63,7 +63,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is not on the PATH" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "help: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.dev-optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.dev-optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.bench-optimize $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	@echo "installing edgewright[$*] into $(VENV)" >&2
 	@$(PIP) --editable '.[$*]'
 	@touch $@

@@ -1,0 +1,96 @@
+"""How long one row takes: fresh processes that load one model each, in turns, on one thread.
+
+`python -m optimizations.clock ENGINE MODEL ROWS CALLS` is such a process; it prints the median milliseconds of a call.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+ROUNDS = 3
+CALLS, MIN_CALLS, ENOUGH_S = 600, 40, 2.0
+WARM_UP = 20
+LABEL = "label"
+
+Call = Callable[[dict[str, np.ndarray]], object]
+
+
+def race(runners: Mapping[str, tuple[str, Path]], rows: Path) -> dict[str, float]:
+    """Median milliseconds of a call by name: the best of ROUNDS rounds, each in the opposite order of the last.
+
+    A runner is an engine ('onnxruntime', 'openvino', 'litert') and its model.
+    """
+    best = dict.fromkeys(runners, float("inf"))
+    for turn in range(ROUNDS):
+        for name in list(runners) if turn % 2 == 0 else reversed(list(runners)):
+            engine, model = runners[name]
+            command = [sys.executable, "-m", "optimizations.clock", engine, str(model), str(rows)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            best[name] = min(best[name], float(done.stdout.split()[-1]))
+    return best
+
+
+def main(engine: str, model: Path, rows: Path) -> None:
+    with np.load(rows, allow_pickle=False) as arrays:
+        inputs = {name: arrays[name] for name in arrays.files if name != LABEL}
+    call = ENGINES[engine](model)
+    count = min(len(array) for array in inputs.values())
+    feeds = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(min(count, 50))]
+    taken = []
+    begun = time.perf_counter()
+    for number in range(WARM_UP + CALLS):
+        start = time.perf_counter_ns()
+        call(feeds[number % len(feeds)])
+        taken.append(time.perf_counter_ns() - start)
+        if number > WARM_UP + MIN_CALLS and time.perf_counter() - begun > ENOUGH_S:
+            break
+    print(np.median(taken[WARM_UP:]) / 1e6)
+
+
+def _onnxruntime(model: Path) -> Call:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return lambda feed: session.run(None, feed)
+
+
+def _openvino(model: Path) -> Call:
+    """In float32 where the model has floats: processors with AMX would compute in bfloat16."""
+    import openvino
+
+    config = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.Core().compile_model(str(model), "CPU", config).create_infer_request()
+    return lambda feed: request.infer(feed)
+
+
+def _litert(model: Path) -> Call:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(model), num_threads=1)
+    interpreter.allocate_tensors()
+    port, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def call(feed: dict[str, np.ndarray]) -> object:
+        interpreter.set_tensor(port["index"], next(iter(feed.values())).reshape(port["shape"]))
+        interpreter.invoke()
+        return interpreter.get_tensor(out["index"])
+
+    return call
+
+
+ENGINES: dict[str, Callable[[Path], Call]] = {
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "litert": _litert,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
