@@ -18,7 +18,7 @@ from edgewright.contract import order as orders
 from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.envelope import seal
 from edgewright.contract.errors import EdgewrightError, NotAllowed, NotFound, NotLoggedIn, Refused, to_body
-from edgewright.contract.order import Collect, Install, Order, Rollback
+from edgewright.contract.order import Bench, Collect, Install, Order, Rollback
 from edgewright.contract.report import (
     Batch,
     BatchReply,
@@ -54,6 +54,7 @@ class ScriptedHub:
         self.installs: tuple[Install, ...] = ()
         self.rollbacks: tuple[Rollback, ...] = ()
         self.collects: tuple[Collect, ...] = ()
+        self.benches: tuple[Bench, ...] = ()
         self.device_key: DevicePublicKey | None = None
         self.tokens: set[str] = set()
         self.check_ins: list[CheckIn] = []
@@ -144,6 +145,7 @@ class ScriptedHub:
             "installs": self.installs,
             "rollbacks": self.rollbacks,
             "collects": self.collects,
+            "benches": self.benches,
         }
         order = Order(**{**facts, **self.forged})
         if self.is_silent or orders.etag(order) == state.etag:

@@ -66,13 +66,13 @@ def test_what_begins_late_is_found(device: ModelOnDisk, fault: str, request_numb
     ("grown_bytes", "passes"), [(0, True), (-5_000_000, True), (LEAK_BYTES, True), (LEAK_BYTES + 1, False)]
 )
 def test_a_leak_is_growth_beyond_what_pools_take(grown_bytes: int, passes: bool) -> None:
-    soaked = Soaked(2000, 1.0, 2.0, grown_bytes, 1500)
+    soaked = Soaked(2000, 1.0, 2.0, 3.0, grown_bytes, 1500)
 
     assert (judge(soaked, ROOMY, 1) == "") is passes
 
 
 def test_every_reason_is_a_sentence_with_its_figures() -> None:
-    soaked = Soaked(2000, 1.0, 20.0, 48 * 1024 * 1024, 1536, "score holds values that are not finite in ...")
+    soaked = Soaked(2000, 1.0, 20.0, 30.0, 48 * 1024 * 1024, 1536, "score holds values that are not finite in ...")
 
     reasons = judge(soaked, Budgets(latency_p95_ms=10.0, memory_bytes=1000), 2000).split("; ")
 

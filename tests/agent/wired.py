@@ -9,6 +9,7 @@ from pathlib import Path
 from device import GOOD, Verdicts, patch
 from scripted_hub import CLAIM, ScriptedHub
 
+from edgewright.agent.bench import Benches
 from edgewright.agent.disk.boots import Boots
 from edgewright.agent.disk.identity import load_identity
 from edgewright.agent.disk.pace import PaceMeter
@@ -24,7 +25,7 @@ from edgewright.agent.states import Crash
 from edgewright.agent.supervisor import Delivery
 from edgewright.agent.system.bell import Bell
 from edgewright.agent.system.stop import Stop
-from edgewright.contract.report import Capabilities
+from edgewright.contract.report import Capabilities, Conditions
 
 PATIENCE = Patience(silence_s=5.0, min_bytes_s=100.0, monotonic=time.monotonic)
 
@@ -83,6 +84,7 @@ class Agent:
             exchange,
             equipment,
             self.check_ins,
+            Benches(equipment, exchange.package, self.trials, available=lambda: None, look=Conditions),
             chance=chance,
             boots=self.boots,
             stop=stop,

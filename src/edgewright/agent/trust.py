@@ -7,7 +7,7 @@ from edgewright.contract.bundle import ORDER_TYPE as BUNDLE_ORDER_TYPE
 from edgewright.contract.envelope import open_sealed, unverified_payload
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.manifest import Manifest
-from edgewright.contract.order import FORMAT, MAX_ORDER_BYTES, PAYLOAD_TYPE, Install, Order
+from edgewright.contract.order import FORMAT, MAX_ORDER_BYTES, PAYLOAD_TYPE, Bench, Install, Order
 from edgewright.contract.trusted import TrustedSet
 from edgewright.contract.wire import read_json
 
@@ -33,7 +33,8 @@ def read_bundle_order(
     order = _open_order(envelope, BUNDLE_ORDER_TYPE, trusted, device=device, now=now, skew_s=skew_s)
     _require(order.nonce == "", "nonce", "an order in a bundle answers no nonce")
     _require(order.issued_at >= after, "issued_at", "this device has had a later order than the bundle's")
-    _require(not order.rollbacks and not order.collects, "order", "a bundle brings installs and nothing else")
+    is_plain = not (order.rollbacks or order.collects or order.benches)
+    _require(is_plain, "order", "a bundle brings installs and nothing else")
     return order
 
 
@@ -54,29 +55,30 @@ def _open_order(
     is_within_root = order.issued_at <= trusted.root.expires.timestamp()
     _require(is_within_root, "issued_at", "the order is from after the end of the root that vouches for its signer")
     _require(order.issued_at + order.ttl_s >= now - skew_s, "issued_at", "the order's time to live is over")
-    for install in order.installs:
-        expected = f"{install.model}/{install.counter}/"
-        _require(install.target_path.startswith(expected), "target_path", f"the path does not begin '{expected}'")
+    ordered: tuple[Install | Bench, ...] = (*order.installs, *order.benches)
+    for wanted in ordered:
+        expected = f"{wanted.model}/{wanted.counter}/"
+        _require(wanted.target_path.startswith(expected), "target_path", f"the path does not begin '{expected}'")
     return order
 
 
-def read_manifest(data: bytes, install: Install, trusted: TrustedSet) -> Manifest:
-    """Parse the manifest of an install; raises HostileInput unless the model's release role vouches for its bytes.
+def read_manifest(data: bytes, wanted: Install | Bench, trusted: TrustedSet) -> Manifest:
+    """Parse the manifest of what is ordered; raises HostileInput unless the model's release role vouches for its bytes.
 
     The release role must have been loaded (`refresh.load_role`). Hardware, runtime and counter floor are for
     the caller to check: they are facts of the device.
     """
-    length, sha256 = trusted.target(install.target_path)
-    is_vouched = len(data) == length and manifests.digest(data) == sha256 == install.manifest_sha256
+    length, sha256 = trusted.target(wanted.target_path)
+    is_vouched = len(data) == length and manifests.digest(data) == sha256 == wanted.manifest_sha256
     _require(is_vouched, "manifest_sha256", "the manifest is not the one that the release role vouches for")
     manifest = manifests.decode(data)
     _require(
-        (manifest.model, manifest.version, manifest.counter) == (install.model, install.version, install.counter),
+        (manifest.model, manifest.version, manifest.counter) == (wanted.model, wanted.version, wanted.counter),
         "manifest",
         "the order and the manifest name different releases",
     )
     path = f"{manifest.model}/{manifest.counter}/{manifest.target}.json"
-    _require(path == install.target_path, "target_path", f"the manifest belongs at '{path}'")
+    _require(path == wanted.target_path, "target_path", f"the manifest belongs at '{path}'")
     return manifest
 
 

@@ -16,6 +16,8 @@ MAX_TTL_S = MAX_WAIT_S = 31 * 86_400.0
 MIN_POLL_S, MAX_POLL_S = 1.0, 86_400.0
 MAX_REQUESTS = 1_000_000
 MAX_BUDGET = 100_000
+MAX_BENCHES = 8
+MAX_CALLS = 10_000
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,24 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True):
     budget: Annotated[int, msgspec.Meta(ge=0, le=MAX_BUDGET)]
 
 
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """Measure one package on this device, and install nothing; it is named, fetched and verified as by an Install.
+
+    Its golden rows are answered in turn, `calls` of them. Not begun before `expires_at`, in seconds since the epoch,
+    it is not begun at all.
+    """
+
+    request: Word
+    model: ModelName
+    version: Count
+    counter: Count
+    target_path: Word
+    manifest_sha256: Sha256
+    fetches: tuple[Fetch, ...]
+    calls: Annotated[int, msgspec.Meta(ge=1, le=MAX_CALLS)]
+    expires_at: Moment
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a device shall do. `issued_at` is seconds since the epoch; `nonce` is the device's own.
 
@@ -91,6 +111,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     installs: Annotated[tuple[Install, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
     rollbacks: Annotated[tuple[Rollback, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
     collects: Annotated[tuple[Collect, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
+    benches: Annotated[tuple[Bench, ...], msgspec.Meta(max_length=MAX_BENCHES)] = ()
     poll_s: Annotated[float, msgspec.Meta(ge=MIN_POLL_S, le=MAX_POLL_S)] | None = None
 
 

@@ -135,6 +135,52 @@ class InstallReport(msgspec.Struct, frozen=True, kw_only=True, tag="install"):
     interruptions: int = 0  # how often the agent was started again during this install
 
 
+class BenchOutcome(StrEnum):
+    """What became of a bench."""
+
+    DONE = "done"  # measured, and its answers are right
+    REFUSED = "refused"  # this device will not load it
+    FAILED = "failed"  # it crashed, hung, or answers wrongly
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine at one moment; None stands for what it does not tell."""
+
+    load: float | None = None  # processes that ran or waited, averaged over a minute
+    temperature_c: float | None = None  # of the hottest zone
+    is_on_battery: bool | None = None
+    battery_percent: int | None = None
+
+
+class BenchReport(msgspec.Struct, frozen=True, kw_only=True, tag="bench"):
+    """What one package took on this device: milliseconds of single rows, peak bytes of the whole process.
+
+    Figures are 0 unless the outcome is DONE. `calls` is over how many requests the latencies are.
+    """
+
+    id: str
+    at: float
+    request: str
+    model: str
+    counter: int
+    manifest_sha256: str
+    outcome: BenchOutcome
+    reason: str = ""
+    golden: GoldenResult | None = None
+    latency_p50_ms: float = 0.0
+    latency_p95_ms: float = 0.0
+    latency_p99_ms: float = 0.0
+    memory_bytes: int = 0
+    load_s: float = 0.0  # from the files to the first answer
+    calls: int = 0
+    runtime: str = ""
+    runtime_version: str = ""
+    provider: str = ""
+    before: Conditions | None = None
+    after: Conditions | None = None
+    received_bytes: int = 0  # that crossed the link for it
+
+
 class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
     """One window of one model in one process: see edgewright.contract.profile for `payload`."""
 
@@ -173,7 +219,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
     message: str
 
 
-Record = InstallReport | ProfileWindow | Sample | Fault
+Record = InstallReport | BenchReport | ProfileWindow | Sample | Fault
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.agent import keys
+from edgewright.agent.bench import Benches
 from edgewright.agent.bundle import Detour
 from edgewright.agent.cache.sharing import Sharing
 from edgewright.agent.cli.wishes import Wishes
@@ -88,12 +89,13 @@ def assemble(
     groups = Groups.find()
     workers = Workers(root, settings, monotonic=time.monotonic, chance=chance, bell=bell, groups=groups)
     check_ins = Schedule(time.monotonic, chance, settings.longest_wait_s, allowance.paced_s)
+    trials = trials_of(settings, groups)
     equipment = Equipment(
         root=root,
         settings=settings,
         source=detour,
         patch=timed(start_patch, meter.applied, time.monotonic),
-        trials=trials_of(settings, groups),
+        trials=trials,
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
         measure=lambda: facts.measure(root, settings.hardware_ids),
         clock=signed_time.now,
@@ -110,6 +112,7 @@ def assemble(
         exchange,
         equipment,
         check_ins,
+        Benches(equipment, exchange.package, trials),
         boots=boots,
         chance=chance,
         stop=stop,

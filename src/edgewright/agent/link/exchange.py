@@ -17,7 +17,7 @@ from edgewright.agent.system import logs
 from edgewright.contract import order as orders
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import MAX_MANIFEST_BYTES, Manifest
-from edgewright.contract.order import Install, Order
+from edgewright.contract.order import Bench, Install, Order
 from edgewright.contract.report import Batch, CheckIn, Fault, InstallReport, ModelState, Pace
 from edgewright.contract.trusted import TrustedSet, role_of
 
@@ -86,23 +86,23 @@ class Exchange:
             self._allowance.checked_in(self._order.issued_at if self._order else 0.0)
         return self._order if envelope is not None else None
 
-    def package(self, install: Install) -> tuple[Manifest, bytes]:
-        """The manifest of an install and its bytes; raises HostileInput unless a release role vouches for it.
+    def package(self, wanted: Install | Bench) -> tuple[Manifest, bytes]:
+        """The manifest of an ordered package and its bytes; raises HostileInput unless a release role vouches for it.
 
         A line may garble what it carries, so what is not what was signed is asked for again before that is the last
         word: Unreachable, MAX_DOUBTS times.
         """
         if self._trusted is None:
             raise HostileInput("no metadata is trusted yet")
-        now, role = self._datetime(), role_of(install.model)
-        with self._doubting(install), self._link.talk():
+        now, role = self._datetime(), role_of(wanted.model)
+        with self._doubting(wanted), self._link.talk():
             self._trusted = refresh.load_role(self._repository, self._trusted, role, now)
-        length, sha256 = self._trusted.target(install.target_path)
-        if sha256 != install.manifest_sha256 or length > MAX_MANIFEST_BYTES:
+        length, sha256 = self._trusted.target(wanted.target_path)
+        if sha256 != wanted.manifest_sha256 or length > MAX_MANIFEST_BYTES:
             raise HostileInput("the order names a manifest that no release role vouches for", field="manifest_sha256")
-        with self._doubting(install), self._link.talk(length):
+        with self._doubting(wanted), self._link.talk(length):
             data = self._link.blob(sha256, length)
-        return trust.read_manifest(data, install, self._trusted), data
+        return trust.read_manifest(data, wanted, self._trusted), data
 
     def send(self, is_stopping: Callable[[], bool]) -> None:
         """Send what waits in the spool, until it is empty or for some batches, as far as the line may be used."""
@@ -115,13 +115,13 @@ class Exchange:
                 return
 
     @contextlib.contextmanager
-    def _doubting(self, install: Install) -> Iterator[None]:
+    def _doubting(self, wanted: Install | Bench) -> Iterator[None]:
         try:
             yield
         except HostileInput as error:
-            doubts = self._doubts[install.manifest_sha256] = self._doubts.get(install.manifest_sha256, 0) + 1
+            doubts = self._doubts[wanted.manifest_sha256] = self._doubts.get(wanted.manifest_sha256, 0) + 1
             if doubts > MAX_DOUBTS:
-                del self._doubts[install.manifest_sha256]
+                del self._doubts[wanted.manifest_sha256]
                 raise
             raise Unreachable(f"asked for again, as it is not believed: {error.message}", field=error.field) from error
 

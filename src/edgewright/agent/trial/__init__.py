@@ -4,9 +4,10 @@ The worker's end (`worker`, `golden`, `shadow`) loads a runtime and is not impor
 """
 
 from edgewright.agent.trial.launch import Trial, Trials, TrialWorkers
-from edgewright.agent.trial.lines import Line, ShadowDone, ShadowReady, TrialResult, judge_shadow
+from edgewright.agent.trial.lines import BenchResult, Line, ShadowDone, ShadowReady, TrialResult, judge_shadow
 
 __all__ = [
+    "BenchResult",
     "Line",
     "ShadowDone",
     "ShadowReady",

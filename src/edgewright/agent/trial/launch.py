@@ -23,8 +23,12 @@ from edgewright.contract.order import Shadow
 SOAK_REQUESTS = 2000
 SOAK_S = 10.0
 CPU_S = 3600
+BENCH_S = 60.0  # a bench takes no longer, whatever it measures
+BENCH_CALLS_S = 20.0  # of it for the requests
+BENCH_NICE = 10  # what serves goes first
 MAX_PROCESSES = 512  # threads count
 OVERHEAD_BYTES = 1024 * 1024 * 1024  # interpreter, runtime, and stacks of threads, most of them only reserved
+BENCH_COMMAND = (sys.executable, "-m", "edgewright.agent.trial.bench")
 
 
 class Trial(Protocol):
@@ -87,6 +91,17 @@ class TrialWorkers:
         data_bytes = _data_bytes(slot)
         limits = Limits(data_bytes=data_bytes, cpu_s=cpu_s)
         return Worker([*self._command, *arguments], limits, self._group(slot.parent.name, data_bytes))
+
+    def measure(self, place: Path, manifest_sha256: str, calls: int) -> Trial:
+        """Start a worker that measures the package in `place`, which must have that manifest; it tells a BenchResult.
+
+        It gives way to whatever serves, and is to be killed after BENCH_S.
+        """
+        arguments = ["--place", str(place), "--manifest-sha256", manifest_sha256]
+        arguments += ["--calls", str(calls), "--time-s", str(BENCH_CALLS_S)]
+        data_bytes = _data_bytes(place)
+        limits = Limits(data_bytes=data_bytes, cpu_s=math.ceil(BENCH_S) * (os.cpu_count() or 1), nice=BENCH_NICE)
+        return Worker([*BENCH_COMMAND, *arguments], limits, self._group("bench", data_bytes))
 
     def _group(self, model: str, memory_bytes: int) -> Group | None:
         """A control group for the worker and what it starts, where the agent may make one."""

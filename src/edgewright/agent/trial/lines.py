@@ -1,4 +1,4 @@
-"""What a trial of a candidate found, as the worker tells it, and the judgement of its shadow phase."""
+"""What a trial or a bench found, as the worker tells it, and the judgement of a shadow phase."""
 
 from __future__ import annotations
 
@@ -34,7 +34,24 @@ class ShadowDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", t
     waited_s: float = 0.0
 
 
-Line = TrialResult | ShadowReady | ShadowDone
+class BenchResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", tag="bench"):
+    """The only line of a bench: what was measured; not `ok` says that the figures are worth nothing."""
+
+    ok: bool
+    reason: str = ""
+    golden: GoldenResult | None = None
+    latency_p50_ms: float = 0.0
+    latency_p95_ms: float = 0.0
+    latency_p99_ms: float = 0.0
+    memory_bytes: int = 0
+    load_s: float = 0.0
+    calls: int = 0
+    runtime: str = ""
+    runtime_version: str = ""
+    provider: str = ""
+
+
+Line = TrialResult | ShadowReady | ShadowDone | BenchResult
 
 
 def decode_line(data: bytes) -> Line:

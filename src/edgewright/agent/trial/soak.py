@@ -34,13 +34,16 @@ class Soaked:
     requests: int
     latency_p50_ms: float
     latency_p95_ms: float
+    latency_p99_ms: float
     grown_bytes: int
     counted: int
     not_finite: str = ""  # the first output that was no number any more, and at which request
 
 
-def soak(package: Package, rows: Sequence[Row], *, requests: int, time_s: float) -> Soaked:
-    """Answer `rows` in turn: so many requests, or for so long, whichever ends first, but at least MIN_REQUESTS.
+def soak(
+    package: Package, rows: Sequence[Row], *, requests: int, time_s: float, at_least: int = MIN_REQUESTS
+) -> Soaked:
+    """Answer `rows` in turn: so many requests, or for so long, whichever ends first, but `at_least` so many.
 
     Raises what the package does where it gives up on a request.
     """
@@ -48,7 +51,7 @@ def soak(package: Package, rows: Sequence[Row], *, requests: int, time_s: float)
         package.infer(row)
     began, settled_at, settled_bytes, not_finite = time.monotonic(), 0, 0, ""
     latencies_ms: list[float] = []
-    for number, row in enumerate(itertools.islice(itertools.cycle(rows), max(requests, MIN_REQUESTS)), 1):
+    for number, row in enumerate(itertools.islice(itertools.cycle(rows), max(requests, at_least)), 1):
         started = time.perf_counter()
         outputs = package.infer(row)
         latencies_ms.append((time.perf_counter() - started) * 1000)
@@ -57,11 +60,11 @@ def soak(package: Package, rows: Sequence[Row], *, requests: int, time_s: float)
         elapsed_s = time.monotonic() - began
         if not settled_bytes and (number >= SETTLING_SHARE * requests or elapsed_s >= SETTLING_SHARE * time_s):
             settled_at, settled_bytes = number, resident_bytes()
-        if number >= MIN_REQUESTS and elapsed_s >= time_s:
+        if number >= at_least and elapsed_s >= time_s:
             break
-    p50_ms, p95_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95))
+    p50_ms, p95_ms, p99_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95, 99))
     grown_bytes = resident_bytes() - settled_bytes if settled_bytes else 0
-    return Soaked(len(latencies_ms), p50_ms, p95_ms, grown_bytes, len(latencies_ms) - settled_at, not_finite)
+    return Soaked(len(latencies_ms), p50_ms, p95_ms, p99_ms, grown_bytes, len(latencies_ms) - settled_at, not_finite)
 
 
 def judge(soaked: Soaked, budgets: Budgets, peak_bytes: int) -> str:

@@ -33,7 +33,7 @@ Arrays = Mapping[str, np.ndarray]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial that the command line names. Exit 0: every line was told; what they say is another matter."""
     options = _parser().parse_args(arguments)
-    _be_the_first_to_go()
+    be_the_first_to_go()
     tell = own_stdout()
     active = Path(options.active) if options.active else None
     result, package = try_package(options.slot, active, options.soak_requests, options.soak_s)
@@ -80,7 +80,7 @@ def shadow(package: Package, path: Path, min_requests: int, max_wait_s: float, t
 
 
 def _soaked(package: Package, verdict: GoldenResult, feeds: Arrays, requests: int, time_s: float) -> TrialResult:
-    soaked = soak(package, _single_rows(package, feeds), requests=requests, time_s=time_s)
+    soaked = soak(package, single_rows(package, feeds), requests=requests, time_s=time_s)
     memory_bytes = peak_memory_bytes()
     reason = judge(soaked, package.manifest.budgets, memory_bytes)
     return TrialResult(
@@ -93,7 +93,7 @@ def _soaked(package: Package, verdict: GoldenResult, feeds: Arrays, requests: in
     )
 
 
-def _single_rows(package: Package, feeds: Arrays) -> list[Arrays]:
+def single_rows(package: Package, feeds: Arrays) -> list[Arrays]:
     """The golden rows one by one; all of them at once where the model takes a fixed batch."""
     if any(spec.shape[:1] != (None,) for spec in package.contract.inputs):
         return [feeds]
@@ -119,7 +119,7 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _be_the_first_to_go() -> None:
+def be_the_first_to_go() -> None:
     """Where memory runs out, the kernel shall take the candidate, and neither the active model nor the supervisor."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -1,4 +1,4 @@
-"""What waits, in the order of its worth: install reports, faults, profile windows, samples. Pure."""
+"""What waits, in the order of its worth: reports of installs and benches, faults, profile windows, samples. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from edgewright.contract.report import Fault, InstallReport, ProfileWindow, Record
+from edgewright.contract.report import BenchReport, Fault, InstallReport, ProfileWindow, Record
 
 FRESH_S = 86_400.0
 """Windows that ended no longer than this before the newest one: people can still act on what they say."""
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 def place(segment: str, offset: int, size_bytes: int, record: Record) -> Place:
     """The place of a record."""
     at = (segment, offset, size_bytes, record.id)
-    if isinstance(record, InstallReport):
+    if isinstance(record, InstallReport | BenchReport):
         return Place(*at, Kind.REPORT, record.model, record.at, 0)
     if isinstance(record, ProfileWindow):
         return Place(*at, Kind.WINDOW, record.model, record.end, record.rows)
