@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from edgewright.client.client import Client
 from edgewright.client.credentials import Credentials, Login
 from edgewright.client.project import Project
+from edgewright.client.sources import ExportCommand
 from edgewright.client.transport import OnUpload, Upload
 
 if TYPE_CHECKING:
     from edgewright.client.keys import OperatorKeys
 
-__all__ = ["Client", "Credentials", "Login", "OnUpload", "OperatorKeys", "Project", "Upload"]
+__all__ = ["Client", "Credentials", "ExportCommand", "Login", "OnUpload", "OperatorKeys", "Project", "Upload"]
 
 
 def __getattr__(name: str) -> Any:

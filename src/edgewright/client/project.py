@@ -41,6 +41,13 @@ class Train(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     params: dict[str, Any] = {}
 
 
+class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What makes ONNX of weights, on the machine of who registers them: it reads EW_SOURCE and writes EW_OUTPUT."""
+
+    command: str = ""
+    timeout_s: float = 600.0
+
+
 class Optimize(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     targets: tuple[str, ...] = ()
 
@@ -75,6 +82,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     project: Naming
     data: Data
     train: Train
+    export: Export = Export()
     optimize: Optimize = Optimize()
     contract: Refinement = Refinement()
     release: Release = Release()

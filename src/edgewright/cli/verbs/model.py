@@ -9,30 +9,38 @@ import typer
 
 from edgewright.cli.arguments import files_of, read_json, version_of
 from edgewright.cli.connection import connect, read_project
-from edgewright.cli.formats import moment, numbers, share, size, words
-from edgewright.cli.output import Column, DryRun, Json, say_done, show_facts, show_json, show_table
+from edgewright.cli.formats import moment, numbers, share, short, size, words
+from edgewright.cli.output import Column, DryRun, Json, say, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgewright.client import Project
-    from edgewright.contract.api import ModelRecord, VariantRecord, VersionRecord
+    from msgspec import UnsetType
+
+    from edgewright.client import ExportCommand, Project
+    from edgewright.contract.api import Export, ModelRecord, VariantRecord, VersionRecord
     from edgewright.contract.manifest import File, Role
     from edgewright.contract.tensors import Contract, TensorSpec
 
 app = typer.Typer(no_args_is_help=True)
 
 MAX_LISTED = 20
+MODEL_SUFFIXES = (".onnx", ".tflite")
 
 
 @app.command("register")
 def register(
-    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="An ONNX file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX or TFLite file; with --export, weights.")],
     name: Annotated[str, typer.Option(help="The model that it is a version of.")],
     snapshot: Annotated[str, typer.Option(help="The data that it learned from, which also measures it.")] = "",
     contract: Annotated[Path | None, typer.Option(help="Its contract in JSON; inferred by default.")] = None,
-    project: Annotated[Path | None, typer.Option(help="The folder whose edgewright.toml refines its contract.")] = None,
+    project: Annotated[
+        Path | None, typer.Option(help="The folder whose edgewright.toml refines its contract and may name an export.")
+    ] = None,
+    export: Annotated[
+        str, typer.Option(metavar="COMMAND", help="What makes ONNX of the weights, here: 'python export.py'.")
+    ] = "",
     metrics: Annotated[Path | None, typer.Option(help='Its metrics in JSON: {"accuracy": 0.97}.')] = None,
     note: Annotated[str, typer.Option(help="A word to those who read this later.")] = "",
     extra: Annotated[
@@ -42,7 +50,10 @@ def register(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Register a trained model as the next version."""
+    """Register a trained model as the next version.
+
+    An export command runs on this machine: it reads EW_SOURCE and leaves ONNX at EW_OUTPUT. Only that is uploaded.
+    """
     from edgewright.contract.tensors import Contract
 
     given = read_json(contract, Contract, "contract") if contract else None
@@ -52,6 +63,7 @@ def register(
         version = client.models.register(
             name,
             file,
+            export=_export(export, file, plan),
             contract=given,
             refinement=plan.contract if plan else None,
             snapshot=snapshot,
@@ -64,9 +76,20 @@ def register(
     show_facts(version, VERSION_FACTS, as_json=as_json)
     say_done(
         f"{name}@{version.version} is registered",
-        f"edgewright optimize {name}@{version.version} --target TARGET",
+        f"edgewright optimize run {name}@{version.version} --target TARGET",
         dry_run=dry_run,
     )
+
+
+def _export(command: str, file: Path, project: Project | None) -> ExportCommand | None:
+    """What was asked for, or for a file that is no model what the project says."""
+    from edgewright.client import ExportCommand
+
+    if command:
+        return ExportCommand(command, on_line=say)
+    if project is None or not project.export.command or file.suffix in MODEL_SUFFIXES:
+        return None
+    return ExportCommand(project.export.command, project.folder, project.export.timeout_s, say)
 
 
 def _brought(extra: Sequence[str], project: Project | None) -> list[tuple[Path, Role]]:
@@ -157,6 +180,8 @@ VERSION_FACTS: list[Column[VersionRecord]] = [
     ("snapshot", lambda one: one.lineage.snapshot),
     ("code", lambda one: one.lineage.code_revision),
     ("command", lambda one: one.lineage.command),
+    ("export", lambda one: _exported(one.lineage.export)),
+    ("made with", lambda one: words(f"{name} {number}" for name, number in one.lineage.environment.items())),
     ("params", lambda one: words(f"{name}={value}" for name, value in one.lineage.params.items())),
     ("seed", lambda one: str(one.lineage.seed) if one.lineage.command else ""),
     ("parent", lambda one: f"{one.model}@{one.lineage.parent}" if one.lineage.parent else ""),
@@ -185,6 +210,12 @@ def _steps(contract: Contract) -> str:
     from edgewright.contract.preprocessing import name_of
 
     return " → ".join(name_of(step) for step in contract.preprocessing)
+
+
+def _exported(export: Export | UnsetType) -> str:
+    from msgspec import UNSET
+
+    return "" if export is UNSET else f"{export.command}, of {export.weights} {short(export.weights_sha256)}"
 
 
 def _files(files: tuple[File, ...]) -> str:

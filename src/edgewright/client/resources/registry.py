@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from edgewright.client.resources.data import Blobs
+from edgewright.client.sources import ExportCommand, Source, prepare
 from edgewright.client.transport import OnUpload, Transport, describe_file
 from edgewright.contract.api import (
     EvaluationRecord,
@@ -31,8 +35,10 @@ class Models:
     def register(
         self,
         model: str,
-        file: Path,
+        source: object,
         *,
+        example: object = None,
+        export: ExportCommand | None = None,
         contract: Contract | None = None,
         refinement: Refinement | None = None,
         snapshot: str = "",
@@ -44,22 +50,28 @@ class Models:
         on_progress: OnUpload | None = None,
         dry_run: bool = False,
     ) -> VersionRecord:
-        """Upload an ONNX file and register it as the model's next version.
+        """Upload a model and register it as the model line's next version.
+
+        `source` is the path of an ONNX or TFLite file; or, with `export`, of weights of which that command makes one
+        here; or a fitted estimator of scikit-learn or a torch module, which becomes ONNX here, with `example` as a few
+        rows of what it takes. Neither pickles nor code are sent. See `client.sources`, and what it raises.
 
         `files` go into every package under their own names: labels, assets.
         Without `contract` the hub infers one from the file, to which `refinement` adds what no file can say. A
         dry run uploads the file too, since the hub has to look into it, and registers nothing.
         """
-        source = describe_file(file, file.name)
         extra = [(path, role, describe_file(path, path.name)) for path, role in files]
-        self._blobs.put_files([(file, source), *((path, ref) for path, _, ref in extra)], on_progress)
+        with tempfile.TemporaryDirectory(prefix="edgewright-source-") as folder:
+            made = prepare(source, Path(folder), example=example, export=export)
+            described = describe_file(made.path, made.path.name)
+            self._blobs.put_files([(made.path, described), *((path, ref) for path, _, ref in extra)], on_progress)
         refinement = refinement or Refinement()
         draft = VersionDraft(
-            source_sha256=source.sha256,
+            source_sha256=described.sha256,
             contract=refine(contract, refinement) if contract is not None else None,
             refinement=refinement,
             snapshot=snapshot,
-            lineage=lineage or Lineage(snapshot=snapshot),
+            lineage=_lineage(lineage or Lineage(snapshot=snapshot), made),
             metrics=metrics or {},
             task=task,
             note=note,
@@ -89,6 +101,12 @@ class Models:
 
     def _register(self, model: str, draft: VersionDraft, *, dry_run: bool) -> VersionRecord:
         return self._hub.post("models", model, "versions", body=draft, into=VersionRecord, dry_run=dry_run)
+
+
+def _lineage(known: Lineage, made: Source) -> Lineage:
+    """With what made the source file of something else."""
+    export = known.export if made.export is None else made.export
+    return msgspec.structs.replace(known, environment={**known.environment, **made.environment}, export=export)
 
 
 def as_file(ref: FileRef, role: Role) -> File:
