@@ -100,7 +100,7 @@ def _convert(table: Mapping[str, Any], file: str) -> Any:
 def _fix(field: str) -> str:
     """What may stand in a field of few values; '' for others."""
     kind: Type | None = type_info(Target)
-    for name in field.replace("[...]", ".*").split("."):
+    for name in re.sub(r"\[\d+\]", ".*", field).split("."):
         kind = kind.item_type if isinstance(kind, VarTupleType) else _fields(kind).get(name)
     return f"Write one of {', '.join(member.value for member in kind.cls)}." if isinstance(kind, EnumType) else ""
 
