@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SCORES = "scores"  # one probability per class
     LABEL = "label"  # the index of the predicted class
     VALUE = "value"  # a regression's answer
+    EMBEDDING = "embedding"  # a vector that places a row among others
 
 
 class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -170,7 +170,7 @@ def test_a_variant_has_golden_vectors_with_its_own_answers(int8, room):
 
     golden = safetensors.numpy.load(room.blobs.path(variant.golden_sha256).read_bytes())
 
-    assert golden.keys() == {"in:X", "out:label", "out:probabilities"}
+    assert golden.keys() == {"in:X", "out:label", "out:probabilities", "float:label", "float:probabilities"}
     assert len(golden["in:X"]) == 32
     answered = answers(room.blobs.path(variant.sha256), golden["in:X"])
     assert np.array_equal(answered["label"], golden["out:label"])

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edgewright.contract.api import VersionRecord
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import TensorSpec
-from edgewright.hub.children import ask
+from edgewright.hub.children import StepFailed, ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
-from edgewright.hub.optimize.measuring.measure import compare
-from edgewright.hub.optimize.model import Made, Measured, Outcome, Precision, StepPlan, StepQuestion
+from edgewright.hub.optimize.measuring import Measurement, Rows, Subject, measure_all
+from edgewright.hub.optimize.model import Figures, Made, Measured, Outcome, Precision, StepPlan, StepQuestion
+from edgewright.hub.optimize.targets import target
 from edgewright.hub.registry import Blobs, check_rows, tables_of
 from edgewright.hub.registry.inspect import SourceFacts, inspect_source
 
@@ -70,24 +72,25 @@ class Workshop:
         self, run_id: str, version: VersionRecord, sha256: str, precision: Precision, max_drop: float
     ) -> Measured:
         """Measure the variant of that digest against the version's source; raises StepFailed."""
-        comparison = compare(
-            self._blobs.path(version.source_sha256).resolve(),
-            self._blobs.path(sha256).resolve(),
-            holdout=self._data.file(version.lineage.snapshot, HOLDOUT).resolve(),
+        folder = _emptied(self._folder(run_id) / "measure")
+        rows = Rows(
+            holdout=str(self._data.file(version.lineage.snapshot, HOLDOUT).resolve()),
             label_key=LABEL,
             contract=version.contract,
             tables=self._tables(version),
-            precision=precision,
-            max_drop=max_drop,
-            folder=_emptied(self._folder(run_id) / "measure"),
         )
-        golden_sha256, _ = self._blobs.put_file(comparison.golden)
-        return Measured(
-            source=comparison.source,
-            variant=comparison.variant,
-            parity=comparison.parity,
-            golden_sha256=golden_sha256,
+        goal = target("cpu-fp32")
+        constraints = msgspec.structs.replace(goal.constraints, max_metric_drop=max_drop)
+        goal = msgspec.structs.replace(goal, constraints=constraints)
+        source, variant = (
+            Subject(id=name, model=str(self._blobs.path(digest).resolve()), precision=precision)
+            for name, digest in (("source", version.source_sha256), ("variant", sha256))
         )
+        first, second = measure_all(source, [variant], rows, goal, folder)
+        if second.failure or second.parity is None:
+            raise StepFailed(second.failure)
+        golden_sha256, _ = self._blobs.put_file(Path(second.golden))
+        return Measured(source=_flat(first), variant=_flat(second), parity=second.parity, golden_sha256=golden_sha256)
 
     def _tables(self, version: VersionRecord) -> dict[str, str]:
         return self._blobs.paths(tables_of(version.contract, version.files))
@@ -111,6 +114,19 @@ def calibration_rows(train: Arrays, inputs: tuple[TensorSpec, ...]) -> Arrays:
     rows = len(train[inputs[0].name])
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAX_CALIBRATION_ROWS)).round().astype(np.int64))
     return {spec.name: train[spec.name][chosen].astype(spec.dtype.value) for spec in inputs}
+
+
+def _flat(measured: Measurement) -> Figures:
+    assert measured.figures is not None  # noqa: S101 (it has no failure)
+    quality, timing, memory = measured.figures.quality, measured.figures.timing, measured.figures.memory
+    return Figures(
+        accuracy=quality.value,
+        rows=quality.rows,
+        latency_p50_ms=timing.p50_ms,
+        latency_p95_ms=timing.p95_ms,
+        memory_bytes=memory.peak_bytes,
+        baseline_bytes=0,
+    )
 
 
 def _emptied(folder: Path) -> Path:

@@ -65,14 +65,13 @@ class Runner:
         return {name: answers[name] for name in self._gives}
 
     def answer(self, inputs: Arrays) -> Arrays:
-        """All rows, some at a time."""
-        rows_at_once = self.fixed_rows or ROWS_AT_ONCE
+        """All rows, some at a time. Where a call must have so many, the last one is filled up with the first rows."""
+        at_once = self.fixed_rows or ROWS_AT_ONCE
         rows = len(next(iter(inputs.values())))
         parts = [
-            self.run({name: array[at : at + rows_at_once] for name, array in inputs.items()})
-            for at in range(0, rows, rows_at_once)
+            self.run(_picked(inputs, at, self.fixed_rows or min(at_once, rows - at))) for at in range(0, rows, at_once)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in self._gives}
+        return {name: np.concatenate([part[name] for part in parts])[:rows] for name in self._gives}
 
 
 def at_home_in(model: Path) -> tuple[str, str]:
@@ -82,13 +81,17 @@ def at_home_in(model: Path) -> tuple[str, str]:
 
 
 def start(runtime: str) -> Runtime:
-    """The runtime of that name. Raises NotFound for no such plug-in, ImportError where what it loads with is missing."""
+    """The runtime of that name. Raises NotFound for no such plug-in, ImportError where its module is missing."""
     return cast(Runtime, plugins.load(GROUP, runtime)())
 
 
 def inputs_of(arrays: Mapping[str, npt.NDArray[Any]], contract: Contract, max_rows: int | None = None) -> Arrays:
     """The contract's inputs among the arrays of an npz, in its element types."""
     return {spec.name: arrays[spec.name][:max_rows].astype(spec.dtype.value) for spec in contract.inputs}
+
+
+def _picked(inputs: Arrays, at: int, count: int) -> Arrays:
+    return {name: array.take(range(at, at + count), axis=0, mode="wrap") for name, array in inputs.items()}
 
 
 def _read(path: Path) -> bytes:

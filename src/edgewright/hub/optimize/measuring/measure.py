@@ -1,80 +1,128 @@
-"""Measures a variant against its source: fresh processes, taking turns, on the hold-out."""
+"""Measures variants against their source: fresh processes, taking turns, on the hold-out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-import numpy as np
+from edgewright.contract.api import Figures, Target
+from edgewright.contract.errors import InvalidInput
+from edgewright.hub.children import StepFailed, ask
+from edgewright.hub.optimize.measuring import figures
+from edgewright.hub.optimize.measuring.model import (
+    JudgeAnswer,
+    Judged,
+    JudgeQuestion,
+    Measurement,
+    Rows,
+    RunAnswer,
+    RunQuestion,
+    Subject,
+    Verdict,
+)
 
-from edgewright.contract.tensors import Contract
-from edgewright.hub.children import ask
-from edgewright.hub.optimize.measuring.parity import judge
-from edgewright.hub.optimize.model import Figures, MeasureQuestion, Parity, Precision
+RUN_TIMEOUT_S = 180.0
+JUDGE_TIMEOUT_S = 300.0
 
-TIMEOUT_S = 180.0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Figures of both, the verdict, and where the variant's golden vectors lie."""
-
-    source: Figures
-    variant: Figures
-    parity: Parity
-    golden: Path
+Progress = Callable[[int, int], None]
+Runs = dict[str, list[RunAnswer]]
 
 
-def compare(
-    source: Path,
-    variant: Path,
-    *,
-    holdout: Path,
-    label_key: str,
-    contract: Contract,
-    tables: dict[str, str],
-    precision: Precision,
-    max_drop: float,
+def measure_all(
+    source: Subject,
+    subjects: Sequence[Subject],
+    rows: Rows,
+    goal: Target,
     folder: Path,
-) -> Comparison:
-    """Measure `source` and `variant` in two rounds of opposite order, writing into `folder`.
+    *,
+    parent: Path | None = None,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Measurement, ...]:
+    """Measure `source` and all `subjects` for a target, in two rounds of opposite order, writing into `folder`.
 
-    Latencies are those of the quieter round, memory is the greater of both. Raises StepFailed if a model crashes,
-    hangs or does not run on the hold-out.
+    Each run is a fresh process. Latencies are those of the quieter round, memory is the greater of both. The source's
+    measurement comes first. A subject that crashes, hangs or cannot be run has a `failure`, and the others go on;
+    for the source that raises StepFailed, or InvalidInput where it refuses the rows. `parent` is the file that devices
+    of this target run now. `progress` gets (done, total) before each child; what it raises ends the measuring.
     """
-    question = MeasureQuestion(model="", holdout=str(holdout), contract=contract, tables=tables, label_key=label_key)
-    paths = {"source": source, "variant": variant}
-    rounds: dict[str, list[Figures]] = {"source": [], "variant": []}
-    for name in ("source", "variant", "variant", "source"):
-        asked = msgspec.structs.replace(question, model=str(paths[name]))
-        if not rounds[name]:
-            asked = msgspec.structs.replace(
-                asked, outputs=str(folder / f"{name}.npz"), golden=str(folder / f"{name}.safetensors")
-            )
-        rounds[name].append(_ask(asked, name, folder))
-    first, second = _quieter(rounds["source"]), _quieter(rounds["variant"])
-    with np.load(folder / "source.npz") as wanted, np.load(folder / "variant.npz") as given:
-        parity = judge(
-            precision,
-            contract,
-            dict(wanted),
-            dict(given),
-            drop=first.accuracy - second.accuracy,
-            max_drop=max_drop,
-        )
-    return Comparison(source=first, variant=second, parity=parity, golden=folder / "variant.safetensors")
-
-
-def _ask(asked: MeasureQuestion, name: str, folder: Path) -> Figures:
-    module = "edgewright.hub.optimize.measuring.measurer"
-    return ask(module, asked, Figures, name=f"measuring the {name}", folder=folder, timeout_s=TIMEOUT_S)
-
-
-def _quieter(rounds: list[Figures]) -> Figures:
-    return msgspec.structs.replace(
-        rounds[0],
-        latency_p50_ms=min(figures.latency_p50_ms for figures in rounds),
-        latency_p95_ms=min(figures.latency_p95_ms for figures in rounds),
-        memory_bytes=max(figures.memory_bytes for figures in rounds),
+    every = (source, *subjects)
+    total = 2 * len(every) + 1
+    runs: Runs = {each.id: [] for each in every}
+    failures: dict[str, str] = {}
+    for done, subject in enumerate((*every, *reversed(every))):
+        progress(done, total)
+        if subject.id not in failures:
+            _run_in_turn(subject, source, rows, goal, folder, runs, failures)
+    progress(total - 1, total)
+    whole = [each for each in every if each.id not in failures]
+    verdicts = {each.id: each for each in _judge(whole, rows, goal, folder, parent)}
+    return tuple(
+        Measurement(id=each.id, failure=failures[each.id])
+        if each.id in failures
+        else _measurement(goal, each, runs[each.id], verdicts[each.id], folder)
+        for each in every
     )
+
+
+def _run_in_turn(
+    subject: Subject, source: Subject, rows: Rows, goal: Target, folder: Path, runs: Runs, failures: dict[str, str]
+) -> None:
+    """Run a subject once and note what came of it; the first time it leaves its answers too."""
+    outputs = "" if runs[subject.id] else str(folder / f"{subject.id}.npz")
+    asked = RunQuestion(model=subject.model, engines=figures.engines(goal, subject.format), rows=rows, outputs=outputs)
+    module = "edgewright.hub.optimize.measuring.measurer"
+    try:
+        answer = ask(module, asked, RunAnswer, name=f"measuring {subject.id}", folder=folder, timeout_s=RUN_TIMEOUT_S)
+        runs[subject.id].append(answer)
+    except (StepFailed, InvalidInput) as error:
+        if subject is source:
+            raise
+        failures[subject.id] = error.message
+
+
+def _judge(
+    whole: Sequence[Subject], rows: Rows, goal: Target, folder: Path, parent: Path | None
+) -> tuple[Verdict, ...]:
+    asked = JudgeQuestion(
+        subjects=tuple(
+            Judged(
+                id=each.id,
+                model=each.model,
+                precision=each.precision,
+                outputs=str(folder / f"{each.id}.npz"),
+                golden=str(_golden(folder, each)),
+            )
+            for each in whole
+        ),
+        rows=rows,
+        max_drop=goal.constraints.max_metric_drop,
+        parent=str(parent or ""),
+    )
+    module = "edgewright.hub.optimize.measuring.judger"
+    name = "judging the answers"
+    return ask(module, asked, JudgeAnswer, name=name, folder=folder, timeout_s=JUDGE_TIMEOUT_S).verdicts
+
+
+def _measurement(
+    goal: Target, subject: Subject, rounds: Sequence[RunAnswer], verdict: Verdict, folder: Path
+) -> Measurement:
+    ran = figures.quietest(rounds)
+    taken = figures.timing(goal, subject, ran)
+    return Measurement(
+        id=subject.id,
+        figures=Figures(
+            quality=verdict.quality,
+            timing=taken,
+            memory=figures.memory(goal, subject, ran),
+            size_bytes=Path(subject.model).stat().st_size,
+            delta_bytes=verdict.delta_bytes,
+            energy=figures.energy(goal, taken),
+        ),
+        parity=verdict.parity,
+        golden=str(_golden(folder, subject)),
+        reasons=(f"measured on {figures.where(goal, ran.engine)}",),
+    )
+
+
+def _golden(folder: Path, subject: Subject) -> Path:
+    return folder / f"{subject.id}.safetensors"

@@ -1,63 +1,77 @@
-"""The child that measures one model file: `python -m edgewright.hub.optimize.measuring.measurer QUESTION`."""
+"""The child that runs one model file: `python -m edgewright.hub.optimize.measuring.measurer QUESTION`."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.hub.children import serve
-from edgewright.hub.optimize.measuring import golden
-from edgewright.hub.optimize.measuring.parity import predicted
-from edgewright.hub.optimize.model import Figures, MeasureQuestion
-from edgewright.hub.registry.runner import Arrays, Runner, inputs_of
+from edgewright.hub.optimize.measuring.model import Engine, RunAnswer, RunQuestion
+from edgewright.hub.registry.runner import Arrays, Runner, inputs_of, start
 
-WARM_UP_CALLS = 30
-TIMED_CALLS = 250
+WARM_UP_CALLS, WARM_UP_S = 30, 0.2
+MIN_CALLS, MAX_CALLS, TIMED_S = 100, 2000, 0.4
+"""Calls that are timed: as many as fit in TIMED_S, but enough for a 99th percentile."""
 
 
-def measure(asked: MeasureQuestion) -> Figures:
-    """Do it."""
-    with np.load(asked.holdout, allow_pickle=False) as arrays:
-        inputs = inputs_of(arrays, asked.contract)
-        truth = arrays[asked.label_key]
-    baseline_bytes = _peak_bytes()
-    runner = Runner(asked.model, asked.contract, asked.tables)
-    latencies_ms = _time_single_rows(runner, inputs)
-    memory_bytes = _peak_bytes()
-    outputs = runner.answer(inputs)
-    if asked.outputs:
-        np.savez(asked.outputs, allow_pickle=False, **outputs)
-    if asked.golden:
-        rows = golden.choose(len(truth))
-        chosen = {name: array[rows] for name, array in inputs.items()}
-        Path(asked.golden).write_bytes(golden.encode(chosen, runner.answer(chosen)))
-    return Figures(
-        accuracy=float(np.mean(predicted(asked.contract, outputs) == truth)),
-        rows=len(truth),
-        latency_p50_ms=float(np.percentile(latencies_ms, 50)),
-        latency_p95_ms=float(np.percentile(latencies_ms, 95)),
-        memory_bytes=memory_bytes,
-        baseline_bytes=baseline_bytes,
+def run(asked: RunQuestion) -> RunAnswer:
+    """Do it. Raises InvalidInput where none of the engines is here."""
+    engine = choose(asked.engines)
+    with np.load(asked.rows.holdout, allow_pickle=False) as arrays:
+        inputs = inputs_of(arrays, asked.rows.contract)
+    runner = Runner(
+        asked.model, asked.rows.contract, asked.rows.tables, runtime=engine.runtime, provider=engine.provider
     )
+    latencies_ms = time_single_rows(runner, inputs)
+    peak_bytes = _peak_bytes()
+    if asked.outputs:
+        np.savez(asked.outputs, allow_pickle=False, **runner.answer(inputs))
+    p50_ms, p95_ms, p99_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95, 99))
+    return RunAnswer(engine=engine, p50_ms=p50_ms, p95_ms=p95_ms, p99_ms=p99_ms, peak_bytes=peak_bytes)
 
 
-def _time_single_rows(runner: Runner, inputs: Arrays) -> np.ndarray:
+def choose(engines: tuple[Engine, ...]) -> Engine:
+    """The first engine that this machine has, with its version. Raises InvalidInput where it has none."""
+    for engine in engines:
+        try:
+            runtime = start(engine.runtime)
+        except (NotFound, ImportError):
+            continue
+        if engine.provider in runtime.providers:
+            return msgspec.structs.replace(engine, version=runtime.version)
+    wanted = ", ".join(map(str, engines))
+    raise InvalidInput(f"none of these runtimes is here: {wanted}", field="target.runtime")
+
+
+def time_single_rows(runner: Runner, inputs: Arrays) -> np.ndarray:
     """Milliseconds of each call, over different rows, after a warm-up. Preparing them counts."""
-    rows_at_once = runner.fixed_rows or 1
-    rows = len(next(iter(inputs.values()))) // rows_at_once
+    at_once = runner.fixed_rows or 1
+    rows = len(next(iter(inputs.values())))
     calls = [
-        {name: array[at * rows_at_once : (at + 1) * rows_at_once] for name, array in inputs.items()}
-        for at in range(min(rows, TIMED_CALLS))
+        {name: array.take(range(at, at + at_once), axis=0, mode="wrap") for name, array in inputs.items()}
+        for at in range(0, min(rows, MAX_CALLS), at_once)
     ]
-    taken_ns = []
-    for number in range(WARM_UP_CALLS + TIMED_CALLS):
-        feed = calls[number % len(calls)]
-        start = time.perf_counter_ns()
+    _call(runner, calls, 1, WARM_UP_CALLS, WARM_UP_S)
+    return np.array(_call(runner, calls, MIN_CALLS, MAX_CALLS, TIMED_S)) / 1e6
+
+
+def _call(runner: Runner, calls: list[Arrays], least: int, most: int, time_s: float) -> list[int]:
+    """Nanoseconds of each call."""
+    taken_ns: list[int] = []
+    end_ns = time.perf_counter_ns() + int(time_s * 1e9)
+    while len(taken_ns) < most:
+        feed = calls[len(taken_ns) % len(calls)]
+        start_ns = time.perf_counter_ns()
         runner.run(feed)
-        taken_ns.append(time.perf_counter_ns() - start)
-    return np.array(taken_ns[WARM_UP_CALLS:]) / 1e6
+        now_ns = time.perf_counter_ns()
+        taken_ns.append(now_ns - start_ns)
+        if now_ns >= end_ns and len(taken_ns) >= least:
+            break
+    return taken_ns
 
 
 def _peak_bytes() -> int:
@@ -69,4 +83,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    serve(measure, MeasureQuestion)
+    serve(run, RunQuestion)

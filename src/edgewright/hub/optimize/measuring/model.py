@@ -1,0 +1,114 @@
+"""Nouns of measuring: what is measured on which rows, what children are asked and answer, and what comes of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.contract.api import Figures, ModelFormat, Quality
+from edgewright.contract.tensors import Contract
+from edgewright.hub.optimize.model import Parity, Precision
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """A model file to measure; `id` is that of its trial. `estimates` is what a compiler said of it: 'latency_ms' or
+    'cycles', 'sram_bytes'.
+    """
+
+    id: str
+    model: str  # path
+    precision: Precision
+    format: ModelFormat = ModelFormat.ONNX
+    estimates: dict[str, float] = {}
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """What to measure on: an npz of rows as apps pass them by `contract`, the truth of each under `label_key`, and the
+    group of each under 'group', where there are groups. `tables` are paths of files that preprocessing needs, by name.
+    """
+
+    holdout: str  # path
+    label_key: str
+    contract: Contract
+    tables: dict[str, str] = {}
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """What one subject is worth and costs; `failure` says why there is nothing else."""
+
+    id: str
+    figures: Figures | None = None
+    parity: Parity | None = None
+    golden: str = ""  # path
+    failure: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """A runtime and what it computes with. `version` is known once it was started."""
+
+    runtime: str
+    provider: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        """As people read it: 'onnxruntime 1.31.0 CPUExecutionProvider'."""
+        return " ".join(part for part in (self.runtime, self.version, self.provider) if part)
+
+
+class RunQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Load `model` by the first of `engines` that is here, time it on single rows, and have it answer all of them.
+
+    The answers go to `outputs` (npz); "" leaves them out.
+    """
+
+    model: str
+    engines: tuple[Engine, ...]
+    rows: Rows
+    outputs: str = ""
+
+
+class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process measured that did nothing but load a model and answer, with one thread.
+
+    `peak_bytes` is the peak resident memory of that whole process, with Python and the runtime.
+    """
+
+    engine: Engine
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    peak_bytes: int
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A subject whose answers lie in `outputs`; its golden vectors go to `golden`."""
+
+    id: str
+    model: str
+    precision: Precision
+    outputs: str
+    golden: str
+
+
+class JudgeQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Judge subjects against the first of them, the source. `parent` is the file that the fleet runs, or ""."""
+
+    subjects: tuple[Judged, ...]
+    rows: Rows
+    max_drop: float
+    parent: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answers of one subject are worth."""
+
+    id: str
+    quality: Quality
+    parity: Parity
+    delta_bytes: int | None = None
+
+
+class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One verdict for each subject, in their order."""
+
+    verdicts: tuple[Verdict, ...]
