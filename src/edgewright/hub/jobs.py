@@ -136,7 +136,7 @@ class Jobs:
             DBOS.send(run_id, True, topic="wake")
 
     def cancel(self, run_id: str) -> RunRecord:
-        """End a run at its next step, or at once where the step asks `is_cancelled`. Raises Conflict if it has ended."""
+        """End a run, at its next step or where a step asks `is_cancelled`. Raises Conflict if it has ended."""
         record = self.get(run_id)
         if record.state in ENDED:
             raise Conflict(f"run {run_id} has already ended ({record.state})", field="run")

@@ -4,6 +4,7 @@ Times are seconds since the epoch (UTC). Digests are lower-case hexadecimal SHA-
 sends; `*Record` is what the hub keeps and returns. Every list door returns a JSON array of records.
 """
 
+from edgewright.contract.api.benches import BenchDraft, BenchRecord, MeasurementRecord, MeasurementState
 from edgewright.contract.api.carry import CarryBlob, CarryDraft, CarryRecord
 from edgewright.contract.api.data import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.api.delivery import DeltaRecord, DeltaState
@@ -28,6 +29,7 @@ from edgewright.contract.api.optimization import (
     Metric,
     ModelFormat,
     Place,
+    Precision,
     Quality,
     StudyDraft,
     StudyRecord,
@@ -85,7 +87,6 @@ from edgewright.contract.api.targets import (
     Dtype,
     HardwareClass,
     MemoryRegion,
-    Precision,
     Rates,
     RegionKind,
     Signedness,
@@ -98,6 +99,10 @@ from edgewright.contract.api.targets import (
 )
 
 __all__ = [
+    "BenchDraft",
+    "BenchRecord",
+    "MeasurementRecord",
+    "MeasurementState",
     "Toolchain",
     "TargetDraft",
     "Target",

@@ -16,6 +16,14 @@ class ModelFormat(StrEnum):
     TFLITE = "tflite"
 
 
+class Precision(StrEnum):
+    """What the numbers of a variant are, and so how its answers are judged."""
+
+    FP32 = "fp32"  # the source's, but for rounding
+    HALF = "half"  # float16 or bfloat16
+    INT8 = "int8"  # eight bits, or changed in other ways: judged by the task's metric
+
+
 class Place(StrEnum):
     """Where a figure comes from. Later ones are believed before earlier ones."""
 
@@ -119,6 +127,8 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     format: ModelFormat = ModelFormat.ONNX
     figures: Figures | None = None
     source_timing: Timing | None = None  # of the source, in the same turns: what 'times faster' is told by
+    elsewhere: tuple[Timing, ...] = ()  # less believed ones: the hub's where `figures` has a device's
+    precision: Precision = Precision.FP32
     breaks: tuple[str, ...] = ()
     is_on_front: bool = False
     reasons: tuple[str, ...] = ()  # what each step did, and how it compares

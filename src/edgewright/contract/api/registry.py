@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.contract.api.optimization import ModelFormat, Place
+from edgewright.contract.api.optimization import ModelFormat, Place, Precision
 from edgewright.contract.manifest import File, Quantisation
 from edgewright.contract.refinement import Refinement
 from edgewright.contract.tensors import Contract
@@ -105,3 +105,4 @@ class VariantRecord(msgspec.Struct, frozen=True, kw_only=True):
     trial: str = ""
     latency_place: Place = Place.HUB
     memory_place: Place = Place.HUB
+    precision: Precision | None = None  # None: not kept in those days

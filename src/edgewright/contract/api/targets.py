@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.contract.api.optimization import Constraints, ModelFormat
+from edgewright.contract.api.optimization import Constraints, ModelFormat, Precision
 from edgewright.contract.manifest import Integer, Runtime
 from edgewright.contract.wire import Name
 
@@ -32,14 +32,6 @@ class Dtype(StrEnum):
     FLOAT16 = "float16"
     BFLOAT16 = "bfloat16"
     INT16 = "int16"
-    INT8 = "int8"
-
-
-class Precision(StrEnum):
-    """What the numbers of a variant are."""
-
-    FP32 = "fp32"
-    HALF = "half"  # float16 or bfloat16
     INT8 = "int8"
 
 
@@ -184,6 +176,7 @@ class TargetRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A target of one's own: the text of its TOML file."""
+    """A target of one's own: the text of its TOML file, and the file's name, for messages."""
 
+    file: Name = "target.toml"
     toml: Annotated[str, msgspec.Meta(max_length=MAX_TOML_CHARS)]

@@ -1,0 +1,150 @@
+"""Which trial to take, and why, in sentences. Pure.
+
+A trial that is slower or larger than the baseline is never recommended, whatever the constraints: the baseline is the
+source itself, or its plain conversion where the target runs another format.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgewright.contract.api import Constraints, Figures, ModelFormat, Precision, TrialRecord
+from edgewright.hub.optimize.search import limits
+from edgewright.hub.optimize.search.front import Point, point
+from edgewright.hub.optimize.search.recipe import title
+
+SOURCE = "t0"
+NEAREST = 3
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The id of the trial to take ("" for none), and why in sentences. `is_met`: something meets the constraints."""
+
+    trial: str
+    reasons: tuple[str, ...]
+    is_met: bool = True
+
+
+def baseline(trials: Sequence[TrialRecord], format: ModelFormat) -> TrialRecord | None:
+    """What every trial is held against: the source where the target runs its format, else the first trial that changes no number."""
+    fit = [trial for trial in trials if trial.format is format and trial.precision is Precision.FP32 and point(trial) is not None]
+    return next((trial for trial in fit if trial.id == SOURCE), next(iter(fit), None))
+
+
+def advise(trials: Sequence[TrialRecord], base: TrialRecord | None, limits_: Constraints) -> Advice:
+    """Weigh those of `trials` that are on the front (`breaks` and `is_on_front` are set) and the baseline."""
+    able = [trial for trial in trials if trial.is_on_front or trial is base]
+    meeting = [trial for trial in able if not trial.breaks]
+    worse = {trial.id: why for trial in meeting if (why := _worse(trial, base))}
+    fit = [trial for trial in meeting if trial.id not in worse]
+    if not fit:
+        return Advice("", _unmet(trials, meeting, worse, limits_), is_met=False)
+    best = max(fit, key=lambda trial: score(trial, base, limits_))
+    reasons = [_praise(best, base)]
+    reasons += [f"{_name(trial)} is not: {worse[trial.id]}" for trial in meeting if trial.id in worse]
+    reasons += [_rival(trial, best) for trial in fit if trial is not best]
+    reasons += [f"{_name(trial)} is not: it breaks {_broken(trial, limits_)}" for trial in able if trial.breaks]
+    return Advice(best.id, tuple(reasons))
+
+
+def score(trial: TrialRecord, base: TrialRecord | None, limits_: Constraints) -> float:
+    """How much better than the baseline a trial is: doublings of speed and of smallness in size, memory and energy,
+    each of the same weight, less the share that it uses up of the loss that is allowed.
+    """
+    mine, theirs = point(trial), point(base) if base is not None else None
+    if mine is None or trial.figures is None:
+        return -math.inf
+    allowed = max(limits_.max_metric_drop, 1e-6)
+    lost = min(1.0, max(-1.0, trial.figures.quality.drop / allowed))
+    if theirs is None:
+        return -math.log2(max(mine.size_bytes, 1)) - math.log2(max(mine.p95, 1e-9)) - lost
+    gains = [(theirs.p95, mine.p95), (theirs.size_bytes, mine.size_bytes), (theirs.memory_bytes, mine.memory_bytes)]
+    gains.append((theirs.energy_mj, mine.energy_mj))
+    return sum(math.log2(old / new) for old, new in gains if old > 0 and new > 0) - lost
+
+
+def compared(figures: Figures, mine: Point, theirs: Point, source_bytes: int) -> str:
+    """What a trial lost and won against the source: '0.30 points lost, 3.4 times smaller, 1.3 times faster'."""
+    lost = f"{figures.quality.drop * 100:.2f} points lost" if figures.quality.drop > 0 else "nothing lost"
+    size = times(source_bytes / max(figures.size_bytes, 1), "smaller", "larger")
+    return f"{lost}, {size}, {times(theirs.p50 / max(mine.p50, 1e-9), 'faster', 'slower')}"
+
+
+def times(ratio: float, better: str, worse: str) -> str:
+    """A ratio in words. Less than 5 % is within what two measurements differ by."""
+    if 0.95 < ratio < 1.05:
+        return f"no {better}"
+    return f"{ratio:.2f} times {better}" if ratio > 1 else f"{1 / ratio:.2f} times {worse}"
+
+
+def _worse(trial: TrialRecord, base: TrialRecord | None) -> str:
+    """What a trial is that no recommendation may be; "" if it is neither slower nor larger than the baseline."""
+    mine, theirs = point(trial), point(base) if base is not None else None
+    if mine is None or theirs is None or trial is base:
+        return ""
+    what = "the source" if theirs.id == SOURCE else f"{theirs.id}, which is the source converted"
+    if mine.size_bytes > theirs.size_bytes:
+        return f"it is larger than {what} ({mine.size_bytes:,} against {theirs.size_bytes:,} bytes)"
+    for name, one, other in (("p50", mine.p50, theirs.p50), ("p95", mine.p95, theirs.p95)):
+        if one > other:
+            return f"it is slower than {what} ({one / other:.3g} times at {name})"
+    return ""
+
+
+def _praise(best: TrialRecord, base: TrialRecord | None) -> str:
+    mine, theirs = point(best), point(base) if base is not None else None
+    if best.id == SOURCE:
+        return "the source itself is recommended: nothing that was tried is as good, as fast and as small at once"
+    if mine is None or theirs is None or best.figures is None or base is None:
+        return f"{_name(best)} is recommended: the smallest and fastest that keeps its answers"
+    if best is base:
+        return f"{_name(best)} is recommended: it changes no number, and nothing that does is as fast and as small"
+    said = compared(best.figures, mine, theirs, theirs.size_bytes)
+    return f"{_name(best)} is recommended: {said}, measured in turns with the source ({best.figures.timing.place})"
+
+
+def _rival(trial: TrialRecord, best: TrialRecord) -> str:
+    """How another trial of the front differs from the best one."""
+    mine, theirs = point(trial), point(best)
+    if mine is None or theirs is None:
+        return f"{_name(trial)} was weighed too"
+    size = times(theirs.size_bytes / mine.size_bytes, "smaller", "larger")
+    speed = times(theirs.p95 / max(mine.p95, 1e-9), "faster", "slower")
+    gain = (mine.value - theirs.value) * 100
+    quality = f"{abs(gain):.2f} points {'better' if gain > 0 else 'worse'}" if abs(gain) >= 0.005 else "as good"
+    return f"{_name(trial)} is the other choice: {size}, {speed}, {quality}"
+
+
+def _unmet(
+    trials: Sequence[TrialRecord], meeting: Sequence[TrialRecord], worse: dict[str, str], limits_: Constraints
+) -> tuple[str, ...]:
+    """Why nothing is recommended: the constraint that binds, and the nearest trials."""
+    tried = [trial for trial in trials if trial.figures is not None]
+    reasons = [
+        "no trial meets the constraints" if not meeting else "what meets the constraints is worse than the source"
+    ]
+    reasons += [f"{_name(trial)} is not recommended: {worse[trial.id]}" for trial in meeting]
+    if (bound := limits.binding(tried, limits_)) is not None:
+        limit, needed = limits.told(bound.name, bound.limit), limits.told(bound.name, bound.needed)
+        reasons.append(f"{bound.name} binds: at {needed} instead of {limit}, {bound.trial} would do")
+    near = sorted((trial for trial in tried if trial.breaks), key=lambda trial: len(trial.breaks))[:NEAREST]
+    reasons += [f"near: {_name(trial)} breaks {_broken(trial, limits_)}" for trial in near]
+    return tuple(reasons)
+
+
+def _broken(trial: TrialRecord, limits_: Constraints) -> str:
+    """The constraints that a trial breaks, with what it has and what it may have."""
+    if trial.figures is None:
+        return "nothing"
+    return " and ".join(
+        f"{name} ({limits.told(name, value)}, at most {limits.told(name, limit)})"
+        for name, value, limit in limits.compared(trial.figures, limits_)
+        if name in trial.breaks
+    )
+
+
+def _name(trial: TrialRecord) -> str:
+    return f"{trial.id} ({title(trial.recipe)})"
