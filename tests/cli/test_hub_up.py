@@ -118,7 +118,7 @@ def test_an_unknown_target_is_named_with_the_known_ones(desk, tmp_path):
     write_model(tmp_path / "m.onnx")
     desk.run("model", "register", str(tmp_path / "m.onnx"), "--name", "aimless")
 
-    said = desk.run("optimize", "aimless@1", "--target", "toaster")
+    said = desk.run("optimize", "run", "aimless@1", "--target", "toaster")
 
     assert said.code in (1, 2)
     assert "toaster" in said.err

@@ -208,7 +208,7 @@ def test_a_snapshot_that_does_not_fit_the_model(desk, foreign_snapshot):
         (["rollout", "show", "ro-9"], "rollout", "ro-9"),
         (["device", "show", "dev-9"], "device", "dev-9"),
         (["run", "show", "run-9"], "run", "run-9"),
-        (["optimize", "digits@9", "--target", "cpu-fp32"], "version", "9"),
+        (["optimize", "run", "digits@9", "--target", "cpu-fp32"], "version", "9"),
         (["trigger", "set", "--model", "nothing"], "", ""),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_thing_that_is_not_there(desk, words, field, name):
         (["device", "claim", "--expires", "soon"], "expires"),
         (["device", "claim", "--label", "berlin"], "label"),
         (["group", "create", "lanes"], "selector"),
-        (["optimize", "digits@1"], "target"),
+        (["optimize", "run", "digits@1"], "target"),
     ],
 )
 def test_words_that_cannot_be_understood(desk, words, field):
@@ -237,13 +237,13 @@ def test_words_that_cannot_be_understood(desk, words, field):
 
 
 def test_an_unknown_target_is_told_with_the_known_ones(desk):
-    said = desk.run("optimize", "digits@1", "--target", "toaster")
+    said = desk.run("optimize", "run", "digits@1", "--target", "toaster")
 
     assert_refused(said, USAGE, "--> target", "toaster", "cpu-fp32", "cpu-int8")
 
 
 def test_one_unknown_target_among_others_starts_none(desk):
-    said = desk.run("optimize", "digits@1", "--target", "cpu-fp32", "--target", "toaster")
+    said = desk.run("optimize", "run", "digits@1", "--target", "cpu-fp32", "--target", "toaster")
 
     assert_refused(said, USAGE, "toaster")
 

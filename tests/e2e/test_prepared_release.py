@@ -137,7 +137,7 @@ def release(desk: Desk, project: Path, name: str, target: str) -> str:
     register = ["model", "register", str(project / "model.onnx"), "--name", name, "--project", str(project)]
     version = desk.done(*register, "--snapshot", snapshot)
     reference = f"{name}@{version['version']}"
-    desk.done("optimize", reference, "--target", target)
+    desk.done("optimize", "run", reference, "--target", target)
     built: str = desk.done("release", "build", reference)["id"]
     desk.done("release", "sign", built)
     desk.done("release", "approve", built, user=APPROVER)

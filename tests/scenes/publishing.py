@@ -46,7 +46,7 @@ def register(desk: Desk, model: str) -> str:
 
 def publish(desk: Desk, version: str) -> str:
     """Optimised, packaged, signed by its author and approved by somebody else; returns 'model/counter'."""
-    desk.done("optimize", version, "--target", "cpu-fp32")
+    desk.done("optimize", "run", version, "--target", "cpu-fp32")
     release: str = desk.done("release", "build", version)["id"]
     desk.done("release", "sign", release)
     desk.add_person(APPROVER, "approver")

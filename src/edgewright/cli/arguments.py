@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -40,6 +41,23 @@ def seconds_of(text: str, field: str) -> float:
     if found is None or found.group(2) not in SECONDS:
         raise _usage(f"{text!r} is not a time span", field, "Write it as 90s, 15min, 1h or 2d.")
     return float(found.group(1)) * SECONDS[found.group(2)]
+
+
+def bytes_of(text: str, field: str) -> int:
+    """'250000', '250kB', '1.5 MB' or '512KiB' in bytes."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    if found is None or found.group(2).lower() not in BYTES:
+        raise _usage(f"{text!r} is not a size", field, "Write it as 250kB, 1.5MB or 512KiB.")
+    return round(float(found.group(1)) * BYTES[found.group(2).lower()])
+
+
+def share_of(text: str, field: str) -> float:
+    """'0.5%' or '0.005' as a share."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    share = float(found.group(1)) / (100 if found.group(2) else 1) if found else 2.0
+    if share > 1:
+        raise _usage(f"{text!r} is not a share", field, "Write it as 0.5% or 0.005.")
+    return share
 
 
 def waves_of(text: str) -> tuple[int, ...]:

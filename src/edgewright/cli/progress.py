@@ -112,6 +112,13 @@ class RunProgress:
         if self._bars is not None:
             self._bars.stop()
 
+    def say(self, text: str) -> None:
+        """Tell something while the runs go on: above the bars, where there are any."""
+        if self._bars is None:
+            say(text)
+        else:
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def _draw(self, bars: Progress, run: RunRecord) -> None:
         if run.id not in self._tasks:
             self._tasks[run.id] = bars.add_task(run.subject, total=1.0, step="")

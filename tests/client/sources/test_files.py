@@ -107,7 +107,7 @@ def test_three_gigabytes_are_refused_by_their_size_before_anything_is_read(tmp_p
         ("model.pt", b"PK\x03\x04", "module itself"),
         ("model.pth", b"no magic at all", "module itself"),
         ("model.h5", b"\x89HDF", "TFLite"),
-        ("model.onnx", b"\x80\x04", "Export it to ONNX"),
+        ("model.onnx", b"\x80\x04", "Export to ONNX"),
     ],
 )
 def test_what_may_hold_code_is_refused_with_what_to_do_instead(tmp_path, name, head, hint):

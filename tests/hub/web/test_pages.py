@@ -115,7 +115,7 @@ def test_an_unknown_part_is_not_found(full_browser):
 def test_an_empty_hub_says_what_to_do_next(browser):
     page = browser.get("/").text
 
-    for command in ("device claim", "rollout start", "model register", "optimize MODEL"):
+    for command in ("device claim", "rollout start", "model register", "optimize run MODEL"):
         assert f"<code>edgewright {command}" in page
 
 

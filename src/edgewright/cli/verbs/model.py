@@ -143,7 +143,7 @@ def show(
 
 def show_variants(variants: tuple[VariantRecord, ...], reference: str) -> None:
     """The variants of a version as a table, and below it the recipe of each."""
-    empty = f"No variants yet. Make some: edgewright optimize {reference} --target TARGET"
+    empty = f"No variants yet. Make some: edgewright optimize run {reference} --target TARGET"
     show_table(variants, VARIANT_COLUMNS, as_json=False, empty=empty)
     if variants:
         show_table(variants, RECIPE_COLUMNS, as_json=False, empty="")

@@ -49,7 +49,7 @@ def train(
     check_done((ended,))
     version = f"{plan.model}@{ended.result.get('version', '')}"
     targets = " ".join(f"--target {target}" for target in plan.optimize.targets) or "--target TARGET"
-    say_next(f"edgewright optimize {version} {targets}")
+    say_next(f"edgewright optimize run {version} {targets}")
 
 
 def _check_there(client: Client, plan: Project, snapshot: str, parent: int) -> None:

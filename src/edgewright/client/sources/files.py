@@ -16,7 +16,7 @@ HINTS = {
     "torch": f"Register the module itself, {FROM_PYTHON}; {BY_COMMAND}",
     "estimator": f"Register the estimator itself, {FROM_PYTHON}; {BY_COMMAND}",
     "keras": f"Write TFLite (tf.lite.TFLiteConverter) or ONNX (tf2onnx); {BY_COMMAND}",
-    "": f"Export it to ONNX; {BY_COMMAND}",
+    "": f"Export to ONNX; {BY_COMMAND}",
 }
 FAMILIES = {
     ".pkl": "estimator",

@@ -15,7 +15,7 @@ from edgewright.contract.manifest import MAX_DEPENDENCIES
 
 class NoVariants(Refused):
     code = "no_variants"
-    hint = "Make them first: `edgewright optimize MODEL@VERSION --target TARGET`."
+    hint = "Make them first: `edgewright optimize run MODEL@VERSION --target TARGET`."
 
 
 class UnknownRelease(NotFound):

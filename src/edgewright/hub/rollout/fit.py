@@ -14,7 +14,7 @@ TARGET_LABEL = "target"
 
 class NoDeviceFits(Refused):
     code = "no_device_fits"
-    hint = "Where no target fits, make a variant that does: `edgewright optimize MODEL@VERSION --target TARGET`."
+    hint = "Where no target fits, make a variant that does: `edgewright optimize run MODEL@VERSION --target TARGET`."
 
 
 @dataclass(frozen=True)
