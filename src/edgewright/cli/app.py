@@ -14,6 +14,7 @@ import typer
 
 from edgewright.cli.verbs import (
     audit,
+    bench,
     bundle,
     data,
     delta,
@@ -81,6 +82,7 @@ app.add_typer(keys.app, name="keys", help="Who may sign what: make, add, rotate 
 app.add_typer(device.app, name="device", help="Devices and the tokens that enrol them.")
 app.add_typer(group.app, name="group", help="Groups of devices.")
 app.add_typer(rollout.app, name="rollout", help="Deliver releases in waves.")
+app.add_typer(bench.app, name="bench", help="Have real devices measure packages.")
 app.add_typer(bundle.app, name="bundle", help="Carry releases to devices that no network reaches.")
 app.add_typer(drift.app, name="drift", help="What the fleet sees, against what the model learned.")
 app.add_typer(trigger.app, name="trigger", help="What happens by itself when a model drifts.")

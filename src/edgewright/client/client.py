@@ -10,6 +10,7 @@ from edgewright.client.credentials import current
 from edgewright.client.resources import (
     Alerts,
     Audit,
+    Benches,
     Blobs,
     Bundles,
     Content,
@@ -71,6 +72,7 @@ class Client:
         self.groups = Groups(self._transport)
         self.rollouts = Rollouts(self._transport, pace)
         self.bundles = Bundles(self._transport)
+        self.benches = Benches(self._transport, pace)
         self.keys = Keys(self._transport)
         self.users = Users(self._transport)
         self.audit = Audit(self._transport)

@@ -11,6 +11,7 @@ import structlog
 
 from edgewright.contract.errors import NotFound
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
+from edgewright.hub.benches import Benches
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
@@ -57,6 +58,7 @@ class Hub:
     fleet: Fleet
     rollouts: Rollouts
     carried: Carried
+    benches: Benches
     observe: Observe
     automate: Automate
     evaluations: Evaluations
@@ -157,6 +159,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         fleet=fleet,
         rollouts=rollouts,
         carried=Carried(db, audit, clock, fleet, packaging, deltas),
+        benches=Benches(db, events, audit, clock, fleet, packaging, deltas),
         observe=observe,
         automate=automate,
         evaluations=evaluations,

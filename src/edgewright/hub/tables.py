@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import edgewright.hub.automate.table
+import edgewright.hub.benches.table
 import edgewright.hub.data.table
 import edgewright.hub.fleet.table
 import edgewright.hub.govern.table

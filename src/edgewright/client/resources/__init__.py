@@ -1,5 +1,6 @@
 """The hub's nouns, each with its verbs; `Client` holds one of each."""
 
+from edgewright.client.resources.benches import Benches
 from edgewright.client.resources.bundles import Bundles
 from edgewright.client.resources.content import Content
 from edgewright.client.resources.data import Blobs, Labels, Snapshots
@@ -14,6 +15,7 @@ from edgewright.client.resources.runs import Pipelines, Runs, Triggers
 __all__ = [
     "Alerts",
     "Audit",
+    "Benches",
     "Blobs",
     "Content",
     "Bundles",

@@ -97,6 +97,7 @@ class DeviceDoors:
         check_in = read_json(call.body, CheckIn, "a check-in")
         hub.fleet.check_in(device, check_in)
         installs, rollbacks = hub.rollouts.orders_for(device, check_in.models, check_in.pace)
+        is_busy = bool(installs or rollbacks)
         running = [state.model for state in check_in.models if state.counter]
         order = Order(
             device=device,
@@ -106,6 +107,7 @@ class DeviceDoors:
             installs=installs,
             rollbacks=rollbacks,
             collects=hub.automate.collects_for(running),
+            benches=() if is_busy else hub.benches.orders_for(device, check_in.models, check_in.pace),
         )
         if check_in.etag == etag(order) and check_in.order_age_s < hub.settings.order_ttl_s / 2:
             return Answer(304)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.contract.errors import HostileInput
-from edgewright.contract.report import Batch, BatchReply, Fault, InstallReport, ProfileWindow, Sample
+from edgewright.contract.report import Batch, BatchReply, BenchReport, Fault, InstallReport, ProfileWindow, Sample
 from edgewright.hub.app import Hub
 
 MAX_RECORDS = 5000
@@ -16,12 +16,15 @@ def take_in(hub: Hub, device: str, batch: Batch) -> BatchReply:
     if len(batch.records) > MAX_RECORDS:
         raise HostileInput(f"a batch has at most {MAX_RECORDS} records, not {len(batch.records)}", field="records")
     reports = [record for record in batch.records if isinstance(record, InstallReport)]
+    benches = [record for record in batch.records if isinstance(record, BenchReport)]
     windows = [record for record in batch.records if isinstance(record, ProfileWindow)]
     samples = [record for record in batch.records if isinstance(record, Sample)]
     faults = [record for record in batch.records if isinstance(record, Fault)]
     with hub.db.write() as connection:
         for report in reports:
             hub.rollouts.on_report(connection, device, report)
+        for bench in benches:
+            hub.benches.on_report(connection, device, bench)
         if windows:
             hub.observe.ingest(connection, device, windows)
         if samples:

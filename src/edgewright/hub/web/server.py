@@ -20,14 +20,26 @@ from edgewright.hub import logs
 from edgewright.hub.app import Hub, build_hub
 from edgewright.hub.folder import hold
 from edgewright.hub.settings import Settings
-from edgewright.hub.web import files, fleet, keys, observation, pages, people, registry, releases, runs, studies
+from edgewright.hub.web import (
+    benches,
+    files,
+    fleet,
+    keys,
+    observation,
+    pages,
+    people,
+    registry,
+    releases,
+    runs,
+    studies,
+)
 from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
 from edgewright.hub.web.principals import of_bearer
 from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unreadable
 
 BACKLOG = 2048
 MAX_JSON_BYTES = 16 * 1024**2
-ROOMS = (people, files, registry, studies, runs, releases, keys, fleet, observation)
+ROOMS = (people, files, registry, studies, runs, releases, keys, fleet, benches, observation)
 
 
 @get("/health", sync_to_thread=False, opt={"is_public": True})
