@@ -17,6 +17,8 @@ HEAVY = ("httpx", "numpy", "onnxruntime", "onnx", "tuf", "cryptography", "sqlalc
 
 
 CHANGES = {
+    "bench start",
+    "bench cancel",
     "bundle export",
     "user create",
     "data snapshot",
