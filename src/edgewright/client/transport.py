@@ -74,6 +74,11 @@ class Transport:
         )
         return _decoded(reply, into)
 
+    def delete(self, *parts: str | int, into: type[T], dry_run: bool = False) -> T:
+        """Remove a record and return what it was."""
+        query = _words({"dry_run": True} if dry_run else {})
+        return _decoded(self._request("DELETE", _api(*parts), params=query), into)
+
     def health(self) -> dict[str, str]:
         """What the hub says of itself without a login: `status` and `version`."""
         return _decoded(self._request("GET", "/health"), dict[str, str])

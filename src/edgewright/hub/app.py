@@ -20,7 +20,7 @@ from edgewright.hub.govern import Audit, Keys, People
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
-from edgewright.hub.optimize.targets import target as find_target
+from edgewright.hub.optimize.targeting import Targets
 from edgewright.hub.packaging import Chain, ContentSignatures, Deltas, Limits, NoRoot, Packaging, Renewal, Repository
 from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
@@ -48,6 +48,7 @@ class Hub:
     serving: Serving
     data: Data
     registry: Registry
+    targets: Targets
     optimize: Optimize
     packaging: Packaging
     chain: Chain
@@ -104,7 +105,8 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     data = Data(db, events, audit, clock, blobs)
     registry = Registry(db, events, audit, clock, blobs, data.rows)
     provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
-    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, work_dir)
+    targets = Targets(db, audit, clock)
+    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, targets, work_dir)
     chain = Chain(clock, registry, data, blobs, provenance)
     content = ContentSignatures(db, audit, clock, blobs)
     packaging = Packaging(
@@ -114,7 +116,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         clock,
         registry,
         blobs,
-        find_target,
+        targets.get,
         repository,
         keys.director,
         chain,
@@ -149,6 +151,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         serving=_serving(settings, blobs),
         data=data,
         registry=registry,
+        targets=targets,
         optimize=optimize,
         packaging=packaging,
         chain=chain,

@@ -10,6 +10,7 @@ import edgewright.hub.govern.table
 import edgewright.hub.jobs
 import edgewright.hub.observe.table
 import edgewright.hub.optimize.table
+import edgewright.hub.optimize.targeting.table
 import edgewright.hub.packaging.content.table
 import edgewright.hub.packaging.keychanges.table
 import edgewright.hub.packaging.table

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import sqlalchemy as sa
+from edgewright.hub.optimize.workshop import MAX_CALIBRATION_ROWS, calibration_rows
 
 from edgewright.contract.api import FileRef, Role, RunState, SnapshotDraft, StudyDraft, VersionDraft
 from edgewright.contract.errors import InvalidInput
@@ -25,7 +26,7 @@ from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.jobs import Jobs, run_table
 from edgewright.hub.optimize.model import NeedsSnapshot, UnknownTarget
 from edgewright.hub.optimize.service import KIND, Optimize, Work
-from edgewright.hub.optimize.workshop import MAX_CALIBRATION_ROWS, calibration_rows
+from edgewright.hub.optimize.targeting import Targets
 from edgewright.hub.provenance import Making, Provenance
 from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_rows
 from plugins.step_checks import answers
@@ -94,7 +95,9 @@ def room(tmp_path_factory, digits, wine) -> Iterator[Room]:
     data = Data(db, events, audit, clock, blobs)
     registry = Registry(db, events, audit, clock, blobs, data.rows)
     jobs = Jobs(db, events, clock)
-    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, folder / "work")
+    optimize = Optimize(
+        db, events, audit, clock, registry, data, blobs, jobs, provenance, Targets(db, audit, clock), folder / "work"
+    )
     room = Room(optimize, provenance, registry, data, blobs, audit, db, folder / "work")
     room.register("digits", digits)
     room.register("wine", wine)

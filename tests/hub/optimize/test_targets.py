@@ -7,7 +7,8 @@ import pytest
 from edgewright.contract.api import ModelFormat, SlotKind
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.optimize.model import Precision, UnknownTarget
-from edgewright.hub.optimize.targets import FOLDER, library, read_folder, records, target, targets
+from edgewright.hub.optimize.targeting.service import as_record
+from edgewright.hub.optimize.targets import FOLDER, library, read_folder, resolved, target, targets
 
 
 def test_every_file_of_the_library_is_read_and_none_is_offered_that_is_a_base_alone():
@@ -44,7 +45,7 @@ def test_precision_follows_from_the_target_s_own_data():
 
 
 def test_a_record_says_what_is_inherited_and_from_where():
-    record = next(one for one in records() if one.id == "nrf52840")
+    record = as_record(resolved()["nrf52840"])
 
     assert record.bases == ("cortex-m4", "tflite-micro")
     assert record.told_by["arch"] == "cortex-m4"

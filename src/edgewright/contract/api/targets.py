@@ -156,8 +156,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class TargetRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A target as the hub knows it.
 
-    `profile` is whole, with what it inherits; `told_by` says for every field that a base told the base's id. `bases` are those it
-    inherits from, the nearest first. `added_by` is "" for those of the library.
+    `profile` is whole, with what it inherits; `told_by` says for every field that a base told the base's id. `bases`
+    are those it inherits from, the nearest first. `added_by` is "" for those of the library.
     """
 
     id: str

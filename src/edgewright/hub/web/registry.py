@@ -1,4 +1,4 @@
-"""Doors to models: versions, variants, targets, evaluations."""
+"""Doors to models: versions, variants, evaluations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from litestar.params import FromPath, JSONBody
 from edgewright.contract.api import (
     EvaluationRecord,
     ModelRecord,
-    TargetRecord,
     VariantRecord,
     VersionDraft,
     VersionRecord,
@@ -63,11 +62,4 @@ def evaluations(name: FromPath[str], hub: TheHub, principal: Caller) -> list[Eva
     return hub.evaluations.of(name)
 
 
-@get("/targets", sync_to_thread=True)
-def targets(hub: TheHub, principal: Caller) -> list[TargetRecord]:
-    """The hardware profiles that the hub knows."""
-    require(principal, Permission.READ)
-    return hub.optimize.targets()
-
-
-ROUTES = [models, model, register, version, variants, evaluations, targets]
+ROUTES = [models, model, register, version, variants, evaluations]

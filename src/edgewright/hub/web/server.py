@@ -32,6 +32,7 @@ from edgewright.hub.web import (
     releases,
     runs,
     studies,
+    targets,
 )
 from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
 from edgewright.hub.web.principals import of_bearer
@@ -39,7 +40,7 @@ from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unr
 
 BACKLOG = 2048
 MAX_JSON_BYTES = 16 * 1024**2
-ROOMS = (people, files, registry, studies, runs, releases, keys, fleet, benches, observation)
+ROOMS = (people, files, registry, studies, targets, runs, releases, keys, fleet, benches, observation)
 
 
 @get("/health", sync_to_thread=False, opt={"is_public": True})
