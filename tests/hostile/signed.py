@@ -39,7 +39,7 @@ from edgewright.contract.envelope import open_sealed, seal
 from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.manifest import Budgets, File, Manifest, Runtime, Tolerance
 from edgewright.contract.model_signing import check_content, sign_content
-from edgewright.contract.order import PAYLOAD_TYPE, Collect, Fetch, Install, Order, Rollback, Shadow
+from edgewright.contract.order import PAYLOAD_TYPE, Bench, Collect, Fetch, Install, Order, Rollback, Shadow
 from edgewright.contract.report import Batch, Capabilities, EnrolRequest, Fault
 from edgewright.contract.statements import PAYLOAD_TYPE as STATEMENT_TYPE
 from edgewright.contract.statements import Resource, Statement, encode
@@ -143,7 +143,7 @@ def signed_objects() -> dict[str, Signed]:
         ),
     }
     order = seal(order_payload(), PAYLOAD_TYPE, hub.keys["director"])
-    carried = seal(order_payload(nonce="", rollbacks=(), collects=()), ORDER_TYPE, hub.keys["director"])
+    carried = seal(order_payload(nonce="", rollbacks=(), collects=(), benches=()), ORDER_TYPE, hub.keys["director"])
     donors = (*files.values(), order, carried, hub.root(1), order_payload())
     objects = {name: Signed(name, files[name], doors[name], donors) for name in files}
     objects["recalled timestamp"] = Signed(
@@ -226,6 +226,14 @@ def an_install(manifest: bytes, **changes: Any) -> Install:
     return msgspec.structs.replace(install, **changes)
 
 
+def a_bench(manifest: bytes) -> Bench:
+    """How an order names that package to be measured."""
+    install = an_install(manifest)
+    names = ("model", "version", "counter", "target_path", "manifest_sha256", "fetches")
+    facts = {name: getattr(install, name) for name in names}
+    return Bench(request="bench-1-1", calls=1000, expires_at=NOW.timestamp() + 86400.0, **facts)
+
+
 def order_payload(**changes: Any) -> bytes:
     """An order that uses every field."""
     order = Order(
@@ -236,6 +244,7 @@ def order_payload(**changes: Any) -> bytes:
         installs=(an_install(manifest_bytes()),),
         rollbacks=(Rollback(deployment="r0:dev", model="digits", counter=2, reason="it fails"),),
         collects=(Collect(request="q1", model="digits", budget=40),),
+        benches=(a_bench(manifest_bytes()),),
         poll_s=30.0,
     )
     return msgspec.json.encode(msgspec.structs.replace(order, **changes))

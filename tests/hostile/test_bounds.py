@@ -71,6 +71,11 @@ def changed(place: str, value: object) -> bytes:
         ("rollbacks[0].reason", "x" * 5000),
         ("collects[0].budget", -1),
         ("collects[0].budget", 2**40),
+        ("benches[0].calls", 0),
+        ("benches[0].calls", 2**40),
+        ("benches[0].expires_at", 1e300),
+        ("benches[0].model", "../digits"),
+        ("benches[0].fetches[0].sha256", "../../../etc/cron.d/evil"),
     ],
 )
 def test_an_order_out_of_bounds_is_refused_by_the_name_of_its_field(place, value):

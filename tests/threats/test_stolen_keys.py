@@ -11,8 +11,8 @@ from tuf.api.metadata import Metadata, MetaFile, Targets
 from wired import Agent
 
 from edgewright.contract import manifest as manifests
-from edgewright.contract.order import Install, Rollback
-from edgewright.contract.report import Outcome
+from edgewright.contract.order import Bench, Install, Rollback
+from edgewright.contract.report import BenchOutcome, BenchReport, Outcome
 from threats.scene import lose_metadata, obeys, release, reports
 
 # The thief holds hub.keys: timestamp, snapshot and director, and serves what he likes from the hub's own address.
@@ -59,6 +59,29 @@ def test_the_three_online_keys_take_no_device_below_its_floor(agent, hub, forge)
     assert serving_counter(agent.root) == 3
     assert reports(hub)[-1].outcome is Outcome.REFUSED
     assert "below this device's floor 3" in reports(hub)[-1].reason
+
+
+def test_the_three_online_keys_have_nothing_measured_that_they_could_not_have_installed(agent, hub):
+    release(hub, agent, 1)
+    release(hub, agent, 3)
+    hub.installs = ()
+    below, forged = (_bench_of(hub.releases.install(counter)[0]) for counter in (1, 4))  # nobody signed 4
+    hub.benches = (below, forged)
+    started = agent.trials.started
+
+    agent.work(for_s=400.0)
+
+    told = {one.request: one for one in hub.records if isinstance(one, BenchReport)}
+    assert [told[one.request].outcome for one in (below, forged)] == [BenchOutcome.REFUSED] * 2
+    assert "older than release 3" in told[below.request].reason
+    assert agent.trials.started == started
+    assert serving_counter(agent.root) == 3
+
+
+def _bench_of(install: Install) -> Bench:
+    names = ("model", "version", "counter", "target_path", "manifest_sha256", "fetches")
+    facts = {name: getattr(install, name) for name in names}
+    return Bench(request=f"b{install.counter}", calls=100, expires_at=2e9, **facts)
 
 
 def test_the_three_online_keys_send_a_device_back_to_its_spare_slot_and_no_further(agent, hub):
