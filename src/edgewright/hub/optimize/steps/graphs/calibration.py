@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
-from onnxruntime.quantization.calibrate import create_calibrator, save_tensors_data
+from onnxruntime.quantization.calibrate import TensorsData, create_calibrator, save_tensors_data
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Calibrator
@@ -27,7 +28,7 @@ METHODS = {
 }
 OPTIONS = {
     Calibrator.MIN_MAX: {},
-    Calibrator.ENTROPY: {"num_bins": 1024, "num_quantized_bins": 256},
+    Calibrator.ENTROPY: {"num_bins": 512, "num_quantized_bins": 256},
     Calibrator.PERCENTILE: {"num_bins": 2048, "symmetric": False},
 }
 """By default, ONNX Runtime has as many bins as steps for entropy, so that there is nothing to choose; and percentiles
@@ -35,15 +36,24 @@ on both sides of zero, which wastes half the steps on what follows a Relu."""
 
 
 def find_ranges(
-    model: Path, rows: Rows, calibrator: Calibrator, op_types: Sequence[str], path: Path, *, percentile: float
-) -> None:
-    """Write the range of every input and output of nodes of these types to `path`, as ONNX Runtime reads them."""
+    model: Path, rows: Rows, calibrator: Calibrator, op_types: Sequence[str], path: Path, *, percentile: float = 99.99
+) -> dict[str, tuple[float, float]]:
+    """The range of every input and output of nodes of these types, of all where there is none, by the tensor's name.
+
+    They are written to `path` too, where ONNX Runtime's quantisers find them.
+    """
     options = OPTIONS[calibrator] | {"percentile": percentile}
     augmented = str(path.with_name("augmented.onnx"))
     finder = create_calibrator(str(model), list(op_types), augmented, METHODS[calibrator], extra_options=options)
     for feed in rows:
         finder.collect_data(_Feeds(iter([feed])))  # at once, it would keep every number inside the model in memory
-    save_tensors_data(finder.compute_data(), path)
+    found = finder.compute_data()
+    save_tensors_data(found, path)
+    return {name: (float(np.min(low)), float(np.max(high))) for name, (low, high) in _lowest_and_highest(found)}
+
+
+def _lowest_and_highest(found: TensorsData) -> list[tuple[str, tuple[Any, Any]]]:
+    return [(name, data.range_value) for name, data in found.items()]
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]

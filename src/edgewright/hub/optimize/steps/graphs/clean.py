@@ -35,15 +35,17 @@ class Clean:
         plain.drop_weights_from_inputs(before)
         plain.strip(before)
         after = _optimise(before, context.folder)
-        kept, why = (before, _why_left(before, after)) if _why_left(before, after) else (after, "")
+        why = _why_left(before, after)
+        kept = before if why else after
         _flatten_biases(kept.graph)
         _name_global_pools(kept)
         plain.share_equals(kept)
         path = context.folder / "clean.onnx"
         plain.write(kept, path)
-        counts = f"{len(before.graph.node)} nodes became {len(kept.graph.node)}"
         saved = model.stat().st_size - path.stat().st_size
-        return Outcome(path=str(path), note=f"{why or counts}, {saved:,} bytes of the exporter's notes and names gone")
+        note = why or f"{len(before.graph.node)} nodes became {len(kept.graph.node)}"
+        note += f"; {saved:,} bytes less, of notes and names above all" if saved > 0 else ""
+        return Outcome(path=str(path), note=note)
 
 
 def _optimise(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:

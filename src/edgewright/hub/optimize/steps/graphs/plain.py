@@ -101,6 +101,26 @@ def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
                 yield from graphs(inner)
 
 
+def sort_nodes(graph: onnx.GraphProto) -> None:
+    """Put every node behind those that it takes from, and change the order no more than that."""
+    made = {name for node in graph.node for name in node.output}
+    ready: set[str] = set()
+    waiting, placed = list(graph.node), []
+    while waiting:
+        late = []
+        for node in waiting:
+            if (_takes(node) & made) <= ready:
+                placed.append(node)
+                ready.update(node.output)
+            else:
+                late.append(node)
+        if len(late) == len(waiting):
+            raise InvalidInput("the nodes of the graph take from one another in a circle", field="source")
+        waiting = late
+    del graph.node[:]
+    graph.node.extend(placed)
+
+
 def drop_weights_from_inputs(model: onnx.ModelProto) -> None:
     """Make the weights of an old model constants: callers could overwrite them, so nothing could be folded."""
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -109,6 +129,12 @@ def drop_weights_from_inputs(model: onnx.ModelProto) -> None:
         del model.graph.input[:]
         model.graph.input.extend(inputs)
         model.ir_version = max(model.ir_version, LEAST_IR_VERSION)
+
+
+def _takes(node: onnx.NodeProto) -> set[str]:
+    """What a node takes, what the graphs inside it take from around them included."""
+    inner = (graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs))
+    return {*node.input, *(name for graph in inner for each in graphs(graph) for n in each.node for name in n.input)}
 
 
 def _lift_constants(graph: onnx.GraphProto) -> None:

@@ -22,16 +22,15 @@ class Quantises(Protocol):
 
     model: onnx.ModelProto
     layers: list[str]
-    rows: Rows
     folder: Path
 
-    def quantise(self, names: list[str], path: Path) -> None: ...
+    def quantise(self, names: Sequence[str], path: Path) -> None: ...
 
 
-def most_sensitive(work: Quantises, count: int, kept: Sequence[str] = ()) -> tuple[str, ...]:
+def most_sensitive(work: Quantises, rows: Rows, count: int, kept: Sequence[str] = ()) -> tuple[str, ...]:
     """The `count` layers whose quantisation alone moves the answers most, worst first; `kept` ones are not asked."""
     asked = [name for name in work.layers if name not in kept]
-    feeds = work.rows.first(ROWS)
+    feeds = rows.first(ROWS)
     exact = answers(work.model.SerializeToString(), feeds)
     found = []
     for name in asked:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -18,9 +15,12 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Calibrator, Integer, Quantisation, Scheme
 from edgewright.hub.optimize.model import Outcome, Precision
 from edgewright.hub.optimize.steps import About, StepContext
-from edgewright.hub.optimize.steps.graphs import layers, plain
+from edgewright.hub.optimize.steps.graphs import layers
 from edgewright.hub.optimize.steps.graphs.calibration import METHODS, Rows, find_ranges
+from edgewright.hub.optimize.steps.graphs.quantising import named, prepared, quietly, settle
 from edgewright.hub.optimize.steps.graphs.sensitivity import most_sensitive
+
+STEP = "static-int8"
 
 LAYERS = ("MatMul", "Gemm", "Conv")
 """What multiplies by weights and has fast kernels for eight bits, convolutions over one axis included."""
@@ -39,9 +39,6 @@ IMAGE_LIKE = frozenset({"Conv", *BETWEEN[:5], *JOINTS})
 FLOAT_OUTPUTS = ["MatMul", "Gemm"]
 """Their sums stay float until the next layer quantises its input: measured on digits, no class changed, against
 0.8 % of them with sums in eight bits, and it was no slower. Convolutions have fast kernels for eight bits only."""
-
-LEAST_OPSET = 13
-"""From here on, a scale for each channel can be written."""
 
 TYPES = {Integer.U8: QuantType.QUInt8, Integer.S8: QuantType.QInt8}
 HOW = {
@@ -78,11 +75,11 @@ class StaticInt8:
     def apply(self, model: Path, params: StaticInt8Params, context: StepContext) -> Outcome:
         """Quantise with scales found on the context's calibration rows."""
         work = Quantiser(model, params, context)
-        kept = _names(params.keep, work.layers)
-        sensitive = most_sensitive(work, params.sensitive, kept) if params.sensitive else ()
+        kept = named(params.keep, work.layers, STEP)
+        sensitive = most_sensitive(work, work.rows, params.sensitive, kept) if params.sensitive else ()
         path = context.folder / "static_int8.onnx"
         work.quantise([name for name in work.layers if name not in {*kept, *sensitive}], path)
-        _settle(path, frozenset(work.layers), ir_version=work.model.ir_version)
+        settle(path, work.layers, work.model.ir_version)
         done = Quantisation(
             scheme=Scheme.STATIC,
             weights=params.weights,
@@ -101,27 +98,27 @@ class Quantiser:
     """Quantises a model, any of its layers at a time; it looks at the calibration rows once only."""
 
     def __init__(self, model: Path, params: StaticInt8Params, context: StepContext) -> None:
-        self.model = _prepared(model)
+        self.model = prepared(model, STEP)
         self.layers = [node.name for node in layers.layers(self.model.graph, LAYERS)]
         if not self.layers:
-            raise InvalidInput("the model multiplies by no weights: nothing to quantise", field="recipe.static-int8")
+            raise InvalidInput("the model multiplies by no weights: nothing to quantise", field=f"recipe.{STEP}")
         self.rows = Rows(self.model, context)
         self.folder = context.folder
         self._params = params
         self._between = _between(self.model.graph)
         self._source, self._ranges = context.folder / "prepared.onnx", context.folder / "ranges.json"
         onnx.save(self.model, self._source)
-        with _quietly():
+        with quietly():
             find_ranges(
                 self._source, self.rows, params.calibrator, OP_TYPES, self._ranges, percentile=params.percentile
             )
 
-    def quantise(self, names: list[str], path: Path) -> None:
+    def quantise(self, names: Sequence[str], path: Path) -> None:
         """Write the model with these layers quantised, and what lies between them."""
         if not names:
-            raise InvalidInput("every layer is kept float: nothing to quantise", field="recipe.static-int8.keep")
+            raise InvalidInput("every layer is kept float: nothing to quantise", field=f"recipe.{STEP}.keep")
         params = self._params
-        with _quietly():
+        with quietly():
             quantization.quantize_static(
                 str(self._source),
                 str(path),
@@ -137,32 +134,12 @@ class Quantiser:
                 extra_options={"OpTypesToExcludeOutputQuantization": FLOAT_OUTPUTS},
             )
 
-    def _after(self, names: list[str]) -> list[str]:
+    def _after(self, names: Sequence[str]) -> list[str]:
         """What lies between layers but for what follows a layer that is kept: that stays float too."""
         kept = set(self.layers) - set(names)
         makers = {name: node for node in self.model.graph.node for name in node.output}
         followers = {name for name, node in self._between.items() if makers[node.input[0]].name in kept}
         return [name for name in self._between if name not in followers]
-
-
-def _prepared(path: Path) -> onnx.ModelProto:
-    """The model as quantisers want it: constants as weights, every node named, all shapes told, opset 13 or later."""
-    model = plain.read(path)
-    layers.refuse_quantised(model, "static-int8")
-    layers.refuse_infinite(layers.weights(model), "static-int8")
-    opset = next(opset for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
-    if opset.version < LEAST_OPSET:
-        model = _converted(model, opset.version)
-    layers.name_nodes(model.graph)
-    return onnx.shape_inference.infer_shapes(model)
-
-
-def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    try:
-        return onnx.version_converter.convert_version(model, LEAST_OPSET)
-    except Exception as error:  # the converter raises RuntimeError, ConvertError and others
-        message = f"the model is of opset {opset}, and cannot be lifted to {LEAST_OPSET}: {str(error)[:200]}"
-        raise InvalidInput(message, field="source", hint="Export it again with a later opset.") from error
 
 
 def _between(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
@@ -175,33 +152,3 @@ def _between(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
         if joins or (node.op_type in BETWEEN and made[0]):
             found[node.name] = node
     return found
-
-
-def _names(text: str, known: list[str]) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if name not in known:
-            hint = f"Its layers: {', '.join(known[:20])}{' …' if len(known) > 20 else ''}."
-            raise InvalidInput(f"the model has no layer '{name[:80]}'", field="recipe.static-int8.keep", hint=hint)
-    return names
-
-
-def _settle(path: Path, names: frozenset[str], *, ir_version: int) -> None:
-    """Drop what decides no answer, but for the names of layers."""
-    model = onnx.load(path)
-    model.ir_version = max(ir_version, plain.LEAST_IR_VERSION)
-    plain.strip(model)
-    plain.share_equals(model)
-    plain.shorten_names(model, keep=names)
-    plain.write(model, path)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """The quantiser advises on standard output, and logs that it would like a preparation that it has had."""
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
