@@ -30,7 +30,9 @@ test-all: test ## these and the longer ones, with the Debian packages that they 
 	@./debian-packages.sh
 	$(BIN)/python -m pytest -m "(chromium or e2e) and not slow and not optimize" -n 2
 
+test-optimize: export EDGEWRIGHT_TOOLCHAINS = $(abspath $(VENV)/toolchains)
 test-optimize: $(VENV)/.dev-optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first
+	@$(BIN)/edgewright hub toolchain install litert
 	$(BIN)/python -m pytest -m "optimize and not slow" -n 2 $(ARGS)
 
 bench: $(foreach name,$(B),$(VENV)/.$(or $(filter bench-delta bench-optimize,bench-$(name)),bench)) ## figures against peers (B='delta agent optimize profiles'; delta: an hour at first, ARGS=--quick a minute)

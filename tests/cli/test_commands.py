@@ -39,6 +39,8 @@ CHANGES = {
     "device claim",
     "device revoke",
     "group create",
+    "hub toolchain install",
+    "hub toolchain rm",
     "rollout start",
     "rollout pause",
     "rollout resume",

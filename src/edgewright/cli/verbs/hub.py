@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from edgewright.cli.output import Json, say, say_next, show_json_line
+from edgewright.cli.verbs import toolchain
 
 if TYPE_CHECKING:
     from edgewright.contract.api import LoginReply
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(toolchain.app, name="toolchain")
 
 ADMIN = "admin"
 
@@ -54,7 +56,7 @@ def up(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Start a hub; its first start makes the keys and an administrator.
+    """Start a hub; at first with keys and an administrator.
 
     With --json one line tells the address once the hub answers, with the password if it was made up.
     """
