@@ -9,17 +9,19 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from edgewright.contract.api import GateDraft, Lineage, Role, UserDraft, VersionRecord
+from edgewright.contract.api import GateDraft, Lineage, Role, StudyState, UserDraft, VersionRecord
 from edgewright.contract.profile import Profile, Schema, build_schema, encode_schema
 from edgewright.contract.report import ProfileWindow
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
 from edgewright.hub.app import Hub, build_hub
 from edgewright.hub.fleet import table as fleet
 from edgewright.hub.jobs import run_table
+from edgewright.hub.optimize import table as optimize
 from edgewright.hub.packaging import table as packaging
 from edgewright.hub.registry import table as registry
 from edgewright.hub.rollout import table as rollout
 from edgewright.hub.settings import Settings
+from scenes.studies import study
 
 NOW = 1_800_000_000.0
 USER, PASSWORD = "ana", "a long password"
@@ -46,6 +48,7 @@ def filled_hub(folder: Path, clock: Callable[[], float] = lambda: NOW) -> Hub:
         add_releases(connection)
         add_rollouts(connection)
         add_runs(connection)
+        add_studies(connection)
     send_profiles(hub, "defects", shift=0.9)
     send_profiles(hub, "wine", shift=0.0)
     return hub
@@ -146,6 +149,23 @@ def add_runs(connection: sa.Connection) -> None:
                 why="drift of defects",
             )
         )
+
+
+def add_studies(connection: sa.Connection) -> None:
+    """Of defects@3: one that is done and one before it, one that goes on, one that found nothing."""
+    running = study(StudyState.RUNNING, id="optimize-0", target="raspberry-pi-5", ended_at=None)
+    running = msgspec.structs.replace(running, trials=running.trials[:2], recommended="", chosen="", reasons=())
+    unmet = ("nothing is below 10 kB: size_bytes binds; the nearest is t3 with 31.9 kB",)
+    records = (
+        study(),
+        study(id="optimize-earlier", started_at=NOW - 9_000),
+        running,
+        study(StudyState.UNMET, id="optimize-unmet", target="x86-64-vnni", recommended="", chosen="", reasons=unmet),
+    )
+    for record in records:
+        key = {"id": record.id, "model": record.model, "version": record.version, "target": record.target}
+        row = {**key, "started_at": record.started_at, "record": msgspec.to_builtins(record), "op_types": []}
+        connection.execute(sa.insert(optimize.study).values(**row))
 
 
 def send_profiles(hub: Hub, model: str, shift: float, minutes: int = 30) -> None:

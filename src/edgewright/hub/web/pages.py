@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import jinja2
-import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency, Provide
@@ -18,15 +15,15 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from edgewright import __version__
 from edgewright.contract.api import LoginDraft, Overview
 from edgewright.contract.errors import NotAllowed, NotFound, NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
-from edgewright.hub.web import drifting, views, wording
+from edgewright.hub.web import drifting, studying, views
 from edgewright.hub.web.arguments import Caller, TheHub
 from edgewright.hub.web.observation import overview_of
 from edgewright.hub.web.principals import COOKIE, of_page
+from edgewright.hub.web.rendering import render
 from edgewright.hub.web.replies import on_refusal
 
 FOLDER = Path(__file__).parent
@@ -60,7 +57,7 @@ class ForeignForm(NotAllowed):
 def routes() -> list[Router]:
     """All pages, with their own headers, their own way to know who asks, and the way to the login page."""
     static = create_static_files_router("/static", directories=[FOLDER / "static"], after_request=_secure_static)
-    handlers = [login_form, login, logout, dashboard, overview_json, partial]
+    handlers = [login_form, login, logout, dashboard, overview_json, partial, *studying.HANDLERS]
     pages = Router(
         "/",
         route_handlers=handlers,
@@ -108,7 +105,7 @@ def logout(request: Request[Any, Any, Any], hub: TheHub) -> Page:
 @get("/", media_type=MediaType.HTML, sync_to_thread=True)
 def dashboard(glance: TheGlance, principal: Caller) -> str:
     """Everything at one glance."""
-    return render("dashboard.html", glance=glance, hub=glance.overview.hub, user=principal.name)
+    return render("dashboard.html", PARTS=PARTS, glance=glance, hub=glance.overview.hub, user=principal.name)
 
 
 @get("/overview.json", sync_to_thread=False)
@@ -122,12 +119,7 @@ def partial(name: FromPath[str], glance: TheGlance) -> str:
     """One part of the dashboard, as it is now."""
     if name not in PARTS:
         raise NotFound(f"the dashboard has no part '{name}'", field="name", hint=f"Its parts: {', '.join(PARTS)}.")
-    return render(f"partials/{name}.html", glance=glance)
-
-
-def render(template: str, **values: object) -> str:
-    """Fill a template in; all values are escaped."""
-    return _templates().get_template(template).render(version=__version__, **values)
+    return render(f"partials/{name}.html", PARTS=PARTS, glance=glance)
 
 
 def _shared_glance() -> Callable[[Hub, Principal], views.Glance]:
@@ -144,18 +136,6 @@ def _shared_glance() -> Callable[[Hub, Principal], views.Glance]:
             return latest
 
     return look
-
-
-@functools.cache
-def _templates() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(FOLDER / "templates")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(PARTS=PARTS, tone=wording.tone)
-    environment.filters.update(plural=wording.plural, size=wording.size)
-    environment.filters["json"] = lambda value: msgspec.json.encode(value).decode()
-    return environment
 
 
 def _to_login(request: Request[Any, Any, Any], error: NotLoggedIn) -> Page:

@@ -38,7 +38,7 @@ class Glance:
 
     def moment(self, at: float) -> Moment:
         """A time as people say it, from the moment of this look."""
-        return Moment(iso=utc(at, "%Y-%m-%dT%H:%M:%SZ"), full=utc(at, "%Y-%m-%d %H:%M:%S UTC"), text=self._ago(at))
+        return moment(at, self.overview.at)
 
     def is_away(self, device: DeviceRecord) -> bool:
         """Whether a device has missed its polls."""
@@ -49,10 +49,6 @@ class Glance:
         """Devices' names for their ids."""
         name_of = {device.id: device.name for device in self.overview.devices}
         return tuple(name_of.get(id, id) for id in ids)
-
-    def _ago(self, at: float) -> str:
-        passed_s = self.overview.at - at
-        return "now" if passed_s < 2 else f"{duration(passed_s)} ago"
 
 
 @dataclass(frozen=True)
@@ -160,6 +156,12 @@ class RunRow:
     started: Moment
     took: str
     segments: tuple[Segment, ...]
+
+
+def moment(at: float, now: float) -> Moment:
+    """A time as people say it."""
+    text = "now" if now - at < 2 else f"{duration(now - at)} ago"
+    return Moment(iso=utc(at, "%Y-%m-%dT%H:%M:%SZ"), full=utc(at, "%Y-%m-%d %H:%M:%S UTC"), text=text)
 
 
 def away_after_s(poll_s: float) -> float:
