@@ -36,7 +36,7 @@ class OpenVinoRuntime:
         try:
             compiled = self._core.compile_model(self._core.read_model(path), provider, options)
             devices = compiled.get_property("EXECUTION_DEVICES")
-            session = OpenVinoSession(compiled)
+            session = OpenVinoSession(compiled, self._openvino.Tensor)
         except Exception as error:  # RuntimeError mostly, and pybind's types
             raise ModelUnreadable(f"OpenVINO cannot load {path.name}: {error}", field="files") from error
         found = [devices] if isinstance(devices, str) else list(devices)
@@ -48,8 +48,9 @@ class OpenVinoRuntime:
 class OpenVinoSession:
     """A compiled model: each request that runs has buffers of its own, which later requests use again."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, tensor: Any) -> None:
         self._compiled = compiled
+        self._tensor = tensor
         self._ports = {port.name: port for port in map(_port, compiled.inputs)}
         self.input_names = tuple(self._ports)
         self.output_names = tuple(output.any_name for output in compiled.outputs)
@@ -61,12 +62,21 @@ class OpenVinoSession:
         check_feeds(self._ports, feeds)
         try:
             request = self._take()
-            results = request.infer(feeds, share_inputs=True, share_outputs=False)
-            outputs = {name: results[place] for place, name in enumerate(self.output_names)}
+            outputs = self._infer(request, feeds)
         except Exception as error:  # as above; what the request held goes with it
             raise InferenceFailed(f"OpenVINO gave up: {error}") from error
         self._idle.append(request)
         return outputs
+
+    def _infer(self, request: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `request.infer` does, without its tables of names: they cost 20 µs, where a small model takes 60."""
+        for place, name in enumerate(self.input_names):
+            array = feeds[name]
+            whole = array if array.flags.c_contiguous else array.copy()
+            request.set_input_tensor(place, self._tensor(whole, shared_memory=True))
+        request.start_async()
+        request.wait()
+        return {name: request.get_output_tensor(place).data.copy() for place, name in enumerate(self.output_names)}
 
     def _take(self) -> Any:
         try:
