@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgewright.contract.api import Figures, ModelFormat, Quality
+from edgewright.contract.api import Figures, ModelFormat, Place, Quality
 from edgewright.contract.tensors import Contract
 from edgewright.hub.optimize.model import Parity, Precision
 
@@ -112,3 +112,26 @@ class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One verdict for each subject, in their order."""
 
     verdicts: tuple[Verdict, ...]
+
+
+class RehearsalQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Run the rows of `golden` through `model` in `engine`, or where `emulator` is the Python of an emulated machine,
+    there.
+    """
+
+    model: str
+    golden: str
+    contract: Contract
+    tables: dict[str, str]
+    precision: Precision
+    engine: Engine = Engine(runtime="", provider="")
+    emulator: str = ""
+
+
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """How golden vectors went somewhere else than where they were made; `told` says so in words."""
+
+    place: Place
+    where: str
+    holds: bool
+    told: str
