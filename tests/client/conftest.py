@@ -16,10 +16,11 @@ Answer = Callable[[bytes], tuple[int, object]]
 
 
 class Answers:
-    """What the server says, by method and path without query; `asked` has method, full path and body."""
+    """What the server says, by method and path without query, else by method; `asked` has method, path and body."""
 
     def __init__(self) -> None:
         self.by_door: dict[tuple[str, str], Answer] = {}
+        self.by_verb: dict[str, Answer] = {}
         self.asked: list[tuple[str, str, bytes]] = []
         self.tokens: list[str] = []
 
@@ -47,7 +48,8 @@ def url(answers: Answers) -> Iterator[str]:
             answers.asked.append((self.command, self.path, body))
             answers.tokens.append(self.headers.get("authorization", ""))
             door = (self.command, self.path.partition("?")[0])
-            status, said = answers.by_door.get(door, lambda _: (404, None))(body)
+            otherwise = answers.by_verb.get(self.command, lambda _: (404, None))
+            status, said = answers.by_door.get(door, otherwise)(body)
             data = said if isinstance(said, bytes) else msgspec.json.encode(said)
             self.send_response(status)
             self.send_header("content-length", str(len(data)))
