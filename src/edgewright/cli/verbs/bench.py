@@ -155,8 +155,9 @@ def _progress(bench: BenchRecord) -> str:
     return f"{done} of {len(bench.measurements)}"
 
 
-def _ms(value: float) -> str:
-    return f"{value:.3g} ms" if value else ""
+def _time(ms: float) -> str:
+    """Three digits, in microseconds below a millisecond."""
+    return "" if not ms else f"{ms:.3g} ms" if ms >= 1 else f"{1000 * ms:.3g} µs"
 
 
 FACTS: list[Column[BenchRecord]] = [
@@ -173,8 +174,8 @@ COLUMNS: list[Column[MeasurementRecord]] = [
     ("RELEASE", lambda one: one.release),
     ("TARGET", lambda one: one.target),
     ("STATE", lambda one: one.state),
-    ("P50>", lambda one: _ms(one.latency_p50_ms)),
-    ("P95>", lambda one: _ms(one.latency_p95_ms)),
+    ("P50>", lambda one: _time(one.latency_p50_ms)),
+    ("P95>", lambda one: _time(one.latency_p95_ms)),
     ("MEMORY>", lambda one: size(one.memory_bytes) if one.memory_bytes else ""),
     ("RUNTIME", lambda one: one.runtime),
 ]
