@@ -39,6 +39,7 @@ CHANGES = {
     "device claim",
     "device revoke",
     "group create",
+    *(f"target {verb}" for verb in ("new", "add", "rm", "probe")),
     "hub toolchain install",
     "hub toolchain rm",
     "rollout start",

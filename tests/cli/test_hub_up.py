@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,32 @@ def test_a_role_that_may_not_gives_code_4(desk):
 
     assert said.code == 4
     assert said.err.startswith("error[forbidden]: eve may not")
+
+
+def test_a_target_of_ones_own_is_begun_added_shown_and_removed(desk, tmp_path):
+    file = tmp_path / "my-board.toml"
+
+    begun = desk.run("target", "new", str(file), "--from", "nrf52840")
+    file.write_text(file.read_text() + "\n[constraints]\nram_bytes = 100_000\n")
+    said = [desk.run("target", *words) for words in (("add", str(file)), ("show", "my-board"), ("ls",))]
+    removed = desk.run("target", "rm", "my-board")
+
+    assert [one.code for one in (begun, *said, removed)] == [0] * 5, [one.err for one in said]
+    shown, listed = said[1].out, said[2].out
+    assert max(map(len, (shown + listed).splitlines())) <= 80
+    assert re.search(r"^constraints.ram_bytes +100,000 \(100 kB\) *$", shown, re.MULTILINE)
+    assert re.search(r"^runtime.name +tflite-micro +tflite-micro *$", shown, re.MULTILINE)
+    assert "nrf52840 → cortex-m4 → tflite-micro" in shown
+    assert re.search(r"^my-board +tflite-micro +armv7e-m +262 kB +admin", listed, re.MULTILINE)
+
+
+def test_a_target_file_that_is_wrong_never_leaves_the_machine(desk, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('id = "mine"\ninherits = "cpu-fp32"\nclok_hz = 3\n')
+
+    said = desk.run("target", "add", str(file))
+
+    assert (said.code, said.err.splitlines()[-1]) == (1, "help: Did you mean clock_hz?")
 
 
 def test_a_folder_becomes_a_snapshot_and_a_dry_run_does_not(desk, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from edgewright.contract.api import ModelFormat, Target
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.target import read, resolve
+from edgewright.contract.target import begin, fields, read, resolve, write
 
 WHOLE = """
 id = "mine"
@@ -136,3 +136,22 @@ def test_a_contradiction_names_the_base_that_told_it():
         whole('id = "a"\ninherits = "mine"', WHOLE[: WHOLE.index("[quantisation]")])
     with pytest.raises(InvalidInput, match=r"isa: .*x86_64 has no dotprod \(told by mine\)"):
         whole('id = "a"\ninherits = "mine"\narch = ["x86_64"]', WHOLE.replace("opset", 'isa = ["dotprod"]\nopset', 1))
+
+
+def test_what_is_written_is_read_as_the_same_target():
+    target = whole(WHOLE)
+
+    assert whole(write(fields(target))) == target
+
+
+def test_a_beginning_inherits_everything_and_its_comments_say_it_all():
+    base = whole(WHOLE)
+    text = begin("ours", base, "ours.toml")
+    head, _, comments = text.partition('inherits = "mine"\n')
+
+    begun = whole(text, WHOLE)
+    spelled_out = whole(head + "\n".join(line.removeprefix("#").strip() for line in comments.splitlines()))
+
+    assert (begun.id, begun.title) == ("ours", "My board (ours)")
+    assert spelled_out == begun
+    assert max(map(len, text.splitlines())) <= 120

@@ -30,6 +30,7 @@ from edgewright.cli.verbs import (
     release,
     rollout,
     run,
+    target,
     train,
     trigger,
     user,
@@ -75,6 +76,7 @@ app.add_typer(user.app, name="user", help="The people of a hub.")
 app.add_typer(data.app, name="data", help="Snapshots of datasets, captured samples and their labels.")
 app.add_typer(model.app, name="model", help="Models and their versions.")
 app.command("train")(train.train)
+app.add_typer(target.app, name="target", help="The kinds of hardware to optimise for.")
 app.add_typer(optimize.app, name="optimize", help="The best variant of a version for each kind of hardware.")
 app.add_typer(release.app, name="release", help="Build, sign, approve and verify releases.")
 app.add_typer(delta.app, name="delta", help="Deltas between two files on this machine, without a hub.")

@@ -24,6 +24,7 @@ from edgewright.client.resources import (
     Rollouts,
     Runs,
     Snapshots,
+    Targets,
     Triggers,
     Users,
 )
@@ -41,7 +42,6 @@ from edgewright.contract.api import (
     SampleRecord,
     StudyDraft,
     StudyRecord,
-    TargetRecord,
     TrainDraft,
     UsageRecord,
     UserRecord,
@@ -65,6 +65,7 @@ class Client:
         self.models = Models(self._transport, self.blobs)
         self.runs = Runs(self._transport, pace)
         self.pipelines = Pipelines(self._transport, self.blobs)
+        self.targets = Targets(self._transport)
         self.triggers = Triggers(self._transport)
         self.content = Content(self._transport)
         self.releases = Releases(self._transport, self.content)
@@ -110,10 +111,6 @@ class Client:
     def me(self) -> UserRecord:
         """Whom the hub takes you for."""
         return self._transport.get("me", into=UserRecord)
-
-    def targets(self) -> tuple[TargetRecord, ...]:
-        """The hardware profiles that this hub optimises for."""
-        return self._transport.get("targets", into=tuple[TargetRecord, ...])
 
     def optimize(
         self, model: str, version: int, draft: StudyDraft | tuple[str, ...], *, dry_run: bool = False

@@ -13,19 +13,19 @@ from litestar.testing import TestClient
 from edgewright.contract.api import Role, UserDraft
 from edgewright.hub.data.table import sample
 from edgewright.hub.db import metadata
-from edgewright.hub.web import files, fleet, observation, people, registry, releases, runs
+from edgewright.hub.web import files, fleet, observation, people, registry, releases, runs, targets
 from edgewright.hub.web.server import build_app
 from scenes.dashboard import NOW, PASSWORD, USER, filled_hub
 
 DOORS = [
     (method, re.sub(r"{[^:}]*:(\w+)}", lambda kind: "1" if kind[1] == "int" else "x", path), handler)
-    for room in (people, files, registry, runs, releases, fleet, observation)
+    for room in (people, files, registry, targets, runs, releases, fleet, observation)
     for handler in room.ROUTES
     for path in handler.paths
     for method in handler.http_methods
 ]
 GUARDED = [door for door in DOORS if door[1] != "/login"]
-CHANGES = [door for door in GUARDED if door[0] in ("POST", "PUT")]
+CHANGES = [door for door in GUARDED if door[0] in ("POST", "PUT", "DELETE")]
 HUGE = 10**20
 
 
@@ -86,6 +86,7 @@ def test_a_stranger_is_let_in_nowhere(web, door, bearer):
 
 
 BODIES = {
+    "/targets": {"toml": "id = 1"},
     "/users": {"name": "dry", "password": PASSWORD, "roles": ["viewer"]},
     "/snapshots": {"dataset": "dry", "files": [{"path": "a", "sha256": "CODE", "size_bytes": 4}]},
     "/labels": [{"sample": "s", "label": 1}],

@@ -197,7 +197,7 @@ def _targets(client: Client, chosen: list[str] | None) -> tuple[str, ...]:
 
     if chosen:
         return tuple(chosen)
-    known = words(target.id for target in client.targets())
+    known = words(target.id for target in client.targets.list())
     raise UsageError("no target is named", field="target", hint=f"Add --target; this hub knows {known}.")
 
 

@@ -11,6 +11,7 @@ from edgewright.client.resources.people import Audit, Users
 from edgewright.client.resources.registry import Models
 from edgewright.client.resources.releases import Releases, Signs
 from edgewright.client.resources.runs import Pipelines, Runs, Triggers
+from edgewright.client.resources.targets import Targets
 
 __all__ = [
     "Alerts",
@@ -30,6 +31,7 @@ __all__ = [
     "Runs",
     "Signs",
     "Snapshots",
+    "Targets",
     "Triggers",
     "Users",
 ]

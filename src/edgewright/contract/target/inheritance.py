@@ -43,6 +43,8 @@ def resolve(sketch: Sketch, known: Mapping[str, Sketch]) -> Resolved:
         origin = told_by.get(problem.field, sketch.id)
         told = f" (told by {origin})" if origin != sketch.id else ""
         raise wrong(sketch.file, problem.field, problem.what + told, problem.fix)
+    if "format" not in told_by:  # it follows from the runtime
+        told_by["format"] = told_by.get("runtime.name", sketch.id)
     inherited = {field: base for field, base in sorted(told_by.items()) if base != sketch.id}
     return Resolved(target=target, bases=tuple(one.id for one in chain[1:]), told_by=inherited)
 

@@ -12,14 +12,15 @@ from edgewright.contract.api.targets import Target
 from edgewright.contract.target.reading import INHERITS
 
 _HEAD = """\
-# What differs from {base}. Every line that is commented out says what is inherited: change it and take the # away.
-# docs/reference/targets.md tells every field. Then: edgewright target add {file}
+# It inherits from {base}: lines that are commented out say what.
+# Change what differs and take its # away, and that of the [heading] above it.
+# All fields: docs/reference/targets.md. Then: edgewright target add {file}
 """
 
 
 def fields(target: Target) -> dict[str, Any]:
     """A target's fields as TOML has them, without those that say nothing."""
-    table = msgspec.to_builtins(target)
+    table: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(target))
     return {name: value for name, value in table.items() if value not in (None, "", [], 0)}
 
 
