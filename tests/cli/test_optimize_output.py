@@ -82,6 +82,7 @@ def test_a_trial_is_told_whole(capsys):
     out = " ".join(shown(capsys).split())
     assert "97.5% accuracy (96.3% to 98.7%) on 360 rows; drop 0.30%, at most 1.10%" in out
     assert "(p50 / p95 / p99), device, lane-3 (raspberry-pi-5)" in out
+    assert "0.05 ms / 0.06 ms / 0.07 ms (p50 / p95 / p99), hub, x86_64" in out
     assert "calibrated on 512 rows" in out
     assert "3.34 times smaller, 1.60 times as fast" in out
     assert "9.4 kB as a delta" in out

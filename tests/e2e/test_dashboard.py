@@ -117,6 +117,22 @@ def test_nothing_sticks_out_on_a_phone(page, scheme):
     assert page.ask("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_studies_fits_its_screen_and_leaves_open_what_the_reader_opened(page, address, width):
+    page.resize(width, 900)
+    page.open(f"{address}/models/defects/3/optimize")
+    page.wait_for("document.querySelector('.plot circle.recommended') && window.htmx")
+    page.ask("document.querySelector('#trial-cpu-int8-t2-more summary').click()")
+
+    page.ask("document.addEventListener('htmx:after:swap', () => { window.polled = true; }), 0")
+
+    page.wait_for("window.polled")
+    assert page.ask("document.documentElement.scrollWidth") == width
+    assert page.ask("document.querySelector('#trial-cpu-int8-t2-more').open")
+    assert "calibrated on 512 rows" in page.text("#trial-cpu-int8-t2-more")
+    assert page.problems == []
+
+
 def test_a_session_that_has_ended_leads_back_to_the_login_page(page):
     page.call("Network.clearBrowserCookies")
 

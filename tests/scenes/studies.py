@@ -64,6 +64,7 @@ def study(state: StudyState = StudyState.DONE, **facts: Any) -> StudyRecord:
             reason="agrees with the source on 99.4% of the hold-out",
             reasons=("folded 3 nodes", "quantised 6 of 6 layers per channel, calibrated on 512 rows"),
             figures=figures(0.975, 0.131, 84_200, place=Place.DEVICE, where="lane-3 (raspberry-pi-5)"),
+            elsewhere=(Timing(p50_ms=0.05, p95_ms=0.06, p99_ms=0.07, place=Place.HUB, where=HERE),),
             is_on_front=True,
         ),
         trial(

@@ -9,7 +9,7 @@ from edgewright.cli.formats import counted, duration, pairs, share, size, words
 from edgewright.cli.output import Column
 
 if TYPE_CHECKING:
-    from edgewright.contract.api import Figures, StudyRecord, TrialRecord
+    from edgewright.contract.api import Figures, StudyRecord, Timing, TrialRecord
 
 SOURCE = "the source itself"
 
@@ -93,8 +93,13 @@ def _interval(figures: Figures) -> str:
     return f"{quality(figures)} {told.metric} ({ends}) on {counted(told.rows, 'row')}; {lost}"
 
 
-def _timing(figures: Figures) -> str:
-    timing = figures.timing
+def _timings(trial: TrialRecord) -> str:
+    """The believed one first."""
+    believed = () if trial.figures is None else (trial.figures.timing, *trial.elsewhere)
+    return "\n".join(map(_timing, believed))
+
+
+def _timing(timing: Timing) -> str:
     told = " / ".join(milliseconds(value) for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms))
     return f"{told} (p50 / p95 / p99), {place_of(timing.place, timing.where)}"
 
@@ -144,7 +149,7 @@ TRIAL_FACTS: list[Column[TrialRecord]] = [
     ("steps", lambda one: "\n".join(one.reasons)),
     ("quality", of_figures(_interval)),
     ("groups", of_figures(lambda one: words(f"{name} {value:.4g}" for name, value in one.quality.groups.items()))),
-    ("latency", of_figures(_timing)),
+    ("latency", _timings),
     ("memory", of_figures(_memory)),
     ("size", of_figures(_size)),
     ("energy", of_figures(_energy)),

@@ -11,6 +11,7 @@ from edgewright.contract.api import (
     Metric,
     StudyRecord,
     StudyState,
+    Timing,
     TrialRecord,
     TrialState,
     VersionRecord,
@@ -161,16 +162,20 @@ def _measured(study: StudyRecord, trial: TrialRecord) -> list[tuple[str, str]]:
     figures = trial.figures
     if figures is None:
         return []
-    timing, told, energy = figures.timing, figures.quality, figures.energy
-    latency = " / ".join(milliseconds(value) for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms))
+    told, energy = figures.quality, figures.energy
     return [
         ("Against the source", _against(study, trial)),
         ("Drop", f"{told.drop:.2%}, at most {told.drop_high:.2%}" if trial.id != SOURCE else ""),
         ("Groups", ", ".join(f"{name} {quality(value, told.metric)}" for name, value in told.groups.items())),
-        ("Latency", f"{latency} (p50 / p95 / p99), {timing.place}{f', {timing.where}' if timing.where else ''}"),
+        ("Latency", "; ".join(map(_timing, (figures.timing, *trial.elsewhere)))),
         ("Energy", f"{energy.mj:.3g} mJ, {energy.place} {energy.where}".rstrip() if energy else ""),
         ("As a delta", size(figures.delta_bytes) if figures.delta_bytes is not None else ""),
     ]
+
+
+def _timing(timing: Timing) -> str:
+    told = " / ".join(milliseconds(value) for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms))
+    return f"{told} (p50 / p95 / p99), {timing.place}{f', {timing.where}' if timing.where else ''}"
 
 
 def _against(study: StudyRecord, trial: TrialRecord) -> str:
