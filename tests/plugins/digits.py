@@ -82,13 +82,29 @@ def uneven(school: School, folder: Path, *, factor: float) -> School:
 
 def forest(folder: Path) -> School:
     """scikit-learn's forest on the 64 columns, with a label and probabilities."""
-    import skl2onnx
     from sklearn.ensemble import RandomForestClassifier
+
+    return _estimated(RandomForestClassifier(50, random_state=0), folder)
+
+
+def perceptron(folder: Path) -> School:
+    """scikit-learn's perceptron with one hidden layer, with a label and probabilities."""
+    from sklearn.neural_network import MLPClassifier
+
+    return _estimated(MLPClassifier((48,), max_iter=60, random_state=0), folder)
+
+
+def _estimated(estimator, folder: Path) -> School:
+    import warnings
+
+    import skl2onnx
 
     images, truth = _images(8)
     columns = images.reshape(len(images), -1)
-    learned = RandomForestClassifier(50, random_state=0).fit(columns[HELD_OUT:], truth[HELD_OUT:])
-    made = skl2onnx.to_onnx(learned, columns[:1], options={"zipmap": False}, target_opset=18)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learned = estimator.fit(columns[HELD_OUT:], truth[HELD_OUT:])
+        made = skl2onnx.to_onnx(learned, columns[:1], options={"zipmap": False}, target_opset=18)
     names = {made.graph.output[0].name: "label", made.graph.output[1].name: "scores", made.graph.input[0].name: "x"}
     for value in (*made.graph.output, *made.graph.input):
         value.name = names[value.name]

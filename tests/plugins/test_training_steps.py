@@ -6,12 +6,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.tensors import Contract, Kind, TensorSpec
 from edgewright.hub.children import ask
 from edgewright.hub.optimize.making.stepper import surface
 from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
@@ -21,7 +24,7 @@ from plugins.digits import LABEL, School, run
 
 pytestmark = pytest.mark.optimize
 
-TRAINED = ("qat", "prune-channels", "distill")
+TRAINED = ("qat", "prune-channels", "distill", "transfer")
 BRIEF = {"epochs": 1, "copies": 0}
 
 
@@ -79,6 +82,67 @@ def test_training_in_eight_bits_brings_back_what_rounding_lost(cnn, tmp_path, te
     assert made.quantisation == plain.quantisation
 
 
+def test_a_new_head_learns_other_classes_and_the_backbone_stays(cnn, tmp_path, tell_figure):
+    with np.load(cnn.train) as arrays:
+        np.savez(tmp_path / "train.npz", x=arrays["x"], **{LABEL: arrays[LABEL] % 3})
+
+    made = taken("transfer", replace(cnn, train=tmp_path / "train.npz"), tmp_path / "step", classes=3)
+
+    with np.load(cnn.holdout) as arrays:
+        named = run(Path(made.path), {"x": arrays["x"]})["scores"].argmax(1)
+        right = float((named == arrays[LABEL] % 3).mean())
+    tell_figure(f"transfer, CNN, rest by 3 of digits: {right:.1%} right; {made.note}")
+    before, after = weights(cnn.model), weights(Path(made.path))
+    changed = [name for name in before if name in after and not np.array_equal(before[name], after[name])]
+    assert right > 0.9
+    assert len(changed) == 2  # the head's weights and its bias
+    assert "frozen: " in made.note
+    assert "3 outputs instead of 10" in made.note
+    assert onnx.load(made.path).graph.output[0].type.tensor_type.shape.dim[1].dim_value == 3
+
+
+def test_a_head_learns_the_models_own_classes_anew(cnn, tmp_path):
+    made = taken("transfer", cnn, tmp_path)
+
+    assert lost(cnn, made) <= 0.01
+
+
+def test_an_ending_that_knows_its_classes_takes_no_other_number(tmp_path):
+    """As scikit-learn's classifiers end: the place of the highest score, looked up in a table of labels."""
+    school = digits.perceptron(tmp_path)
+    with np.load(school.train) as arrays:
+        np.savez(tmp_path / "others.npz", x=arrays["x"], **{LABEL: arrays[LABEL] + 3})
+
+    with pytest.raises(InvalidInput, match="classes only"):
+        taken("transfer", replace(school, train=tmp_path / "others.npz"), tmp_path / "step")
+
+
+@pytest.mark.parametrize("name", ["prune-channels", "qat", "distill", "transfer"])
+def test_a_perceptron_of_scikit_learn_keeps_its_labels(name, tmp_path, tell_figure):
+    school = digits.perceptron(tmp_path)
+
+    made = taken(name, school, tmp_path / "step", epochs=6, copies=2)
+
+    tell_figure(f"{name}, scikit-learn's perceptron: {-lost(school, made) * 100:+.1f} points")
+    assert surface(Path(made.path)) == surface(school.model)
+    assert lost(school, made) <= 0.02
+
+
+def test_a_forest_of_values_teaches_a_network(tmp_path):
+    kept = zoo.forest()
+    outputs = tuple(as_value(spec) for spec in kept.contract.outputs)
+    rows = np.random.default_rng(0).normal(size=(400, 4)).astype(np.float32)
+    model = kept.save(tmp_path)
+    np.savez(tmp_path / "train.npz", x=rows, **{LABEL: run(model, {"x": rows})["scores"]})
+    school = School(model, tmp_path / "train.npz", tmp_path, Contract(inputs=kept.contract.inputs, outputs=outputs))
+
+    made = taken("distill", school, tmp_path / "step", epochs=10)
+
+    wanted, given = (run(each, kept.rows)["scores"] for each in (model, Path(made.path)))
+    assert 1 - np.square(given - wanted).sum() / np.square(wanted - wanted.mean()).sum() > 0.7
+    assert surface(Path(made.path)) == surface(model)
+
+
 def test_a_quantised_graph_answers_in_torch_as_in_onnx_runtime(cnn, tmp_path):
     import torch
 
@@ -130,8 +194,9 @@ def test_rows_that_teach_nothing_are_refused(name, change, named, cnn, tmp_path)
     with np.load(cnn.train) as arrays:
         np.savez(tmp_path / "train.npz", **change(dict(arrays)))
 
+    classes = {"classes": 10} if name == "transfer" else {}
     with pytest.raises(InvalidInput, match=named):
-        taken(name, replace(cnn, train=tmp_path / "train.npz"), tmp_path / "step")
+        taken(name, replace(cnn, train=tmp_path / "train.npz"), tmp_path / "step", **classes)
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -140,13 +205,13 @@ def test_training_without_rows_is_refused(name, cnn, tmp_path):
         step(name).apply(cnn.model, params_of(StepPlan(name=name)), cnn.context(tmp_path / "step", train=None))
 
 
-@pytest.mark.parametrize("name", ["qat", "prune-channels"])
+@pytest.mark.parametrize("name", ["qat", "prune-channels", "transfer"])
 def test_a_forest_cannot_be_trained(name, forest, tmp_path):
     with pytest.raises(InvalidInput, match="no network"):
         taken(name, forest, tmp_path / "step")
 
 
-@pytest.mark.parametrize("name", ["qat", "prune-channels"])
+@pytest.mark.parametrize("name", ["qat", "prune-channels", "transfer"])
 def test_what_is_quantised_is_trained_no_more(name, cnn, tmp_path):
     quantised = taken("static-int8", cnn, tmp_path / "int8")
 
@@ -166,6 +231,14 @@ def test_a_student_takes_one_input(cnn, tmp_path):
             params_of(StepPlan(name="distill")),
             replace(school.context(tmp_path / "step"), calibration=None),
         )
+
+
+def as_value(spec: TensorSpec) -> TensorSpec:
+    return msgspec.structs.replace(spec, kind=Kind.VALUE)
+
+
+def weights(model: Path) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(model).graph.initializer}
 
 
 def taken(name: str, school: School, folder: Path, *, model: Path | None = None, **params: object) -> Outcome:

@@ -50,6 +50,10 @@ def goal_of(graph: Graph, contract: Contract) -> Goal:
     value = contract.output_of(Kind.VALUE)
     if value is not None:
         return Goal(Task.VALUES, value.name, _width(graph, value.name), np.zeros(0))
+    named = [spec.kind for spec in contract.outputs]
+    if named and not {Kind.SCORES, Kind.LABEL} & set(named):
+        kinds = ", ".join(named)
+        raise InvalidInput(f"the contract's outputs ({kinds}) name no class and no value to learn", field="contract")
     scores = scores_of(graph)
     width, tail = _width(graph, scores), tail_of(graph, scores)
     return Goal(Task.CLASSES, scores, width, _classes(tail, width, contract), tail)

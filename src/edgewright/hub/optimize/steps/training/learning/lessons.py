@@ -15,42 +15,53 @@ from edgewright.hub.optimize.steps.training.learning.teacher import Teacher
 from edgewright.hub.optimize.steps.training.torching.graph import Array
 
 TRUTH_SHARE = 0.3
-"""How much of the loss is about the truth, the rest being about the teacher's answers."""
+"""Where there is a teacher."""
 TEMPERATURE = 2.0
 """Hinton, Vinyals, Dean, 'Distilling the Knowledge in a Neural Network', section 2."""
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """Torch tensors, equally long: the model's inputs in its order, the truth, and the teacher's scores or values."""
+    """Torch tensors, equally long: the model's inputs in its order, the truth, and the teacher's scores or values.
+
+    `truth_share` of the loss is about the truth, the rest about the teacher's answers.
+    """
 
     inputs: tuple[Any, ...]
     truth: Any
     taught: Any
     task: Task
+    truth_share: float
 
     def __len__(self) -> int:
         return len(self.truth)
 
     def loss(self, given: Any, chosen: Any) -> Any:
         """How far the answers `given` are from what rows `chosen` teach."""
-        truth, taught = self.truth[chosen], self.taught[chosen]
+        truth, taught, share = self.truth[chosen], self.taught[chosen], self.truth_share
         if self.task is Task.VALUES:
             given = given.reshape(truth.shape)
-            off = TRUTH_SHARE * (given - truth).square().mean() + (1 - TRUTH_SHARE) * (given - taught).square().mean()
+            off = share * (given - truth).square().mean() + (1 - share) * (given - taught).square().mean()
             return off / (self.truth.var() + 1e-12)
         scores = paired(given)
         wanted = torch.softmax(taught / TEMPERATURE, 1)
         soft = -(wanted * torch.log_softmax(scores / TEMPERATURE, 1)).sum(1).mean() * TEMPERATURE**2
-        return TRUTH_SHARE * torch.nn.functional.cross_entropy(scores, truth) + (1 - TRUTH_SHARE) * soft
+        return share * torch.nn.functional.cross_entropy(scores, truth) + (1 - share) * soft
 
 
 def lessons(
-    rows: Rows, goal: Goal, teacher: Teacher, context: StepContext, *, takes: tuple[str, ...], copies: int, seed: int
+    rows: Rows,
+    goal: Goal,
+    teacher: Teacher | None,
+    context: StepContext,
+    *,
+    takes: tuple[str, ...],
+    copies: int,
+    seed: int,
 ) -> Lessons:
     """The rows as they are, and `copies` changed ones of each; the same ones for the same seed.
 
-    `takes` are those inputs that the network takes, in its order.
+    `takes` are those inputs that the network takes, in its order. Without a teacher, the truth is all there is.
     """
     chance = np.random.default_rng(seed)
     layouts = {name: layout_of(context, name, array) for name, array in rows.inputs.items()}
@@ -60,12 +71,17 @@ def lessons(
     ]
     inputs = {name: np.concatenate([each[name] for each in sets]) for name in rows.inputs}
     targets = np.concatenate([goal.targets(rows.truth)] * (copies + 1))
-    taught = _taught(teacher, goal, inputs)
+    taught = np.zeros((len(targets), len(goal.classes)), np.float32)
+    if teacher is not None:
+        taught = _taught(teacher, goal, inputs)
+    elif goal.task is Task.VALUES:
+        taught = targets
     return Lessons(
         tuple(torch.from_numpy(inputs[name]) for name in takes),
         torch.from_numpy(targets),
         torch.from_numpy(taught),
         goal.task,
+        1.0 if teacher is None else TRUTH_SHARE,
     )
 
 

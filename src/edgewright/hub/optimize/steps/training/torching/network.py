@@ -39,13 +39,13 @@ class Network:
     layers: Mapping[str, Layer]
 
 
-def network(graph: Graph, until: str) -> Network:
-    """What computes the tensor `until` of `graph`, ready to train.
+def network(graph: Graph, until: str, since: str = "") -> Network:
+    """What computes the tensor `until` of `graph`, of its inputs or of its float32 tensor `since`, ready to train.
 
     Raises InvalidInput that names the operator or attribute that it does not know.
     """
     builder = _Builder(graph)
-    builder.build(until)
+    builder.build(until, since)
     module = fx.GraphModule(builder.modules, builder.made)
     return Network(module, builder.inputs, builder.layers)
 
@@ -77,11 +77,11 @@ class _Builder:
         self.inputs: tuple[str, ...] = ()
         self._values: dict[str, Any] = {}
 
-    def build(self, until: str) -> None:
-        nodes = _needed(self._graph, until)
+    def build(self, until: str, since: str) -> None:
+        nodes = _needed(self._graph, until, since)
         _check_known(nodes)
         taken = {name for node in nodes for name in node.input}
-        self.inputs = tuple(name for name in self._graph.inputs if name in taken)
+        self.inputs = tuple(name for name in (*self._graph.inputs, since) if name in taken)
         for place, name in enumerate(self.inputs):
             self._values[name] = self._known(self.made.placeholder(f"x{place}"), self._example(name))
         for node in nodes:
@@ -186,10 +186,10 @@ class _Builder:
         return made
 
     def _example(self, name: str) -> Any:
-        value = next(value for value in self._graph.model.graph.input if value.name == name)
         shape = [axis or EXAMPLE_LENGTH for axis in self._graph.shapes[name]]
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        return torch.zeros(shape, dtype=torch.from_numpy(np.zeros(0, dtype)).dtype)
+        value = next((value for value in self._graph.model.graph.input if value.name == name), None)
+        kind = onnx.TensorProto.FLOAT if value is None else value.type.tensor_type.elem_type
+        return torch.from_numpy(np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(kind)))
 
     def _value(self, name: str) -> Any:
         if name not in self._values:
@@ -217,15 +217,15 @@ class _Builder:
         return shape
 
 
-def _needed(graph: Graph, until: str) -> list[onnx.NodeProto]:
-    """The nodes that `until` needs, in order: not those that only compute shapes."""
+def _needed(graph: Graph, until: str, since: str) -> list[onnx.NodeProto]:
+    """The nodes that `until` needs beside `since`, in order: not those that only compute shapes."""
     wanted, found = {until}, []
     for node in reversed(graph.nodes):
         if wanted.isdisjoint(node.output) or node.op_type == "Constant":
             continue
         found.append(node)
         places = dict(OPERATORS[node.op_type].known) if node.op_type in OPERATORS else {}
-        wanted |= {name for place, name in enumerate(node.input) if name and place not in places}
+        wanted |= {name for place, name in enumerate(node.input) if name not in ("", since) and place not in places}
     return found[::-1]
 
 
