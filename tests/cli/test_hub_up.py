@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from safetensors.numpy import save_file
 
 from scenes.desk import Desk
 
@@ -139,6 +141,39 @@ def test_a_pickle_is_no_model(desk, tmp_path):
     assert said.code == 1
     assert json.loads(said.out)["error"]["hint"]
     assert "evil" not in desk.run("model", "ls").out
+
+
+def test_weights_become_a_version_by_a_command_of_ones_own(desk, tmp_path):
+    write_model(tmp_path / "ready.onnx")
+    save_file({"w": np.ones(3, np.float32)}, tmp_path / "w.safetensors")
+    lines = ["import os, shutil", f"shutil.copy({str(tmp_path / 'ready.onnx')!r}, os.environ['EW_OUTPUT'])"]
+    (tmp_path / "export.py").write_text("\n".join([*lines, "print('two layers')"]))
+    command = f"{sys.executable} {tmp_path / 'export.py'}"
+
+    said = desk.run("model", "register", str(tmp_path / "w.safetensors"), "--name", "exported", "--export", command)
+
+    assert said.code == 0, said.err
+    assert "two layers" in said.err
+    assert "of w.safetensors" in " ".join(desk.run("model", "show", "exported@1").out.split())
+
+
+def test_weights_without_a_command_are_refused_with_what_to_do(desk, tmp_path):
+    save_file({"w": np.ones(3, np.float32)}, tmp_path / "w.safetensors")
+
+    said = desk.run("model", "register", str(tmp_path / "w.safetensors"), "--name", "exported")
+
+    assert said.code == 1
+    assert "--export 'python export.py'" in said.err
+
+
+def test_three_gigabytes_are_refused_before_they_are_uploaded(desk, tmp_path):
+    with (tmp_path / "m.onnx").open("wb") as file:
+        file.truncate(3 * 1024**3)
+
+    said = desk.run("model", "register", str(tmp_path / "m.onnx"), "--name", "huge")
+
+    assert said.code == 1
+    assert "3,221,225,472 bytes; a hub takes at most 536,870,912" in said.err
 
 
 def test_an_unknown_target_is_named_with_the_known_ones(desk, tmp_path):
