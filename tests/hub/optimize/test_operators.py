@@ -31,10 +31,18 @@ def test_an_operator_that_a_runtime_lacks_is_named_with_the_targets_that_have_it
     assert caught.value.field == "targets"
 
 
-def test_openvino_takes_no_tree_ensembles_and_microcontrollers_no_top_k():
+def test_openvino_takes_no_tree_ensembles_and_microcontrollers_no_exponents():
     assert unsupported(FOREST, target("x86-64-openvino")) == ("TreeEnsembleClassifier",)
-    assert unsupported(("TopK", "Conv"), target("nrf52840")) == ("TopK",)
-    assert unsupported(("TopK", "Conv"), target("raspberry-pi-5-litert")) == ()
+    assert unsupported(("Exp", "Conv"), target("nrf52840")) == ("Exp",)
+    assert unsupported(("Exp", "Conv"), target("raspberry-pi-5-litert")) == ()
+
+
+@pytest.mark.optimize
+def test_litert_s_list_is_what_its_converter_lowers():
+    from edgewright.hub.optimize.steps.compilers.tflite.convert import LOWER
+
+    assert set(target("raspberry-pi-5-litert").operators) == {*LOWER, "Constant"}
+    assert set(target("nrf52840").operators) < {*LOWER, "Constant"}
 
 
 def test_a_target_without_a_list_takes_everything():
