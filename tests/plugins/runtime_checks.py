@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from small_models import Small
 
 from edgewright import plugins
 from edgewright.agent.runtimes import GROUP, InferenceFailed, ModelUnreadable, Runtime, start_runtime
+from plugins.small_models import Small
 
 MAX_LOAD_S = 60
 MAX_DATA_BYTES = 2 * 1024**3

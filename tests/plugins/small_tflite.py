@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from small_models import (
+
+from plugins.small_models import (
     BYTES,
     IMAGES,
     KERNEL,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-import small_models
 from runtime_checks import RuntimeChecks
 
 from edgewright import plugins
@@ -24,6 +23,7 @@ from edgewright.agent.runtimes import (
 from edgewright.agent.runtimes.engines import engine_folder
 from edgewright.contract.errors import NotFound
 from edgewright.contract.manifest import Runtime
+from plugins import small_models
 
 ONNX_MODELS = {
     "linear.onnx": small_models.onnx_linear,
@@ -190,6 +190,6 @@ def _as_ir(folder: Path, data: bytes) -> Path:
 
 
 def _tflite():
-    import small_tflite
+    from plugins import small_tflite
 
     return small_tflite

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small_models
 from safetensors.numpy import save
-from small_models import Small
 
 from edgewright.agent.serve.package import open_package
 from edgewright.agent.trial.worker import try_package
@@ -18,11 +16,13 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
+from plugins import small_models
+from plugins.small_models import Small
 
 
 def tflite_int8() -> Small:
     pytest.importorskip("ai_edge_litert", reason="the extra litert is not installed")
-    import small_tflite
+    from plugins import small_tflite
 
     return small_tflite.tflite_int8()
 

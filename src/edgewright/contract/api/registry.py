@@ -64,6 +64,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     reference_sha256: str = ""  # the reference profile's schema blob, "" without a snapshot
     files: tuple[File, ...] = ()  # beside the model: labels, assets
+    format: ModelFormat = ModelFormat.ONNX
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):

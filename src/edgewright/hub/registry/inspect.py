@@ -6,17 +6,23 @@ under limits, so that no hostile file is ever parsed in the hub.
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from pathlib import Path
 
 import msgspec
 
+from edgewright.contract.api import ModelFormat
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.sources import HEAD_BYTES, MAX_SOURCE_BYTES, foreign_kind, is_tflite
 from edgewright.contract.tensors import Contract, differences, misfits
 from edgewright.hub.sandbox import PYTHON, run
 
 MEMORY_BYTES = 4 * 1024**3
+INSPECTORS = {
+    ModelFormat.ONNX: "edgewright.hub.registry.inspector",
+    ModelFormat.TFLITE: "edgewright.hub.registry.inspector_tflite",
+}
 ANSWER = "edgewright-inspector: "
 """What the child's last line begins with."""
 
@@ -25,7 +31,10 @@ EXPORT_HINT = "Export to ONNX, e.g. skl2onnx.to_onnx(model, X[:1]) or torch.onnx
 
 
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model file holds. `parameters` counts the numbers in its weights, or the nodes of its trees."""
+    """What a model file holds. `parameters` counts the numbers in its weights, or the nodes of its trees.
+
+    `op_types` are ONNX's words; of a TFLite file, which speaks another language, there are none.
+    """
 
     contract: Contract
     op_types: tuple[str, ...]
@@ -34,6 +43,7 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_forest: bool  # it holds a tree ensemble
     opset: int
     ir_version: int
+    format: ModelFormat = ModelFormat.ONNX
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,15 +61,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect_source(path: Path, *, max_bytes: int = MAX_SOURCE_BYTES, timeout_s: float = 30.0) -> SourceFacts:
-    """Check the ONNX file at `path` and say what it holds.
+    """Check the ONNX or TFLite file at `path` and say what it holds.
 
-    Raises InvalidInput (field 'source') for anything but a whole, self-contained, valid ONNX model with finite
-    weights that ONNX Runtime loads, within `timeout_s`.
+    Raises InvalidInput (field 'source') for anything but a whole, self-contained, valid model without NaN among its
+    weights that its runtime loads within `timeout_s`: ONNX Runtime, or LiteRT, which is an extra.
     """
-    _check_bytes(path, max_bytes)
+    inspector = INSPECTORS[_format(path, max_bytes)]
     with tempfile.TemporaryDirectory(prefix="edgewright-inspect-") as folder:
         finished = run(
-            [*PYTHON, "-m", "edgewright.hub.registry.inspector", str(path.resolve())],
+            [*PYTHON, "-m", inspector, str(path.resolve())],
             cwd=Path(folder),
             env={},
             timeout_s=timeout_s,
@@ -70,7 +80,7 @@ def inspect_source(path: Path, *, max_bytes: int = MAX_SOURCE_BYTES, timeout_s: 
         raise InvalidInput(
             f"the model could not be examined: its inspection {finished.explain()}",
             field=FIELD,
-            hint="Check that onnxruntime loads the file on your machine.",
+            hint="Check that its runtime (onnxruntime, ai-edge-litert) loads the file on your machine.",
         )
     answer = _read_answer(finished.output)
     if answer.facts is None:
@@ -91,7 +101,8 @@ def confirm_contract(given: Contract, inferred: Contract) -> None:
         )
 
 
-def _check_bytes(path: Path, max_bytes: int) -> None:
+def _format(path: Path, max_bytes: int) -> ModelFormat:
+    """What a file is by its size and first bytes; raises InvalidInput for what is no source."""
     size = path.stat().st_size
     if size == 0:
         raise InvalidInput("the model file is empty", field=FIELD, hint=EXPORT_HINT)
@@ -103,10 +114,14 @@ def _check_bytes(path: Path, max_bytes: int) -> None:
         )
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    if is_tflite(head):
-        raise InvalidInput("the model is a TFLite file, not ONNX", field=FIELD, hint=EXPORT_HINT)
     if what := foreign_kind(head):
         raise InvalidInput(f"the model is {what}", field=FIELD, hint=EXPORT_HINT)
+    if not is_tflite(head):
+        return ModelFormat.ONNX
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        message = "the model is a TFLite file, and this hub has nothing that reads it"
+        raise InvalidInput(message, field=FIELD, hint="Install LiteRT beside the hub: pip install 'edgewright[litert]'")
+    return ModelFormat.TFLITE
 
 
 def _read_answer(output: str) -> Answer:

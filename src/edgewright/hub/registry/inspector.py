@@ -6,7 +6,7 @@ It prints one line: `inspect.ANSWER` and an `inspect.Answer` in JSON. Run by `in
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Refused(Exception):
         self.refusal = Refusal(message=message, hint=hint)
 
 
-def main(path: Path) -> None:
+def tell(examine: Callable[[bytes], SourceFacts], path: Path) -> None:
     """Examine the file at `path` and print the answer."""
     try:
         answer = Answer(facts=examine(path.read_bytes()))
@@ -181,7 +181,7 @@ def _check_rules(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise Refused(f"the model breaks a rule of ONNX: {_first_line(error)}") from error
+        raise Refused(f"the model breaks a rule of ONNX: {first_line(error)}") from error
 
 
 def _load(data: bytes) -> Any:
@@ -192,7 +192,7 @@ def _load(data: bytes) -> Any:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a class of its own for each status
         raise Refused(
-            f"ONNX Runtime {onnxruntime.__version__} does not load the model: {_first_line(error)}",
+            f"ONNX Runtime {onnxruntime.__version__} does not load the model: {first_line(error)}",
             "Export with an older opset, or without custom operators.",
         ) from error
 
@@ -211,11 +211,12 @@ def _spec(value: Any, *, is_output: bool) -> TensorSpec:
             "Train on the classes' indices (0, 1, ...) and put their names into the contract.",
         )
     shape = tuple(axis if isinstance(axis, int) else None for axis in value.shape)
-    kind = _output_kind(dtype, shape) if is_output else Kind.NUMERIC
+    kind = output_kind(dtype, shape) if is_output else Kind.NUMERIC
     return TensorSpec(name=value.name, dtype=dtype, shape=shape, kind=kind)
 
 
-def _output_kind(dtype: Dtype, shape: tuple[int | None, ...]) -> Kind:
+def output_kind(dtype: Dtype, shape: tuple[int | None, ...]) -> Kind:
+    """What an output most likely is; people may say better."""
     if dtype in (Dtype.FLOAT32, Dtype.FLOAT64, Dtype.FLOAT16) and len(shape) == 2 and (shape[1] or 0) > 1:
         return Kind.SCORES
     if dtype in (Dtype.INT64, Dtype.INT32) and len(shape) == 1:
@@ -229,9 +230,10 @@ def _parameters(model: onnx.ModelProto) -> int:
     return numbers + sum(len(attribute.ints) for attribute in trees)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says first."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    tell(examine, Path(sys.argv[1]))

@@ -22,7 +22,7 @@ from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.registry import table
 from edgewright.hub.registry.blobs import Blobs
-from edgewright.hub.registry.inspect import confirm_contract, inspect_source
+from edgewright.hub.registry.inspect import SourceFacts, confirm_contract, inspect_source
 from edgewright.hub.registry.model import UnknownModel, UnknownVersion, check_name, check_version_files, tables_of
 from edgewright.hub.registry.reference import ReferenceAnswer, ReferenceQuestion
 
@@ -62,7 +62,8 @@ class Registry:
         for file in draft.files:
             self._check_file(file)
         source = self._blobs.path(draft.source_sha256)
-        contract = self._contract(source, draft)
+        facts = inspect_source(source)
+        contract = _contract(facts, draft)
         tables = self._blobs.paths(tables_of(contract, draft.files))
         if draft.lineage.parent:
             self.version(name, draft.lineage.parent)
@@ -83,6 +84,7 @@ class Registry:
                 created_by=principal.name,
                 reference_sha256=self._blobs.put_bytes(reference) if reference and not dry_run else "",
                 files=draft.files,
+                format=facts.format,
             )
             if not dry_run:
                 self._save(principal, record)
@@ -144,12 +146,6 @@ class Registry:
         if file.role is Role.LABELS:
             _read_labels(self._blobs.path(file.sha256))
 
-    def _contract(self, source: Path, draft: VersionDraft) -> Contract:
-        facts = inspect_source(source)
-        contract = draft.contract or refine(facts.contract, draft.refinement)
-        confirm_contract(contract, facts.contract)
-        return contract
-
     def _reference(
         self, source: Path, contract: Contract, tables: dict[str, str], name: str, number: int, snapshot: str
     ) -> bytes:
@@ -200,6 +196,12 @@ class Registry:
                 connection, principal.name, "version.register", subject, source_sha256=record.source_sha256
             )
             self._events.record(connection, "registry.version_registered", subject)
+
+
+def _contract(facts: SourceFacts, draft: VersionDraft) -> Contract:
+    contract = draft.contract or refine(facts.contract, draft.refinement)
+    confirm_contract(contract, facts.contract)
+    return contract
 
 
 def _read_labels(path: Path) -> None:

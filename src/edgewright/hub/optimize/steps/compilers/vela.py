@@ -49,7 +49,7 @@ class Vela:
     params: ClassVar[type[msgspec.Struct]] = VelaParams
 
     def apply(self, model: Path, params: VelaParams, context: StepContext) -> Outcome:
-        """Compile; raises InvalidInput where Vela does not take the model, or could leave nothing to the accelerator."""
+        """Compile; raises InvalidInput where Vela does not take the model, or nothing of it runs on the accelerator."""
         source = context.folder / "model.tflite"  # the name of what Vela makes
         source.write_bytes(model.read_bytes())
         said = _compile(source, params)
