@@ -11,7 +11,8 @@ from edgewright.hub.optimize.model import Parity, Precision
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """A model file to measure; `id` is that of its trial. `estimates` is what a compiler said of it: 'latency_ms' or
-    'cycles', 'sram_bytes'.
+    'cycles', 'sram_bytes'. Where only a device can run it, `answers_as` is the file of the same format that it was
+    compiled from, and that is run in its place; "" is the model itself.
     """
 
     id: str
@@ -19,6 +20,12 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision
     format: ModelFormat = ModelFormat.ONNX
     estimates: dict[str, float] = {}
+    answers_as: str = ""
+
+    @property
+    def runnable(self) -> str:
+        """The path of what is run here."""
+        return self.answers_as or self.model
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):

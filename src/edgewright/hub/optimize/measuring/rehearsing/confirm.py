@@ -34,7 +34,7 @@ def confirm(
     that crashes on the model does.
     """
     asked = RehearsalQuestion(
-        model=subject.model,
+        model=subject.runnable,
         golden=str(golden),
         contract=rows.contract,
         tables=rows.tables,
