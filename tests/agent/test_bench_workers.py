@@ -12,14 +12,14 @@ from on_disk import ModelOnDisk, Trained
 
 from edgewright.agent.system.conditions import available_bytes, conditions
 from edgewright.agent.trial import BenchResult, TrialWorkers
+from edgewright.agent.trial.bench import measure
 from edgewright.contract import manifest as manifests
 
 
-def measured(device: ModelOnDisk, slot: str, *, sha256: str = "", calls: int = 200, patience_s: float = 30.0):
+def measured(device: ModelOnDisk, slot: str, *, patience_s: float = 30.0):
     """The line of a bench of what lies in a slot, or how its worker ended."""
     place = device.slot(slot)
-    digest = sha256 or manifests.digest((place / "manifest.json").read_bytes())
-    trial = TrialWorkers().measure(place, digest, calls)
+    trial = TrialWorkers().measure(place, manifests.digest((place / "manifest.json").read_bytes()), calls=200)
     deadline = time.monotonic() + patience_s
     try:
         while time.monotonic() < deadline:
@@ -51,9 +51,8 @@ def test_a_package_is_timed_on_the_runtime_that_serves_it(device: ModelOnDisk, g
 def test_another_manifest_than_the_verified_one_is_not_loaded(device: ModelOnDisk, good: Trained):
     device.pack("a", good)
 
-    found = measured(device, "a", sha256="0" * 64)
+    found = measure(device.slot("a"), "0" * 64, calls=10, time_s=1.0)
 
-    assert isinstance(found, BenchResult)
     assert not found.ok
     assert "another manifest" in found.reason
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 
 import pytest
 from bencher import HOT, Bencher, bench_of, bench_reports
 from device import Device, Releases, Shelf, Verdicts, serving_counter
-from power import Power, PowerCut
+from power import Power, PowerCut, Recorder, contents, disks, lay_out
 from scripted_hub import ScriptedHub
 from wired import Agent
 
@@ -237,12 +238,13 @@ def test_a_stop_in_the_middle_costs_no_try(device, releases):
     assert current.candidate.tries_left == 3
 
 
-def test_a_cut_of_the_power_at_any_point_leaves_one_report_and_no_files(tmp_path, releases):
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.e2e)])
+def test_a_cut_of_the_power_at_any_point_leaves_one_report_and_no_files(tmp_path, releases, every):
     root, offer = tmp_path / "agent", bench_of(releases)
     with Power(root) as power:
         Bencher(root, releases.shelf).order(offer).settle()
     assert power.count > 20
-    for cut_at in range(power.count):
+    for cut_at in range(0, power.count, every):
         shutil.rmtree(root)
         with pytest.raises(PowerCut), Power(root, cut_at):
             Bencher(root, releases.shelf).order(offer).settle()
@@ -251,6 +253,26 @@ def test_a_cut_of_the_power_at_any_point_leaves_one_report_and_no_files(tmp_path
 
         assert {report.id: report.outcome for report in bench_reports(root)} == {"bench:b1": DONE}, cut_at
         assert device.left() == [], cut_at
+
+
+@pytest.mark.parametrize("draws", [8, pytest.param(300, marks=pytest.mark.e2e)])
+def test_a_disk_that_has_lost_what_was_not_synced_measures_again_at_most(tmp_path, releases, draws):
+    root, offer = tmp_path / "agent", bench_of(releases)
+    Device(root, releases.shelf).take(releases.install(1))
+    before, chance = contents(root), random.Random(1)
+    with Recorder(root) as recorder:
+        Bencher(root, releases.shelf).order(offer).settle()
+    folders = [str(path) for path in root.rglob("*") if path.is_dir()]
+    for _ in range(draws):
+        cut = chance.randrange(len(recorder.operations) + 1)
+        shutil.rmtree(root)
+        lay_out(root, disks(recorder.operations, before, cut, chance), iter(folders))
+
+        device = Bencher(root, releases.shelf).order(offer).settle()
+
+        assert {report.id: report.outcome for report in bench_reports(root)} == {"bench:b1": DONE}, cut
+        assert device.left() == [], cut
+        assert serving_counter(root) == 1, cut
 
 
 def test_a_hub_hears_of_a_bench_and_an_install_comes_first(tmp_path, hub):

@@ -56,6 +56,7 @@ def test_the_text_fits_and_tells_how_far_a_download_is(root):
         budget_bytes=1_000_000,
         used_bytes=1200,
         waits=("downloads wait for their window, 900 s more",),
+        measures="digits/3 (bench-1-1)",
         workers=(worker,),
     )
     status = read_status(root)
@@ -68,6 +69,7 @@ def test_the_text_fits_and_tells_how_far_a_download_is(root):
     assert "the spare stands in" in text
     assert "hub answered 70 min ago, next check-in in 25 s, 1.2 kB of 1 MB used today" in text
     assert "downloads wait for their window" in text
+    assert "digits/3 (bench-1-1)" in text
     assert [line for line in text.splitlines() if len(line) > 80 and "hub " not in line] == []
 
 

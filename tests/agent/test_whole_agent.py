@@ -18,10 +18,12 @@ import msgspec
 import numpy as np
 import pytest
 import serving
+from misbehaving import install, see_faulty_runtime
 from scripted_hub import CLAIM, ScriptedHub
 
 from edgewright.contract import manifest as manifests
-from edgewright.contract.order import Install
+from edgewright.contract.order import Bench, Install
+from edgewright.contract.report import BenchOutcome, BenchReport
 
 if TYPE_CHECKING:
     from on_disk import ModelOnDisk, Trained
@@ -61,6 +63,26 @@ class Agent:
         )
         self.hub.publish(install, data)
 
+    def bench(self, slot: Path, request: str) -> None:
+        """Have what lies in a slot measured."""
+        data = (slot / "manifest.json").read_bytes()
+        manifest = manifests.decode(data)
+        for path in slot.iterdir():
+            self.hub.shelf.add(path.read_bytes())
+        bench = Bench(
+            request=request,
+            model="digits",
+            version=manifest.version,
+            counter=manifest.counter,
+            target_path=f"digits/{manifest.counter}/{manifest.target}.json",
+            manifest_sha256=manifests.digest(data),
+            fetches=(),
+            calls=100,
+            expires_at=time.time() + 600,
+        )
+        self.release(slot)  # so that the release role vouches for it
+        self.hub.installs, self.hub.benches = (), (bench,)
+
     def over_http(self, method: str, path: str, content: object = None) -> Any:
         """The JSON of a reply through the gateway; None while there is none."""
         client = HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -93,7 +115,8 @@ class Agent:
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+    see_faulty_runtime(monkeypatch)
     hub = ScriptedHub(tmp_path / "hub", now=time.time())
     agent = Agent(tmp_path / "device", hub)
     yield agent
@@ -156,3 +179,27 @@ def test_a_gateway_that_is_killed_comes_back(agent: Agent, device: ModelOnDisk, 
     agent.until_version(1, content)
 
     assert agent.gateway() not in (0, killed)
+
+
+def test_a_model_that_crashes_while_it_is_measured_disturbs_nobody(
+    agent: Agent, device: ModelOnDisk, good: Trained
+) -> None:
+    content = question(good.images[:1])
+    agent.release(device.pack("a", good))
+    agent.until_version(1, content)
+    install(device, "b", 2, "segfault", 20)
+
+    agent.bench(device.slot("b"), "b1")
+    answers = []
+    deadline = time.monotonic() + PATIENCE_S
+    while not (told := [one for one in agent.hub.records if isinstance(one, BenchReport)]):
+        answers.append(agent.over_http("POST", INFER, content))
+        assert time.monotonic() < deadline
+        assert agent.process.poll() is None
+
+    assert (told[0].outcome, told[0].reason) == (
+        BenchOutcome.FAILED,
+        "the worker was killed by SIGSEGV during its bench",
+    )
+    assert {answer and answer["model_version"] for answer in answers} == {"1"}
+    assert not list((agent.root / "benches" / "files").iterdir())

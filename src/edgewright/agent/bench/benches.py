@@ -81,6 +81,13 @@ class Benches:
         book = self._known
         return book is not None and book.current is None and books.pick(book, self._ordered, now) is None
 
+    @property
+    def present(self) -> str:
+        """The bench that is on, in words; '' for none. Any thread may ask."""
+        current = self._known.current if self._known is not None else None
+        bench = current.bench if current is not None and current.report is None else None
+        return f"{bench.model}/{bench.counter} ({bench.request})" if bench is not None else ""
+
     def follow(self, ordered: Sequence[Bench]) -> None:
         """Hear what the present order asks for; what it no longer asks for is left, unless it has been measured."""
         self._ordered = ordered

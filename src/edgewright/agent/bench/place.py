@@ -21,11 +21,10 @@ class Place:
         """Lay out the package whose files are at `source(sha256)`. Raises OSError, HostileInput."""
         self.clear()
         durable.make_folder(self.path)
-        data = source(manifest_sha256).read_bytes()
-        manifest = manifests.decode(data)
+        manifest = manifests.decode(source(manifest_sha256).read_bytes())
         for file in manifest.files:
             durable.put(source(file.sha256), self.path / file.name)
-        (self.path / MANIFEST).write_bytes(data)
+        durable.put(source(manifest_sha256), self.path / MANIFEST)
         return manifest
 
     def clear(self) -> None:

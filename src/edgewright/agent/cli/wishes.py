@@ -70,6 +70,7 @@ class Wishes:
         return self.exchange.spool.backlog()
 
     def _import(self, delivery: Delivery, folder: Path) -> object:
+        delivery.measuring.give_way()
         bundle = BundleFolder(folder)
         kept = repository(self.root, bundle, self.exchange.floors)
         reader = Reader(bundle, kept, self.identity, self.settings, self.time)
@@ -97,6 +98,7 @@ class Wishes:
             budget_bytes=allowed.budget_bytes,
             used_bytes=allowed.urgent_bytes + allowed.bulk_bytes,
             waits=tuple(f"{leave.reason}, {leave.wait_s:.0f} s more" for leave in waits),
+            measures=self.delivery.measuring.present,
             workers=tuple(_facts(state) for state in self.workers.states()),
         )
 

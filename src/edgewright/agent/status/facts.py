@@ -67,7 +67,10 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveState(msgspec.Struct, frozen=True, kw_only=True):
-    """What only the running agent knows. `waits` says why, if downloads or a switch of models have to wait."""
+    """What only the running agent knows. `waits` says why, if downloads or a switch of models have to wait.
+
+    `measures` is the package that a bench is about, as model/counter and the request; '' for none.
+    """
 
     pid: int
     agent_version: str
@@ -78,6 +81,7 @@ class LiveState(msgspec.Struct, frozen=True, kw_only=True):
     budget_bytes: int = 0  # of a day; 0: no limit
     used_bytes: int = 0
     waits: tuple[str, ...] = ()
+    measures: str = ""
     workers: tuple[WorkerFacts, ...] = ()
 
 

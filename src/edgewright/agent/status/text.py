@@ -14,6 +14,7 @@ def to_text(status: Status, now: float = 0.0) -> str:
     if status.agent:
         lines.append(_line("link", _link(status.agent, now)))
         lines += [_line("waits", why) for why in status.agent.waits]
+        lines += [_line("measures", status.agent.measures)] if status.agent.measures else []
     lines.append(_line("spool", _spool(status)))
     if status.disk:
         lines.append(_line("disk", _disk(status.disk)))

@@ -65,7 +65,7 @@ class Delivery:
         self._order: Order | None = None
         self._machines: dict[str, Machine] = {}
         self._schedules: dict[str, Schedule] = {}
-        self._measuring = Measuring(benches, self._new_schedule(), hurry=check_ins.hurry)
+        self.measuring = Measuring(benches, self._new_schedule(), hurry=check_ins.hurry)
 
     def run(self) -> None:
         """Work until asked to stop."""
@@ -81,7 +81,7 @@ class Delivery:
                 failures.succeed(0.0)
         for machine in self._machines.values():
             self._guarded(machine.model, machine.stop)
-        self._measuring.stop()
+        self.measuring.stop()
         self._boots.settle()
 
     def turn(self) -> None:
@@ -99,7 +99,7 @@ class Delivery:
             is_busy |= self._when_due(model, partial(self._move, model)) is True
         if self._equipment.uptime_s() >= states.SETTLED_S:
             self._boots.settle()
-        is_busy |= self._measuring.turn(is_calm=all(machine.is_idle for machine in self._machines.values()))
+        is_busy |= self.measuring.turn(is_calm=all(machine.is_idle for machine in self._machines.values()))
         self._tend()
         if self._check_ins.is_due():
             self._talk()
@@ -210,7 +210,7 @@ class Delivery:
         except HostileInput as error:
             machine.refuse(install, error.message)
         else:
-            self._measuring.give_way()  # also its room on the disk, before that is counted
+            self.measuring.give_way()  # also its room on the disk, before that is counted
             machine.offer(install, manifest, data)
 
     def _talk(self) -> None:
@@ -221,7 +221,7 @@ class Delivery:
             )
             if order is not None:
                 self._order = order
-                self._measuring.follow(order.benches)
+                self.measuring.follow(order.benches)
                 logs.say("order received", installs=len(order.installs), rollbacks=len(order.rollbacks))
             self._exchange.send(lambda: self._stop.is_requested)
         except NotAllowed as error:
@@ -240,7 +240,7 @@ class Delivery:
 
     def _pause_s(self) -> float:
         """Until something is due: the next check-in, another try, a look at what runs, or the hour after a start."""
-        waits_s = [self._check_ins.remaining_s(), self._measuring.pause_s()]
+        waits_s = [self._check_ins.remaining_s(), self.measuring.pause_s()]
         if (uptime_s := self._equipment.uptime_s()) < states.SETTLED_S:
             waits_s.append(states.SETTLED_S - uptime_s)
         for model in self.models():
@@ -256,7 +256,7 @@ class Delivery:
     def _wakers(self) -> list[int]:
         """What wakes this thread; of a machine that has to wait after a failure, nothing."""
         due = [machine for model, machine in self._machines.items() if self._schedule(model).is_due()]
-        return [self._bell.fileno(), *(fd for machine in due for fd in machine.waits_on()), *self._measuring.waits_on()]
+        return [self._bell.fileno(), *(fd for machine in due for fd in machine.waits_on()), *self.measuring.waits_on()]
 
     def _schedule(self, model: str) -> Schedule:
         return self._schedules.setdefault(model, self._new_schedule())

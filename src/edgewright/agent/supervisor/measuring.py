@@ -22,6 +22,11 @@ class Measuring:
         self._schedule = schedule
         self._hurry = hurry
 
+    @property
+    def present(self) -> str:
+        """The bench that is on, in words; '' for none."""
+        return self._benches.present
+
     def follow(self, ordered: Sequence[Bench]) -> None:
         """Hear what the present order asks for."""
         self._try(lambda: self._benches.follow(ordered))

@@ -37,6 +37,7 @@ AT_ONCE = 4  # measurements in one order
 MAX_FETCHES = 8  # of each
 MAX_REASON_CHARS = 2000
 MAX_WORD_CHARS = 100
+KNOWN_S = 10.0  # after so long it is read anew who is asked: another process of this hub may have asked
 OPEN = tuple(state for state in MeasurementState if state.is_open)
 Row = sa.RowMapping
 
@@ -61,7 +62,8 @@ class Benches:
         self._fleet = fleet
         self._packages = packaging
         self._ways = ways
-        self._asked: set[str] | None = None
+        self._asked: set[str] = set()
+        self._known_until = float("-inf")
         self._lock = threading.Lock()
 
     def start(self, principal: Principal, draft: BenchDraft, *, dry_run: bool = False) -> BenchRecord:
@@ -185,12 +187,13 @@ class Benches:
 
     def _asked_devices(self) -> set[str]:
         """The devices with open measurements, read again whenever these change."""
+        now, of = self._clock(), measurement.c
         with self._lock:
-            if self._asked is None:
-                of = measurement.c
-                query = sa.select(of.device).where(of.state.in_(OPEN), of.expires_at > self._clock()).distinct()
+            if now >= self._known_until:
+                query = sa.select(of.device).where(of.state.in_(OPEN), of.expires_at > now).distinct()
                 with self._db.read() as connection:
                     self._asked = set(connection.scalars(query))
+                self._known_until = now + KNOWN_S
             return self._asked
 
     def _forget_asked(self, connection: sa.Connection) -> None:
@@ -198,7 +201,7 @@ class Benches:
 
     def _unlearn(self) -> None:
         with self._lock:
-            self._asked = None
+            self._known_until = float("-inf")
 
     def _read(self, query: sa.Select[Any]) -> list[BenchRecord]:
         now = self._clock()
