@@ -18,6 +18,7 @@ from edgewright.contract.tensors import Contract
 from edgewright.hub.optimize.making.stepper import take_step
 from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
 from edgewright.hub.optimize.steps import StepContext, params_of, step
+from edgewright.hub.optimize.toolchains import installed
 from plugins.zoo import Kept
 
 Rows = np.ndarray | Mapping[str, np.ndarray]
@@ -25,6 +26,9 @@ Rows = np.ndarray | Mapping[str, np.ndarray]
 STRAYS = {Precision.FP32: 1e-4, Precision.HALF: 2e-2, Precision.INT8: 1.0}
 """How far the answers of what a step leaves may be from what it got (DESIGN §9; int8 goes by the task's metric, so that
 here it is only held to be of the same size)."""
+
+NO_TOOLCHAINS = Path("no-toolchains")
+"""Those that a step may use lie where EDGEWRIGHT_TOOLCHAINS says, as in `make test-optimize`."""
 
 INTEGERS = {"QuantizeLinear", "DequantizeLinear", "MatMulInteger", "DynamicQuantizeLinear"}
 
@@ -95,7 +99,7 @@ def apply(
 ) -> Outcome:
     folder.mkdir()
     wanted = contract or Contract(inputs=(), outputs=())
-    context = StepContext(folder=folder, calibration=calibration, contract=wanted)
+    context = StepContext(folder=folder, calibration=calibration, contract=wanted, toolchains=installed(NO_TOOLCHAINS))
     return step(plan.name).apply(model, params_of(plan), context)
 
 
@@ -109,6 +113,7 @@ def reported_tools(
         calibration=str(calibration),
         folder=str(folder),
         contract=contract or Contract(inputs=(), outputs=()),
+        toolchains={name: str(python) for name, python in installed(NO_TOOLCHAINS).items()},
     )
     return set(take_step(question).tools)
 

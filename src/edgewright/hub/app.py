@@ -11,7 +11,7 @@ import structlog
 
 from edgewright.contract.errors import NotFound
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
-from edgewright.hub.benches import Benches
+from edgewright.hub.benches import Benches, DeviceFigures
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
@@ -21,6 +21,7 @@ from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targeting import Targets
+from edgewright.hub.optimize.toolchains import installed
 from edgewright.hub.packaging import Chain, ContentSignatures, Deltas, Limits, NoRoot, Packaging, Renewal, Repository
 from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
@@ -106,7 +107,21 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     registry = Registry(db, events, audit, clock, blobs, data.rows)
     provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
     targets = Targets(db, audit, clock)
-    optimize = Optimize(db, events, audit, clock, registry, data, blobs, jobs, provenance, targets, work_dir)
+    optimize = Optimize(
+        db,
+        events,
+        audit,
+        clock,
+        registry,
+        data,
+        blobs,
+        jobs,
+        provenance,
+        targets,
+        work_dir,
+        toolchains=lambda: installed(settings.dir / "toolchains"),
+        device_figures=DeviceFigures(db).of,
+    )
     chain = Chain(clock, registry, data, blobs, provenance)
     content = ContentSignatures(db, audit, clock, blobs)
     packaging = Packaging(
@@ -137,6 +152,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
     for kind in NEWS:
         events.subscribe(kind, repair.on_news)
     jobs.define("optimize", optimize.body)
+    events.subscribe("run.ended", optimize.on_run_ended)
     events.subscribe("observe.windows", lambda event: _detect(observe, event))
     return Hub(
         settings=settings,

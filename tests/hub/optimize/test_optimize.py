@@ -1,228 +1,54 @@
-"""From a registered version to measured variants, each step and measurement in a real child process."""
+"""From a registered version to a study and its variant, each step and measurement in a real child process."""
 
 from __future__ import annotations
-
-import dataclasses
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import safetensors.numpy
 import sqlalchemy as sa
-from edgewright.hub.optimize.workshop import MAX_CALIBRATION_ROWS, calibration_rows
 
-from edgewright.contract.api import FileRef, Role, RunState, SnapshotDraft, StudyDraft, VersionDraft
-from edgewright.contract.errors import InvalidInput
-from edgewright.contract.manifest import Calibrator, Integer, Quantisation, Scheme
+from edgewright.contract.api import (
+    ChoiceDraft,
+    ModelFormat,
+    Place,
+    Precision,
+    RunState,
+    StudyDraft,
+    StudyState,
+    TrialState,
+)
+from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.manifest import Calibrator, Integer, Scheme
 from edgewright.contract.tensors import Dtype, TensorSpec
-from edgewright.hub.data import Data, npz
-from edgewright.hub.db import Database, metadata
-from edgewright.hub.events import Events, event_table
-from edgewright.hub.govern import Audit, Keys, Principal
-from edgewright.hub.jobs import Jobs, run_table
-from edgewright.hub.optimize.model import NeedsSnapshot, UnknownTarget
-from edgewright.hub.optimize.service import KIND, Optimize, Work
-from edgewright.hub.optimize.targeting import Targets
-from edgewright.hub.provenance import Making, Provenance
-from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_rows
+from edgewright.hub.children import Cancelled
+from edgewright.hub.events import event_table
+from edgewright.hub.jobs import run_table
+from edgewright.hub.optimize.making.workshop import calibration_rows
+from edgewright.hub.optimize.model import NeedsSnapshot, UnknownStudy, UnknownTarget, Unmet
+from edgewright.hub.optimize.service import KIND
+from edgewright.hub.provenance import Making
+from edgewright.hub.registry import UnknownVersion, check_rows
+from plugins import zoo
 from plugins.step_checks import answers
+from scenes.optimising import ANA, make_room
 
-
-@dataclass(frozen=True)
-class Room:
-    """Optimise and the rooms that it stands on."""
-
-    optimize: Optimize
-    provenance: Provenance
-    registry: Registry
-    data: Data
-    blobs: Blobs
-    audit: Audit
-    db: Database
-    work_dir: Path
-
-    def register(self, name, trained, *, has_snapshot=True):
-        """Register a trained model, with its rows as a snapshot."""
-        files = tuple(
-            FileRef(path=path, sha256=self.blobs.put_bytes(rows), size_bytes=len(rows))
-            for path, rows in (("train.npz", npz.write(trained.train)), ("holdout.npz", npz.write(trained.holdout)))
-        )
-        snapshot = self.data.create(ANA, SnapshotDraft(dataset=name, files=files)).id if has_snapshot else ""
-        source, _ = self.blobs.put_file(trained.path)
-        self.registry.register(ANA, name, VersionDraft(source_sha256=source, snapshot=snapshot))
-
-    def optimise(self, model, target):
-        """Perform a run in this thread; returns the variant and what was reported meanwhile."""
-        context = Straight(Work(model=model, version=1, target=target))
-        self.optimize.body(context)
-        variant = next(v for v in self.registry.variants(model, 1) if v.target == target)
-        return variant, context.reported
-
-
-class Straight:
-    """A run's context that does each step once, in this thread: what `jobs.RunContext` is without a crash."""
-
-    def __init__(self, work: Work) -> None:
-        self.id = f"run-{work.target}"
-        self.args = {"model": work.model, "version": work.version, "target": work.target}
-        self.started_at = 900.0
-        self.reported: list[str] = []
-
-    def step(self, name, act, *args):
-        return act(*args)
-
-    def report(self, step, fraction=None, *, state=RunState.RUNNING, log=""):
-        self.reported.append(step)
-
-
-ANA = Principal(name="ana", roles=(Role.ENGINEER,))
+STATIC = "clean → static-int8 activations=u8 per_channel=true weights=s8"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory, digits, wine) -> Iterator[Room]:
-    """One for all tests of this file, with both models registered: each registration costs two processes."""
-    folder = tmp_path_factory.mktemp("hub")
-    clock = itertools.count(1_000.0).__next__
-    db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
-    metadata.create_all(db.engine)
-    keys = Keys(folder / "keys")
-    events, audit, blobs = Events(db, clock), Audit(db, clock, keys.audit), Blobs(folder / "blobs")
-    provenance = Provenance(db, clock, blobs, keys.audit)
-    data = Data(db, events, audit, clock, blobs)
-    registry = Registry(db, events, audit, clock, blobs, data.rows)
-    jobs = Jobs(db, events, clock)
-    optimize = Optimize(
-        db, events, audit, clock, registry, data, blobs, jobs, provenance, Targets(db, audit, clock), folder / "work"
-    )
-    room = Room(optimize, provenance, registry, data, blobs, audit, db, folder / "work")
-    room.register("digits", digits)
-    room.register("wine", wine)
+def room(tmp_path_factory):
+    """One for the quick tests of this file: its version was put there without looking into it."""
+    room = make_room(tmp_path_factory.mktemp("quick"))
+    kept = zoo.mlp()
+    rows = {**kept.rows, "label": np.zeros(len(next(iter(kept.rows.values()))), np.int64)}
+    room.pretend("wine", kept.model.SerializeToString(), kept.contract, room.snapshot("wine", rows, rows))
+    room.pretend("loose", kept.model.SerializeToString(), kept.contract)
     yield room
-    db.close()
+    room.db.close()
 
 
-@pytest.fixture(scope="module")
-def int8(room):
-    return room.optimise("digits", "cpu-int8")
-
-
-@pytest.mark.e2e
-def test_a_variant_says_how_it_was_quantised(int8, room):
-    variant, _ = int8
-
-    rows = room.data.arrays("digits@1", "train.npz")["X"]
-    assert variant.quantisation == Quantisation(
-        scheme=Scheme.STATIC,
-        weights=Integer.S8,
-        activations=Integer.U8,
-        is_per_channel=True,
-        calibrator=Calibrator.MIN_MAX,
-        calibration_rows=min(len(rows), MAX_CALIBRATION_ROWS),
-    )
-
-
-@pytest.mark.e2e
-def test_what_a_variant_was_made_of_is_stated(int8, room):
-    variant, _ = int8
-    version = room.registry.version("digits", 1)
-
-    attested = room.provenance.find(Making.OPTIMISATION, "digits@1/cpu-int8", variant.sha256)
-
-    snapshot = room.data.snapshot(version.lineage.snapshot)
-    assert attested.made_of == {"digits@1": version.source_sha256, f"data/{snapshot.id}": snapshot.digest}
-    said = attested.statement.predicate
-    assert said.build_definition.internal_parameters["recipe"] == list(variant.recipe)
-    assert said.build_definition.internal_parameters["quantisation"] == msgspec.to_builtins(variant.quantisation)
-    assert said.run_details.metadata.invocation_id == "run-cpu-int8"
-    assert said.run_details.builder.version.keys() >= {"onnx", "onnxruntime", "edgewright"}
-
-
-@pytest.mark.e2e
-def test_a_network_becomes_a_small_int8_variant_that_keeps_its_classes(int8, digits):
-    variant, reported = int8
-
-    lost = (variant.source_accuracy - variant.accuracy) * 100
-    print(f"digits: {variant.source_bytes / variant.size_bytes:.2f} times smaller, {lost:+.2f} points lost")  # noqa: T201
-    assert variant.is_parity_kept
-    assert variant.parity >= 0.98
-    assert variant.recipe[-1] == "static-int8 activations=u8 per_channel=True weights=s8"
-    assert variant.size_bytes * 3.2 < variant.source_bytes == digits.path.stat().st_size
-    assert [reported[0], reported[-1]] == ["prepare", "save"]
-    assert {"clean", "static-int8", "measure"} <= set(reported)
-
-
-@pytest.mark.e2e
-def test_a_variant_says_what_it_costs_and_what_made_it(int8, room):
-    variant, _ = int8
-
-    assert 0 < variant.latency_p50_ms <= variant.latency_p95_ms
-    assert variant.memory_bytes > 10_000_000
-    assert variant.tools.keys() == {"numpy", "onnx", "onnxruntime"}
-    assert "times smaller than the source and" in variant.reasons[-1]
-    assert ("registry.variant_added", "digits/1/cpu-int8") in events_of(room)
-    assert not list(room.work_dir.glob("*"))
-
-
-@pytest.mark.e2e
-def test_a_variant_has_golden_vectors_with_its_own_answers(int8, room):
-    variant, _ = int8
-
-    golden = safetensors.numpy.load(room.blobs.path(variant.golden_sha256).read_bytes())
-
-    assert golden.keys() == {"in:X", "out:label", "out:probabilities", "float:label", "float:probabilities"}
-    assert len(golden["in:X"]) == 32
-    answered = answers(room.blobs.path(variant.sha256), golden["in:X"])
-    assert np.array_equal(answered["label"], golden["out:label"])
-    assert np.array_equal(answered["probabilities"], golden["out:probabilities"])
-
-
-@pytest.mark.e2e
-def test_the_same_input_gives_the_same_digests(int8, room):
-    first, _ = int8
-
-    second, _ = room.optimise("digits", "cpu-int8")
-
-    assert (first.sha256, first.golden_sha256) == (second.sha256, second.golden_sha256)
-    assert [variant.target for variant in room.registry.variants("digits", 1)].count("cpu-int8") == 1
-
-
-@pytest.mark.e2e
-def test_a_float_target_keeps_every_answer(room):
-    variant, _ = room.optimise("digits", "cpu-fp32")
-
-    assert variant.recipe == ("clean",)
-    assert variant.parity <= 1e-4
-    assert variant.accuracy == variant.source_accuracy
-
-
-@pytest.mark.e2e
-def test_a_forest_stays_float_on_an_int8_target_and_says_why(room):
-    variant, _ = room.optimise("wine", "cpu-int8")
-
-    assert variant.recipe == ("clean",)
-    assert variant.is_parity_kept
-    assert "a tree ensemble has no weights to quantise: kept fp32" in variant.reasons
-
-
-@pytest.mark.e2e
-def test_a_recipe_that_breaks_parity_gives_way_to_the_next_one(room, digits):
-    misleading = {"X": digits.train["X"] * 1e-4, "label": digits.train["label"]}
-    room.register("dark", dataclasses.replace(digits, train=misleading))
-
-    variant, _ = room.optimise("dark", "cpu-int8")
-
-    assert variant.is_parity_kept
-    assert variant.recipe == ("clean",)
-    given_up = [reason for reason in variant.reasons if "was tried and not kept" in reason]
-    assert len(given_up) == 2
-    assert "agrees with the source on" in given_up[0]
-
-
-def test_a_start_queues_one_run_per_target_and_tells_the_audit_log(room):
+def test_a_start_queues_one_study_per_target_and_tells_the_audit_log(room):
     runs = room.optimize.start(ANA, "wine", 1, draft("cpu-fp32", "cpu-int8", "cpu-fp32"))
 
     assert [(run.kind, run.subject, run.state) for run in runs] == [
@@ -230,15 +56,18 @@ def test_a_start_queues_one_run_per_target_and_tells_the_audit_log(room):
         (KIND, "wine/1/cpu-int8", RunState.QUEUED),
     ]
     assert [entry.actor for entry in room.audit.entries() if entry.action == "optimize.start"] == ["ana", "ana"]
+    assert {(study.id, study.state) for study in room.optimize.studies("wine", 1)} == {
+        (run.id, StudyState.RUNNING) for run in runs
+    }
 
 
-def test_a_dry_run_says_what_would_run_and_starts_nothing(room):
-    before = runs_of(room)
+def test_a_study_that_was_cancelled_before_it_began_says_so(room):
+    (run,) = room.optimize.start(ANA, "wine", 1, draft("raspberry-pi-5"))
+    room.jobs.note(run.id, state=RunState.CANCELLED, ended=True)
 
-    (planned,) = room.optimize.start(ANA, "wine", 1, draft("cpu-int8"), dry_run=True)
+    room.events.deliver()
 
-    assert planned.subject == "wine/1/cpu-int8"
-    assert runs_of(room) == before
+    assert room.optimize.study("wine", 1, "raspberry-pi-5").state is StudyState.CANCELLED
 
 
 def test_one_unknown_target_stops_the_whole_start(room):
@@ -250,9 +79,31 @@ def test_one_unknown_target_stops_the_whole_start(room):
     assert runs_of(room) == before
 
 
-def test_a_version_without_a_snapshot_cannot_be_measured(room, wine):
-    room.register("loose", wine, has_snapshot=False)
+@pytest.mark.parametrize(
+    ("wishes", "field"),
+    [
+        ({"budget_s": 0.0}, "budget_s"),
+        ({"budget_s": float("nan")}, "budget_s"),
+        ({"size_bytes": -1}, "size_bytes"),
+        ({"recipes": ("clean → static-int8 per_chanel=true",)}, "recipe.static-int8"),
+        ({"recipes": ("clean → ",)}, "recipes"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_field(room, wishes, field):
+    with pytest.raises(InvalidInput) as caught:
+        room.optimize.start(ANA, "wine", 1, StudyDraft(targets=("cpu-int8",), **wishes))
 
+    assert caught.value.field == field
+
+
+def test_a_step_that_is_not_there_is_refused_with_those_that_are(room):
+    with pytest.raises(NotFound, match="there is no step 'shrink'") as caught:
+        room.optimize.start(ANA, "wine", 1, StudyDraft(targets=("cpu-int8",), recipes=("clean -> shrink",)))
+
+    assert "static-int8" in caught.value.hint
+
+
+def test_a_version_without_a_snapshot_cannot_be_measured(room):
     with pytest.raises(NeedsSnapshot) as caught:
         room.optimize.start(ANA, "loose", 1, draft("cpu-fp32"))
 
@@ -260,18 +111,21 @@ def test_a_version_without_a_snapshot_cannot_be_measured(room, wine):
     assert "edgewright data snapshot" in caught.value.hint
 
 
-def test_an_unknown_version_and_no_target_are_refused(room):
+def test_unknown_versions_studies_and_no_target_are_refused(room):
     with pytest.raises(UnknownVersion):
         room.optimize.start(ANA, "wine", 2, draft("cpu-fp32"))
+    with pytest.raises(UnknownStudy):
+        room.optimize.study("loose", 1, "cpu-fp32")
     with pytest.raises(InvalidInput) as caught:
         room.optimize.start(ANA, "wine", 1, draft())
     assert caught.value.field == "targets"
 
 
-def test_a_holdout_that_does_not_fit_the_contract_is_refused_by_its_field(wine):
+def test_a_holdout_that_does_not_fit_the_contract_is_refused_by_its_field():
     inputs = (TensorSpec(name="X", dtype=Dtype.FLOAT32, shape=(None, 13)),)
+    rows = np.zeros((58, 5), np.float32)
 
-    for arrays, said in (({"X": wine.holdout["X"][:, :5]}, "[58, 5]"), ({"Y": wine.holdout["X"]}, "no array 'X'")):
+    for arrays, said in (({"X": rows}, "[58, 5]"), ({"Y": rows}, "no array 'X'")):
         with pytest.raises(InvalidInput) as caught:
             check_rows(arrays, inputs, "holdout.npz")
 
@@ -289,6 +143,190 @@ def test_calibration_takes_a_bounded_even_choice_of_rows():
     assert rows["X"].shape == (512, 1)
     assert rows["X"].dtype == np.float32
     assert (rows["X"][0, 0], rows["X"][-1, 0]) == (0.0, 1999.0)
+
+
+# Real studies.
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory, digits, wine):
+    """A room with both models registered, each with its rows."""
+    room = make_room(tmp_path_factory.mktemp("works"))
+    room.register("digits", digits)
+    room.register("wine", wine)
+    yield room
+    room.db.close()
+
+
+@pytest.fixture(scope="module")
+def int8(works):
+    """A study of the digits network: a small one, which answers in about 20 µs."""
+    recipes = ("clean", STATIC, f"clean → prune ratio=0.2 → {STATIC.removeprefix('clean → ')}", "clean → clean")
+    study, context = works.optimise("digits", "cpu-int8", recipes=recipes)
+    return study, context
+
+
+@pytest.mark.e2e
+def test_a_study_tells_every_trial_with_its_figures_and_where_they_come_from(int8, works):
+    study, context = int8
+
+    assert study.state is StudyState.DONE
+    assert [trial.id for trial in study.trials] == ["t0", "t1", "t2", "t3", "t4"]
+    source, clean, static, _, again = study.trials
+    assert (again.state, again.reason) == (TrialState.SKIPPED, "not measured: the same bytes as t1")
+    assert source.recipe == ()
+    assert source.figures.size_bytes == works.registry.version("digits", 1).source_bytes
+    assert clean.precision is Precision.FP32
+    assert static.state is TrialState.KEPT
+    assert static.figures.size_bytes * 3.2 < source.figures.size_bytes
+    assert static.figures.timing.place is static.figures.memory.place is Place.HUB
+    assert 0 < static.figures.timing.p50_ms <= static.figures.timing.p95_ms
+    assert static.figures.memory.peak_bytes > 10_000_000
+    assert static.tools.keys() >= {"numpy", "onnx", "onnxruntime"}
+    assert static.quantisation.scheme is Scheme.STATIC
+    assert (static.quantisation.weights, static.quantisation.activations) == (Integer.S8, Integer.U8)
+    assert static.quantisation.calibrator is Calibrator.MIN_MAX
+    assert context.steps == ["plan", "make t1", "make t2", "make t3", "make t4", "measure t1–t4", "save"]
+    assert f"t2 {STATIC}: " in context.log
+    assert not list((works.folder / "work").glob("*"))
+
+
+@pytest.mark.e2e
+def test_what_is_recommended_is_neither_slower_nor_larger_than_the_source_and_becomes_the_variant(int8, works):
+    study, _ = int8
+
+    best = next(trial for trial in study.trials if trial.id == study.recommended)
+    variant = works.variant("digits", "cpu-int8")
+    source = study.trials[0].figures
+    assert study.chosen == study.recommended == variant.trial
+    assert best.figures.size_bytes <= source.size_bytes
+    assert best.figures.timing.p50_ms <= best.source_timing.p50_ms
+    assert best.figures.timing.p95_ms <= best.source_timing.p95_ms
+    assert (variant.sha256, variant.study, variant.format) == (best.sha256, study.id, ModelFormat.ONNX)
+    assert f"{study.recommended} (" in study.reasons[0]
+    assert ("registry.variant_added", "digits/1/cpu-int8") in events_of(works)
+
+
+@pytest.mark.e2e
+def test_another_trial_of_the_front_can_be_chosen_and_no_other(int8, works):
+    study, _ = int8
+    front = [trial for trial in study.trials if trial.is_on_front]
+    smallest = min(front, key=lambda trial: trial.figures.size_bytes)
+
+    planned = works.optimize.choose(ANA, "digits", 1, "cpu-int8", ChoiceDraft(trial=smallest.id), dry_run=True)
+    chosen = works.optimize.choose(ANA, "digits", 1, "cpu-int8", ChoiceDraft(trial=smallest.id, why="flash is dear"))
+
+    assert planned.sha256 == chosen.sha256 == smallest.sha256
+    assert works.variant("digits", "cpu-int8").trial == smallest.id
+    assert works.optimize.study("digits", 1, "cpu-int8").chosen == smallest.id
+    entry = next(entry for entry in works.audit.entries() if entry.action == "optimize.choose")
+    assert (entry.actor, entry.subject) == ("ana", "digits/1/cpu-int8")
+    with pytest.raises(InvalidInput, match="'t4' is not on the front"):
+        works.optimize.choose(ANA, "digits", 1, "cpu-int8", ChoiceDraft(trial="t4"))
+
+
+@pytest.mark.e2e
+def test_what_a_variant_was_made_of_is_stated(int8, works):
+    variant = works.variant("digits", "cpu-int8")
+    version = works.registry.version("digits", 1)
+
+    attested = works.provenance.find(Making.OPTIMISATION, "digits@1/cpu-int8", variant.sha256)
+
+    snapshot = works.data.snapshot(version.lineage.snapshot)
+    assert attested.made_of == {"digits@1": version.source_sha256, f"data/{snapshot.id}": snapshot.digest}
+    said = attested.statement.predicate
+    assert said.build_definition.internal_parameters["recipe"] == list(variant.recipe)
+    assert said.build_definition.internal_parameters["quantisation"] == msgspec.to_builtins(variant.quantisation)
+    assert said.run_details.metadata.invocation_id == variant.study
+    assert said.run_details.builder.version.keys() >= {"edgewright"}
+
+
+@pytest.mark.e2e
+def test_a_variant_has_golden_vectors_with_its_own_answers(int8, works):
+    variant = works.variant("digits", "cpu-int8")
+
+    golden = safetensors.numpy.load(works.blobs.path(variant.golden_sha256).read_bytes())
+
+    assert golden.keys() >= {"in:X", "out:label", "out:probabilities"}
+    answered = answers(works.blobs.path(variant.sha256), golden["in:X"])
+    assert np.array_equal(answered["label"], golden["out:label"])
+    assert np.array_equal(answered["probabilities"], golden["out:probabilities"])
+
+
+@pytest.mark.e2e
+def test_the_same_input_gives_the_same_digests_with_the_cache_and_without(int8, works):
+    first, _ = int8
+
+    cached, _ = works.optimise("digits", "raspberry-pi-5", recipes=(STATIC,))
+    anew, _ = works.optimise("digits", "cpu-int8", recipes=(STATIC,), use_cache=False)
+
+    assert first.trials[2].sha256 == cached.trials[1].sha256 == anew.trials[1].sha256
+    assert first.trials[2].golden_sha256 == anew.trials[1].golden_sha256
+    assert (cached.trials[1].is_cached, anew.trials[1].is_cached) == (True, False)
+
+
+@pytest.mark.e2e
+def test_a_float_target_keeps_every_answer(works):
+    study, _ = works.optimise("digits", "cpu-fp32")
+
+    variant = works.variant("digits", "cpu-fp32")
+    assert [trial.recipe for trial in study.trials] == [(), ("clean",)]
+    assert variant.parity <= 1e-4
+    assert variant.accuracy == variant.source_accuracy
+
+
+@pytest.mark.e2e
+def test_a_forest_stays_float_on_an_int8_target_and_says_why(works):
+    study, _ = works.optimise("wine", "cpu-int8")
+
+    assert works.variant("wine", "cpu-int8").precision is Precision.FP32
+    skipped = [trial for trial in study.trials if trial.state is TrialState.SKIPPED]
+    assert any("nothing to quantise" in trial.reason for trial in skipped)
+
+
+@pytest.mark.e2e
+def test_a_constraint_that_nothing_meets_is_named_and_no_variant_is_saved(works):
+    with pytest.raises(Unmet, match="size_bytes binds") as caught:
+        works.optimise("wine", "cpu-fp32", size_bytes=1000)
+
+    study = works.optimize.study("wine", 1, "cpu-fp32")
+    assert study.state is StudyState.UNMET
+    assert (study.recommended, study.chosen) == ("", "")
+    assert works.variant("wine", "cpu-fp32") is None
+    assert "at most 1,000 bytes" in caught.value.message
+
+
+@pytest.mark.e2e
+def test_a_budget_that_is_spent_starts_no_new_trial_and_what_was_found_counts(works):
+    study, _ = works.optimise("digits", "raspberry-pi-4", recipes=("clean", STATIC), budget_s=0.001)
+
+    assert study.state is StudyState.DONE
+    assert study.trials[1].state is TrialState.KEPT or study.trials[1].state is TrialState.FAILED
+    assert study.trials[2].state is TrialState.SKIPPED
+    assert study.trials[2].reason == "not tried: the budget was spent"
+    assert works.variant("digits", "raspberry-pi-4") is not None
+
+
+@pytest.mark.e2e
+def test_a_cancelled_study_ends_in_the_middle_of_a_step(works, monkeypatch):
+    from scenes.optimising import Straight
+
+    (run,) = works.optimize.start(ANA, "wine", 1, draft("raspberry-pi-5"))
+    context = Straight(run.id, {"model": "wine", "version": 1, "target": "raspberry-pi-5"}, is_cancelled=lambda: True)
+
+    with pytest.raises(Cancelled):
+        works.optimize.body(context)
+
+
+@pytest.mark.e2e
+def test_a_dry_run_says_what_would_be_tried_and_starts_nothing(works):
+    before = runs_of(works)
+
+    (planned,) = works.optimize.start(ANA, "digits", 1, draft("cpu-int8"), dry_run=True)
+
+    assert planned.subject == "digits/1/cpu-int8"
+    assert f"try {STATIC}: " in planned.log
+    assert runs_of(works) == before
 
 
 def draft(*targets: str) -> StudyDraft:

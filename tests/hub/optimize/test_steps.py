@@ -41,7 +41,7 @@ def cleaned(tmp_path, digits, calibration) -> Path:
     return Path(children.ask(STEPPER, question, Outcome, name="clean", folder=folder, timeout_s=60).path)
 
 
-STEPPER = "edgewright.hub.optimize.stepper"
+STEPPER = "edgewright.hub.optimize.making.stepper"
 
 
 @pytest.mark.parametrize("name", PLANS)

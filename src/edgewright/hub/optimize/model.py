@@ -20,6 +20,13 @@ class UnknownStudy(NotFound):
     hint = "Make one: `edgewright optimize run MODEL@VERSION --target TARGET`."
 
 
+class Unmet(Refused):
+    """No trial of a study meets its constraints."""
+
+    code = "unmet"
+    hint = "Loosen the constraint that binds, or choose a trial: `edgewright optimize pareto MODEL@VERSION`."
+
+
 class NeedsSnapshot(Refused):
     code = "needs_snapshot"
     hint = (
@@ -36,19 +43,7 @@ class StepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """As people read it in a recipe: 'prune ratio=0.2'."""
-        return " ".join([self.name, *(f"{name}={value}" for name, value in sorted(self.params.items()))])
-
-
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps in order, and the reasons for them (and for what was left out)."""
-
-    steps: tuple[StepPlan, ...]
-    precision: Precision
-    reasons: tuple[str, ...]
-
-    def lines(self) -> tuple[str, ...]:
-        """The steps as people read them."""
-        return tuple(str(step) for step in self.steps)
+        return " ".join([self.name, *(f"{name}={_word(value)}" for name, value in sorted(self.params.items()))])
 
 
 class StepQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,36 +77,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     estimates: dict[str, float] = {}  # what a compiler says of the target: 'cycles', 'sram_bytes', 'flash_bytes'
 
 
-class MeasureQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Measure `model` on the rows of `holdout` (npz: inputs by name, and the truth under `label_key`).
-
-    Its outputs on them go to `outputs` (npz), its golden vectors to `golden`; "" leaves a file out.
-    """
-
-    model: str
-    holdout: str
-    contract: Contract
-    tables: dict[str, str] = {}  # paths of the files that steps of preprocessing need, by name
-    label_key: str
-    outputs: str = ""
-    golden: str = ""
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process measured that did nothing but load a model and answer, on this machine, with one thread.
-
-    Latencies are of single rows. `memory_bytes` is the peak resident memory of that whole process, with Python and
-    the runtime; `baseline_bytes` is what it had before it loaded the model.
-    """
-
-    accuracy: float
-    rows: int
-    latency_p50_ms: float
-    latency_p95_ms: float
-    memory_bytes: int
-    baseline_bytes: int
-
-
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """How a variant compares with its source: `value` is a relative error (fp32) or an agreement (int8)."""
 
@@ -121,18 +86,20 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recipe's steps made: a blob, what each step says of itself, and the versions of its tools."""
+    """What steps made so far: a blob, what each step says of itself, and the versions of its tools.
+
+    `seconds` is what it took, without what was there already; `is_cached`: all of it was.
+    """
 
     sha256: str
     notes: tuple[str, ...] = ()
     tools: dict[str, str] = {}
     quantisation: Quantisation | None = None
+    format: ModelFormat = ModelFormat.ONNX
+    estimates: dict[str, float] = {}
+    seconds: float = 0.0
+    is_cached: bool = False
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of a variant, against its source in the same turns."""
-
-    source: Figures
-    variant: Figures
-    parity: Parity
-    golden_sha256: str
+def _word(value: bool | int | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

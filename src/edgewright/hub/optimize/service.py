@@ -1,8 +1,8 @@
-"""Optimises versions for targets: durable runs that keep the best variant, with its figures and reasons."""
+"""Optimises versions for targets: studies as durable runs, and which of their trials is a version's variant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +11,41 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import (
     ChoiceDraft,
+    Memory,
     RunRecord,
     RunState,
     StudyDraft,
     StudyRecord,
     StudyState,
+    Timing,
     VariantRecord,
     VersionRecord,
 )
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.tensors import Kind
 from edgewright.hub.data import HOLDOUT, TRAIN, Data
 from edgewright.hub.db import Database
-from edgewright.hub.events import Events
+from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs, RunContext
-from edgewright.hub.optimize.model import Made, Measured, NeedsSnapshot, Precision, Recipe, StepPlan
-from edgewright.hub.optimize.recipes import recipes
+from edgewright.hub.optimize.making.cache import StepResults
+from edgewright.hub.optimize.making.workshop import Site, Workshop
+from edgewright.hub.optimize.model import NeedsSnapshot, Unmet
+from edgewright.hub.optimize.operators import check_toolchain
+from edgewright.hub.optimize.search.conclude import conclude, on_devices
+from edgewright.hub.optimize.search.limits import check_draft, constraints_of
+from edgewright.hub.optimize.search.recipe import parse, title
+from edgewright.hub.optimize.steps import params_of
 from edgewright.hub.optimize.studies import Studies
+from edgewright.hub.optimize.studying import Studying, Task
 from edgewright.hub.optimize.targeting import Targets
-from edgewright.hub.optimize.targets import Target
-from edgewright.hub.optimize.workshop import Workshop
+from edgewright.hub.optimize.variants import trial_on_front, variant_of
 from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
-from edgewright.hub.registry.inspect import SourceFacts
 
 KIND = "optimize"
+
+DeviceFigures = Callable[[str, str], tuple[Timing, Memory] | None]
+"""What enrolled devices measured of a model file, by its digest and the target; None where none did."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +63,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Optimize:
-    """Starts and performs optimisation. Define its body with `jobs.define(KIND, optimize.body)`."""
+    """Starts, performs and shows studies. Define its body with `jobs.define(KIND, optimize.body)`, and let it hear of
+    'run.ended'.
+    """
 
     def __init__(
         self,
@@ -69,6 +80,8 @@ class Optimize:
         provenance: Provenance,
         targets: Targets,
         work_dir: Path,
+        toolchains: Callable[[], Mapping[str, Path]] = dict,
+        device_figures: DeviceFigures = lambda sha256, target: None,
     ) -> None:
         self._db = db
         self._events = events
@@ -79,31 +92,30 @@ class Optimize:
         self._jobs = jobs
         self._provenance = provenance
         self._targets = targets
+        self._device_figures = device_figures
         self._studies = Studies(db)
-        self._workshop = Workshop(data, blobs, work_dir)
+        self._workshop = Workshop(data, blobs, StepResults(db), toolchains, clock, work_dir)
+        self._studying = Studying(db, registry, self._studies, self._workshop)
 
     def start(
         self, principal: Principal, model: str, version: int, draft: StudyDraft, *, dry_run: bool = False
     ) -> list[RunRecord]:
-        """Queue one study for each target, all or none.
+        """Queue one study for each target, all or none. A dry run's `log` tells what each would try.
 
-        Raises UnknownTarget, UnknownVersion, InvalidInput (no target, or a model that names no class) and
-        NeedsSnapshot (nothing to calibrate and measure on).
+        Raises UnknownTarget, UnknownVersion, NotFound and InvalidInput (no target, a recipe or a limit that makes no
+        sense), ToolchainMissing and NeedsSnapshot (nothing to calibrate and measure on).
         """
-        if not draft.targets:
-            known = ", ".join(self._targets.known())
-            raise InvalidInput("name at least one target", field="targets", hint=f"Known targets: {known}.")
-        names = [self._targets.get(name).id for name in dict.fromkeys(draft.targets)]
-        works = [Work(model=model, version=version, target=name, draft=draft) for name in names]
-        self._check(self._registry.version(model, version))
+        works = self._works(model, version, draft)
+        record = self._registry.version(model, version)
+        self._check(record)
         if dry_run:
-            return [self._planned(work) for work in works]
+            return [self._planned(work, record) for work in works]
         with self._db.write() as connection:
             ids = [self.queue(connection, principal.name, work) for work in works]
         return [self._jobs.get(run_id) for run_id in ids]
 
     def queue(self, connection: sa.Connection, actor: str, work: Work, *, id: str = "", why: str = "") -> str:
-        """Queue the run for one target in this transaction; returns its id. The same `id` again changes nothing."""
+        """Queue the study of one target in this transaction; returns its id. The same `id` again changes nothing."""
         run_id = self._jobs.start(connection, KIND, work.subject, msgspec.to_builtins(work), id=id, why=why)
         self._studies.begin(connection, self._begun(run_id, work))
         self._audit.record(connection, actor, "optimize.start", work.subject, run=run_id)
@@ -112,79 +124,98 @@ class Optimize:
     def studies(self, model: str, version: int) -> list[StudyRecord]:
         """A version's studies, newest first; raises UnknownVersion."""
         self._registry.version(model, version)
-        return self._studies.of(model, version)
+        return [self._told(study) for study in self._studies.of(model, version)]
 
-    def study(self, model: str, version: int, wanted: str) -> StudyRecord:
-        """A version's newest study on a target; raises UnknownVersion and UnknownStudy."""
+    def study(self, model: str, version: int, target: str) -> StudyRecord:
+        """A version's newest study on a target; raises UnknownVersion and UnknownStudy.
+
+        What devices measured is believed before what the hub did, and may change what is recommended.
+        """
         self._registry.version(model, version)
-        return self._studies.newest(model, version, wanted)
+        return self._told(self._studies.newest(model, version, target))
 
     def choose(
         self,
         principal: Principal,
         model: str,
         version: int,
-        wanted: str,
+        target: str,
         draft: ChoiceDraft,
         *,
         dry_run: bool = False,
     ) -> VariantRecord:
         """Make a trial of the newest study's front the version's variant for a target. Raises InvalidInput."""
-        study = self.study(model, version, wanted)
-        front = [trial.id for trial in study.trials if trial.is_on_front]
-        if draft.trial not in front:
-            hint = f"On its front are {', '.join(front)}." if front else "Its front is empty."
-            raise InvalidInput(f"'{draft.trial[:40]}' is not on the front of {study.id}", field="trial", hint=hint)
-        raise NotImplementedError
-
-    def _begun(self, run_id: str, work: Work) -> StudyRecord:
-        return StudyRecord(
-            id=run_id,
-            model=work.model,
-            version=work.version,
-            target=work.target,
-            state=StudyState.RUNNING,
-            constraints=self._targets.get(work.target).constraints,
-            budget_s=work.draft.budget_s,
-            started_at=self._clock(),
-        )
+        study = self.study(model, version, target)
+        trial = trial_on_front(study, draft.trial)
+        variant = variant_of(study, trial, self._registry.version(model, version), self._clock())
+        if dry_run:
+            return variant
+        chosen = msgspec.structs.replace(self._studies.get(study.id), chosen=trial.id)
+        with self._db.write() as connection:
+            self._studies.save(connection, chosen)
+            self._keep(connection, study, variant)
+            said = {"trial": trial.id, "recipe": title(trial.recipe), "why": draft.why}
+            self._audit.record(connection, principal.name, "optimize.choose", f"{model}/{version}/{target}", **said)
+        return variant
 
     def body(self, context: RunContext) -> dict[str, Any]:
-        """Perform one run: try the recipes, best first, until parity holds; keep the variant. Returns its record."""
+        """Perform one study; the version's variant becomes what it recommends. Raises Unmet where that is nothing."""
         work = msgspec.convert(context.args, Work)
         version = self._registry.version(work.model, work.version)
-        goal = self._targets.get(work.target)
-        context.report("prepare", 0.02)
-        facts = msgspec.convert(context.step("prepare", self._prepare, context.id, version), SourceFacts)
-        tried: tuple[str, ...] = ()
-        for recipe in recipes(goal, facts):
-            made = self._make(context, version, recipe)
-            measured = self._try(context, version, made, recipe.precision, goal)
-            if measured.parity.is_kept:
-                break
-            tried = (*tried, f"{' → '.join(recipe.lines())} was tried and not kept: it {measured.parity.reason}")
+        task = Task(
+            context=context,
+            site=Site(context.id, version, context.is_cancelled),
+            goal=self._targets.get(work.target),
+            draft=work.draft,
+            record=self._begun(context.id, work, context.started_at),
+        )
+        study = self._studying.perform(task)
         context.report("save", 0.95)
-        variant = self._variant(work, version, recipe, made, measured, tried)
-        saved: dict[str, Any] = context.step("save", self._save, context.id, context.started_at, variant)
-        return saved
+        saved = msgspec.convert(context.step("save", self._save, study, version), StudyRecord)
+        if saved.state is StudyState.UNMET:
+            raise Unmet(f"{work.subject}: {'; '.join(saved.reasons)}", field="constraints")
+        return {"study": saved.id, "trial": saved.chosen, "reasons": list(saved.reasons)}
+
+    def on_run_ended(self, event: Event) -> None:
+        """A study whose run ended before it was concluded is over too."""
+        run = self._jobs.get(event.subject)
+        if run.kind != KIND or run.state is RunState.DONE:
+            return
+        study = self._studies.get(run.id)
+        if study.state is not StudyState.RUNNING:
+            return
+        state = StudyState.CANCELLED if run.state is RunState.CANCELLED else StudyState.FAILED
+        reasons = (run.error,) if run.error else ()
+        ended = msgspec.structs.replace(study, state=state, reasons=reasons, ended_at=run.ended_at)
+        with self._db.write() as connection:
+            self._studies.save(connection, ended)
+        self._workshop.tidy(run.id)
+
+    def _works(self, model: str, version: int, draft: StudyDraft) -> list[Work]:
+        if not draft.targets:
+            known = ", ".join(self._targets.known())
+            raise InvalidInput("name at least one target", field="targets", hint=f"Known targets: {known}.")
+        check_draft(draft)
+        for recipe in draft.recipes:
+            parse(recipe, params_of)
+        goals = [self._targets.get(name) for name in dict.fromkeys(draft.targets)]
+        for goal in goals:
+            check_toolchain(goal)
+        return [Work(model=model, version=version, target=goal.id, draft=draft) for goal in goals]
 
     def _check(self, version: VersionRecord) -> None:
         """Raise what would make every target fail."""
-        contract, snapshot = version.contract, version.lineage.snapshot
-        if contract.output_of(Kind.LABEL) is None and contract.output_of(Kind.SCORES) is None:
-            raise InvalidInput(
-                f"model '{version.model}' has neither a 'label' nor a 'scores' output, so its accuracy is not defined",
-                field="contract.outputs",
-                hint="Set the kind of its output in the contract. Regression is not measured yet.",
-            )
+        snapshot = version.lineage.snapshot
         if not snapshot or not self._data.has(snapshot, TRAIN) or not self._data.has(snapshot, HOLDOUT):
             raise NeedsSnapshot(
                 f"version {version.version} of '{version.model}' has no snapshot with {TRAIN} and {HOLDOUT}",
                 field="snapshot",
             )
 
-    def _planned(self, work: Work) -> RunRecord:
-        """The run as it would be."""
+    def _planned(self, work: Work, version: VersionRecord) -> RunRecord:
+        """The run as it would be, with what it would try in its log."""
+        site = Site("", version, lambda: False)
+        plan = self._studying.plan(site, self._targets.get(work.target), work.draft)
         return RunRecord(
             id="",
             kind=KIND,
@@ -193,98 +224,46 @@ class Optimize:
             step="",
             fraction=0.0,
             started_at=self._clock(),
+            log=plan.said(),
         )
 
-    def _make(self, context: RunContext, version: VersionRecord, recipe: Recipe) -> Made:
-        made = Made(sha256=version.source_sha256)
-        for number, plan in enumerate(recipe.steps):
-            context.report(plan.name, 0.1 + 0.6 * number / len(recipe.steps), log=f"{plan}\n")
-            done = msgspec.convert(
-                context.step(plan.name, self._take_step, context.id, version, made.sha256, plan), Made
-            )
-            context.report(plan.name, log=f"  {done.notes[0]}\n")
-            made = Made(
-                sha256=done.sha256,
-                notes=made.notes + done.notes,
-                tools=made.tools | done.tools,
-                quantisation=done.quantisation or made.quantisation,
-            )
-        return made
-
-    def _try(
-        self, context: RunContext, version: VersionRecord, made: Made, precision: Precision, goal: Target
-    ) -> Measured:
-        context.report("measure", 0.7, log="measure\n")
-        max_drop = goal.constraints.max_metric_drop
-        found = context.step("measure", self._measure, context.id, version, made.sha256, precision, max_drop)
-        measured = msgspec.convert(found, Measured)
-        context.report("measure", 0.9, log=f"  {measured.parity.reason}\n")
-        return measured
-
-    def _variant(
-        self, work: Work, version: VersionRecord, recipe: Recipe, made: Made, measured: Measured, tried: tuple[str, ...]
-    ) -> VariantRecord:
-        size_bytes = self._workshop.size_bytes(made.sha256)
-        weighed = weigh(measured, version.source_bytes, size_bytes)
-        return VariantRecord(
+    def _begun(self, run_id: str, work: Work, started_at: float | None = None) -> StudyRecord:
+        return StudyRecord(
+            id=run_id,
             model=work.model,
             version=work.version,
             target=work.target,
-            recipe=recipe.lines(),
-            sha256=made.sha256,
-            size_bytes=size_bytes,
-            source_bytes=version.source_bytes,
-            accuracy=measured.variant.accuracy,
-            source_accuracy=measured.source.accuracy,
-            latency_p50_ms=measured.variant.latency_p50_ms,
-            latency_p95_ms=measured.variant.latency_p95_ms,
-            memory_bytes=measured.variant.memory_bytes,
-            parity=measured.parity.value,
-            is_parity_kept=measured.parity.is_kept,
-            reasons=(*tried, *recipe.reasons, *made.notes, measured.parity.reason, weighed),
-            tools=made.tools,
-            golden_sha256=measured.golden_sha256,
-            created_at=0.0,  # set when it is saved
-            quantisation=made.quantisation,
+            state=StudyState.RUNNING,
+            constraints=constraints_of(self._targets.get(work.target).constraints, work.draft),
+            budget_s=work.draft.budget_s,
+            started_at=self._clock() if started_at is None else started_at,
         )
 
-    # What runs inside durable steps: JSON in, JSON out.
+    def _told(self, study: StudyRecord) -> StudyRecord:
+        """A study with what devices have measured since."""
+        found = on_devices(study, lambda sha256: self._device_figures(sha256, study.target))
+        if found is study or study.state not in (StudyState.DONE, StudyState.UNMET):
+            return found
+        return conclude(found, self._targets.get(study.target).format)
 
-    def _prepare(self, run_id: str, version: VersionRecord) -> Any:
-        self._check(version)
-        return msgspec.to_builtins(self._workshop.prepare(run_id, version))
+    # What runs inside a durable step: JSON out.
 
-    def _take_step(self, run_id: str, version: VersionRecord, sha256: str, plan: StepPlan) -> Any:
-        return msgspec.to_builtins(self._workshop.take_step(run_id, version, sha256, plan))
-
-    def _measure(self, run_id: str, version: VersionRecord, sha256: str, precision: Precision, max_drop: float) -> Any:
-        return msgspec.to_builtins(self._workshop.measure(run_id, version, sha256, precision, max_drop))
-
-    def _save(self, run_id: str, started_at: float, variant: VariantRecord) -> Any:
-        record = msgspec.structs.replace(variant, created_at=self._clock())
-        version = self._registry.version(record.model, record.version)
-        snapshot = self._data.snapshot(version.lineage.snapshot)
-        execution = Execution(run_id, started_at, record.created_at)
-        statement = optimisation(version, record, snapshot, execution, self._provenance.builder)
+    def _save(self, study: StudyRecord, version: VersionRecord) -> Any:
+        """Keep the study with its end, and what it recommends as the version's variant; safe to repeat."""
+        done = msgspec.structs.replace(study, chosen=study.recommended, ended_at=self._clock())
         with self._db.write() as connection:
-            self._registry.add_variant(connection, record)
-            self._provenance.record(connection, Making.OPTIMISATION, statement)
-        self._workshop.tidy(run_id)
-        return msgspec.to_builtins(record)
+            self._studies.save(connection, done)
+            if study.recommended:
+                variant = variant_of(done, trial_on_front(done, study.recommended), version, self._clock())
+                self._keep(connection, done, variant)
+        self._workshop.tidy(study.id)
+        return msgspec.to_builtins(done)
 
-
-def weigh(measured: Measured, source_bytes: int, size_bytes: int) -> str:
-    """Say what a variant saves of size and time against its source."""
-    mine_ms, source_ms = measured.variant.latency_p50_ms, measured.source.latency_p50_ms
-    return (
-        f"{_times(source_bytes / size_bytes, 'smaller', 'larger')} than the source and "
-        f"{_times(source_ms / max(mine_ms, 1e-9), 'faster', 'slower')}: "
-        f"p50 {mine_ms:.4f} ms against {source_ms:.4f} ms a row, measured on the hub with one thread"
-    )
-
-
-def _times(ratio: float, better: str, worse: str) -> str:
-    """A ratio in words. Less than 5 % is within what two measurements differ by."""
-    if 0.95 < ratio < 1.05:
-        return f"no {better}"
-    return f"{ratio:.2f} times {better}" if ratio > 1 else f"{1 / ratio:.2f} times {worse}"
+    def _keep(self, connection: sa.Connection, study: StudyRecord, variant: VariantRecord) -> None:
+        """Keep a variant, and state what it was made of."""
+        version = self._registry.version(variant.model, variant.version)
+        snapshot = self._data.snapshot(version.lineage.snapshot)
+        execution = Execution(study.id, study.started_at, variant.created_at)
+        statement = optimisation(version, variant, snapshot, execution, self._provenance.builder)
+        self._registry.add_variant(connection, variant)
+        self._provenance.record(connection, Making.OPTIMISATION, statement)

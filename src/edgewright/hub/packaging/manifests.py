@@ -7,18 +7,15 @@ from collections.abc import Callable
 import msgspec
 
 from edgewright.contract.api import VariantRecord, VersionRecord
-from edgewright.contract.manifest import Budgets, Dependency, File, Manifest, Role, Tolerance, digest
+from edgewright.contract.manifest import Budgets, Dependency, File, Manifest, Role, digest
 from edgewright.hub.optimize.targets import Target
-from edgewright.hub.registry import GOLDEN_FILE, MODEL_FILE, REFERENCE_FILE
+from edgewright.hub.packaging.tolerances import tolerance
+from edgewright.hub.registry import GOLDEN_FILE, MODEL_FILES, REFERENCE_FILE
 
 MIN_LATENCY_P95_MS = 50.0
 LATENCY_FACTOR = 10.0
 MIN_MEMORY_BYTES = 128 * 1024**2
 MEMORY_FACTOR = 2
-
-FLOAT = Tolerance(rtol=1e-4, atol=1e-5, min_argmax_agreement=0.998)
-INT8 = Tolerance(rtol=0.02, atol=0.05, min_argmax_agreement=0.98)
-"""What another machine's runtime may change: rounding for floats, about two steps of the scale for int8."""
 
 
 def build_manifest(
@@ -42,17 +39,12 @@ def build_manifest(
         files=_files(version, variant, size_of),
         contract=version.contract,
         budgets=budgets(variant),
-        tolerance=tolerance(variant.recipe),
+        tolerance=tolerance(variant, target.runtime),
         quantisation=variant.quantisation,
         recipe=variant.recipe,
         lineage_sha256=lineage_sha256(version),
         dependencies=needs,
     )
-
-
-def tolerance(recipe: tuple[str, ...]) -> Tolerance:
-    """How far a device may stray from the golden outputs, which depends on the arithmetic that the recipe leaves."""
-    return INT8 if any("int8" in step for step in recipe) else FLOAT
 
 
 def budgets(variant: VariantRecord) -> Budgets:
@@ -71,7 +63,7 @@ def lineage_sha256(version: VersionRecord) -> str:
 
 def _files(version: VersionRecord, variant: VariantRecord, size_of: Callable[[str], int]) -> tuple[File, ...]:
     wanted = (
-        (MODEL_FILE, Role.MODEL, variant.sha256),
+        (MODEL_FILES[variant.format], Role.MODEL, variant.sha256),
         (GOLDEN_FILE, Role.GOLDEN, variant.golden_sha256),
         (REFERENCE_FILE, Role.REFERENCE, version.reference_sha256),
     )

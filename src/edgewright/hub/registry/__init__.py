@@ -3,7 +3,7 @@
 from edgewright.hub.registry.blobs import Blobs
 from edgewright.hub.registry.model import (
     GOLDEN_FILE,
-    MODEL_FILE,
+    MODEL_FILES,
     REFERENCE_FILE,
     UnknownModel,
     UnknownVersion,
@@ -17,7 +17,7 @@ from edgewright.hub.registry.service import Registry
 __all__ = [
     "Blobs",
     "GOLDEN_FILE",
-    "MODEL_FILE",
+    "MODEL_FILES",
     "REFERENCE_FILE",
     "Registry",
     "UnknownModel",

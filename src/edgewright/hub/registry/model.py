@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from edgewright.contract.api import ModelFormat
 from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
 from edgewright.contract.manifest import File, Role, check_files
 from edgewright.contract.preprocessing import tables
@@ -13,7 +14,8 @@ from edgewright.contract.tensors import Contract
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-MODEL_FILE, GOLDEN_FILE, REFERENCE_FILE = "model.onnx", "golden.safetensors", "reference.bin"
+MODEL_FILES = {ModelFormat.ONNX: "model.onnx", ModelFormat.TFLITE: "model.tflite"}
+GOLDEN_FILE, REFERENCE_FILE = "golden.safetensors", "reference.bin"
 """What packages call the files that the hub makes."""
 
 FILE_ROLES = (Role.LABELS, Role.ASSET)
@@ -48,7 +50,8 @@ def check_version_files(files: tuple[File, ...]) -> None:
             hint = f"Choose one of {', '.join(FILE_ROLES)}."
             raise InvalidInput(f"{file.name} cannot be the {file.role} file", field="files.role", hint=hint)
     try:
-        check_files((*files, *_made_here()))
+        for model_file in MODEL_FILES.values():
+            check_files((*files, *_made_here(model_file)))
     except HostileInput as error:
         raise InvalidInput(f"these files cannot lie in one package: {error.message}", field=error.field) from error
 
@@ -63,6 +66,6 @@ def tables_of(contract: Contract, files: Iterable[File]) -> dict[str, str]:
     return {name: assets[name] for name in tables(contract.preprocessing)}
 
 
-def _made_here() -> Iterable[File]:
-    roles = {MODEL_FILE: Role.MODEL, GOLDEN_FILE: Role.GOLDEN, REFERENCE_FILE: Role.REFERENCE}
+def _made_here(model_file: str) -> Iterable[File]:
+    roles = {model_file: Role.MODEL, GOLDEN_FILE: Role.GOLDEN, REFERENCE_FILE: Role.REFERENCE}
     return (File(name=name, role=role, sha256="", size_bytes=0) for name, role in roles.items())

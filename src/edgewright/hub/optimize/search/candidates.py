@@ -86,6 +86,8 @@ def _of_target(target: Target) -> set[Need]:
     has = {Need.TFLITE if target.format is ModelFormat.TFLITE else Need.ONNX}
     has |= {need for name, need in runtimes.items() if target.runtime.name == name}
     has |= {need for name, need in dtypes.items() if name in target.dtypes}
+    if set(target.dtypes) != {"float32"}:
+        has.add(Need.LESS)
     if target.quantisation is not None and "int8" in target.dtypes:
         has.add(Need.INT8)
     if target.accelerator is not None and target.accelerator.type.startswith("ethos"):

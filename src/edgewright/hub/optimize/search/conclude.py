@@ -39,6 +39,8 @@ def on_devices(study: StudyRecord, of: OnDevices) -> StudyRecord:
 
     Speed against the source is told by devices where they measured both, else by the turns that both took on the hub.
     """
+    if not any(trial.sha256 and trial.figures is not None and of(trial.sha256) for trial in study.trials):
+        return study
     source = next((trial for trial in study.trials if trial.id == SOURCE), None)
     known = of(source.sha256) if source is not None and source.sha256 else None
     return msgspec.structs.replace(study, trials=tuple(_on_device(trial, of, known) for trial in study.trials))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgewright.contract.api import Timing, TrialRecord, TrialState
+from edgewright.contract.api import Place, Timing, TrialRecord, TrialState
 
 TIME_STEP, MEMORY_STEP, SIZE_STEP = 1.05, 1.03, 1.01
 QUALITY_STEP = 0.001
@@ -27,7 +27,16 @@ class Point:
     size_bytes: int
     memory_bytes: int
     rows: int
-    energy_mj: float = 0.0  # 0 for not known
+    energy_mj: float = 0.0  # 0 where it was not measured: an estimate is but power by time
+
+    def rounded(self) -> Point:
+        """With every cost at the middle of its step, so that noise decides nothing."""
+        return replace(
+            self,
+            p95=_middle(self.p95, TIME_STEP),
+            p50=_middle(self.p50, TIME_STEP),
+            memory_bytes=round(_middle(self.memory_bytes, MEMORY_STEP)),
+        )
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -55,7 +64,9 @@ def point(trial: TrialRecord) -> Point | None:
         size_bytes=figures.size_bytes,
         memory_bytes=figures.memory.peak_bytes,
         rows=figures.quality.rows,
-        energy_mj=figures.energy.mj if figures.energy is not None else 0.0,
+        energy_mj=figures.energy.mj
+        if figures.energy is not None and figures.energy.place is not Place.ESTIMATE
+        else 0.0,
     )
 
 
@@ -85,6 +96,10 @@ def dominator(point: Point, at: int, points: Sequence[Point]) -> Point | None:
         if place != at and all(t <= m for t, m in zip(theirs, mine, strict=True)) and (theirs != mine or place < at):
             return other
     return None
+
+
+def _middle(amount: float, ratio: float) -> float:
+    return ratio ** _steps(amount, ratio) if amount > 0 else amount
 
 
 def _steps(amount: float, ratio: float) -> int:

@@ -10,6 +10,7 @@ class Need(Enum):
     """What a target and a model must have for an idea to make sense there."""
 
     INT8 = auto()  # the target computes in eight bits
+    LESS = auto()  # … or in anything but float32, so that answers may change
     FLOAT16 = auto()
     BFLOAT16 = auto()
     ONNX = auto()  # the target's runtime reads ONNX …
@@ -112,8 +113,14 @@ IDEAS = (
     # Half precision and zeros alone.
     _idea("clean → fp16", N.ONNX, N.FLOAT16, N.NETWORK, why="half the bytes, eleven bits of each number"),
     _idea("clean → bf16", N.ONNX, N.BFLOAT16, N.NETWORK, why="half the bytes, eight bits of each number"),
-    _idea("clean → prune ratio=0.2", N.ONNX, N.NETWORK, why="a fifth of the weights zero: smaller to send, not faster"),
-    _idea("clean → prune ratio=0.4", N.ONNX, N.NETWORK, why="two fifths of the weights zero"),
+    _idea(
+        "clean → prune ratio=0.2",
+        N.ONNX,
+        N.LESS,
+        N.NETWORK,
+        why="a fifth of the weights zero: smaller to send, not faster",
+    ),
+    _idea("clean → prune ratio=0.4", N.ONNX, N.LESS, N.NETWORK, why="two fifths of the weights zero"),
     # With training: minutes each.
     _idea(
         f"clean → prune-channels ratio=0.5 → {STATIC}",
@@ -134,7 +141,7 @@ IDEAS = (
     _idea(
         "clean → prune-channels ratio=0.5", N.ONNX, N.NETWORK, N.LABELS, why="half the channels go, the rest learns on"
     ),
-    _idea("distill", N.ONNX, N.NETWORK, N.LABELS, why="a smaller student learns from the source"),
+    _idea("distill", N.ONNX, N.LESS, N.NETWORK, N.LABELS, why="a smaller student learns from the source"),
     _idea(
         "clean → qat", N.ONNX, N.INT8, N.NETWORK, N.LABELS, why="eight bits that the weights have learned to live with"
     ),

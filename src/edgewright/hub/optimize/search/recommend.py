@@ -29,14 +29,19 @@ class Advice:
 
 
 def baseline(trials: Sequence[TrialRecord], format: ModelFormat) -> TrialRecord | None:
-    """What every trial is held against: the source where the target runs its format, else the first trial that changes no number."""
-    fit = [trial for trial in trials if trial.format is format and trial.precision is Precision.FP32 and point(trial) is not None]
+    """What all are held against: the source where the target runs its format, else the first that changes no number."""
+    fit = [
+        trial
+        for trial in trials
+        if trial.format is format and trial.precision is Precision.FP32 and point(trial) is not None
+    ]
     return next((trial for trial in fit if trial.id == SOURCE), next(iter(fit), None))
 
 
 def advise(trials: Sequence[TrialRecord], base: TrialRecord | None, limits_: Constraints) -> Advice:
     """Weigh those of `trials` that are on the front (`breaks` and `is_on_front` are set) and the baseline."""
-    able = [trial for trial in trials if trial.is_on_front or trial is base]
+    able = [trial for trial in trials if trial.is_on_front and trial is not base]
+    able += [base] if base is not None else []  # the last, so that of equals another one is taken
     meeting = [trial for trial in able if not trial.breaks]
     worse = {trial.id: why for trial in meeting if (why := _worse(trial, base))}
     fit = [trial for trial in meeting if trial.id not in worse]
@@ -45,7 +50,7 @@ def advise(trials: Sequence[TrialRecord], base: TrialRecord | None, limits_: Con
     best = max(fit, key=lambda trial: score(trial, base, limits_))
     reasons = [_praise(best, base)]
     reasons += [f"{_name(trial)} is not: {worse[trial.id]}" for trial in meeting if trial.id in worse]
-    reasons += [_rival(trial, best) for trial in fit if trial is not best]
+    reasons += [_rival(trial, best) for trial in fit if trial is not best and trial.is_on_front]
     reasons += [f"{_name(trial)} is not: it breaks {_broken(trial, limits_)}" for trial in able if trial.breaks]
     return Advice(best.id, tuple(reasons))
 
@@ -57,6 +62,7 @@ def score(trial: TrialRecord, base: TrialRecord | None, limits_: Constraints) ->
     mine, theirs = point(trial), point(base) if base is not None else None
     if mine is None or trial.figures is None:
         return -math.inf
+    mine, theirs = mine.rounded(), theirs.rounded() if theirs is not None else None
     allowed = max(limits_.max_metric_drop, 1e-6)
     lost = min(1.0, max(-1.0, trial.figures.quality.drop / allowed))
     if theirs is None:
@@ -97,7 +103,7 @@ def _worse(trial: TrialRecord, base: TrialRecord | None) -> str:
 def _praise(best: TrialRecord, base: TrialRecord | None) -> str:
     mine, theirs = point(best), point(base) if base is not None else None
     if best.id == SOURCE:
-        return "the source itself is recommended: nothing that was tried is as good, as fast and as small at once"
+        return f"{_name(best)} is recommended: nothing that was tried is as good, as fast and as small at once"
     if mine is None or theirs is None or best.figures is None or base is None:
         return f"{_name(best)} is recommended: the smallest and fastest that keeps its answers"
     if best is base:

@@ -1,4 +1,4 @@
-"""The child that applies one step to a model file: `python -m edgewright.hub.optimize.stepper QUESTION`."""
+"""The child that applies one step to a model file: `python -m edgewright.hub.optimize.making.stepper QUESTION`."""
 
 from __future__ import annotations
 
