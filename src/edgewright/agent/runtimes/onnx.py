@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewright.agent.runtimes import InferenceFailed, ModelUnreadable
-from edgewright.agent.runtimes.engines import engine_folder
+from edgewright.agent.runtimes.engines import engine_folder, tensorrt_options
+from edgewright.contract.engineplan import KEY, decode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,8 +59,20 @@ class OnnxRuntime:
         if provider != CPU:
             options.add_session_config_entry(*_NOTES_PLACES)
         named = [TENSORRT, CUDA] if provider == TENSORRT and CUDA in self.providers else [provider]
-        chosen = [(name, _options(name, path)) for name in named]
+        chosen = [(name, self._engine_options(path) if name == TENSORRT else _OPTIONS.get(name, {})) for name in named]
         return self._onnxruntime.InferenceSession(str(path), options, providers=chosen, enable_fallback=0)
+
+    def _engine_options(self, path: Path) -> dict[str, str]:
+        """What TensorRT is told: by the plan in the model's metadata, which a plain session reads."""
+        options = self._onnxruntime.SessionOptions()
+        options.graph_optimization_level = self._onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = _FATAL_ONLY
+        plain = self._onnxruntime.InferenceSession(str(path), options, providers=[CPU])
+        text = plain.get_modelmeta().custom_metadata_map.get(KEY)
+        shapes = {
+            node.name: [axis if isinstance(axis, int) else None for axis in node.shape] for node in plain.get_inputs()
+        }
+        return tensorrt_options(decode(text) if text else None, shapes, engine_folder(path))
 
 
 class OnnxSession:
@@ -78,20 +91,6 @@ class OnnxSession:
             return dict(zip(self.output_names, self._run(None, feeds), strict=True))
         except Exception as error:  # as above
             raise InferenceFailed(f"onnxruntime gave up: {error}") from error
-
-
-def _options(provider: str, path: Path) -> dict[str, str]:
-    if provider != TENSORRT:
-        return _OPTIONS.get(provider, {})
-    folder = engine_folder(path)
-    if folder is None:
-        return {}
-    return {
-        "trt_engine_cache_enable": "True",
-        "trt_engine_cache_path": str(folder),
-        "trt_timing_cache_enable": "True",
-        "trt_timing_cache_path": str(folder),
-    }
 
 
 def _check_provider(session: Any, provider: str) -> None:
