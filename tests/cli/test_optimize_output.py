@@ -41,7 +41,8 @@ def test_a_front_is_a_chart_a_table_the_rest_and_the_places_of_its_figures(capsy
     assert "84.2 kB" in out
     assert "device, lane-3 (raspberry-pi-5) (t2)" in out
     assert "killed" not in out.split("REST")[0]
-    assert all(f"t{number}" in out for number in range(8))
+    assert all(f"t{number}" in out for number in range(7))
+    assert "1 more recipe not tried" in out
 
 
 @pytest.mark.parametrize("by", ["p95", "size", "memory"])
@@ -72,6 +73,7 @@ def test_a_study_is_explained_with_its_limits_and_the_reason_of_each_trial(capsy
     assert "breaks" in out
     assert "3.34 times smaller" in out
     assert "its toolchain vela is not" in " ".join(out.split())
+    assert "nothing lost" in out
 
 
 def test_a_trial_is_told_whole(capsys):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 66, 11
+WIDTH, HEIGHT, FLAT_HEIGHT = 66, 11, 1
 LABEL_CHARS = 9
 
 
@@ -23,14 +23,15 @@ def scatter(points: Sequence[Point], across: Callable[[float], str], upwards: Ca
     """The lines of a chart; across grows in powers, since costs do. Points in one place stand side by side."""
     if not points:
         return []
+    highest, lowest = max(p.upwards for p in points), min(p.upwards for p in points)
+    height = HEIGHT if highest > lowest else FLAT_HEIGHT
     lefts = _places([_scaled(point.across) for point in points], WIDTH - 3)
-    tops = _places([-point.upwards for point in points], HEIGHT - 1)
-    lines = [[" "] * WIDTH for _ in range(HEIGHT)]
+    tops = _places([-point.upwards for point in points], height - 1)
+    lines = [[" "] * WIDTH for _ in range(height)]
     for point, left, top in zip(points, lefts, tops, strict=True):
         free = _nearest_free(lines[top], left, len(point.name))
         lines[top][free : free + len(point.name)] = point.name
-    highest, lowest = max(p.upwards for p in points), min(p.upwards for p in points)
-    labels = {0: upwards(highest), HEIGHT - 1: upwards(lowest)} if highest > lowest else {0: upwards(highest)}
+    labels = {height - 1: upwards(lowest), 0: upwards(highest)}
     drawn = [f"{labels.get(row, ''):>{LABEL_CHARS}} │{''.join(line).rstrip()}" for row, line in enumerate(lines)]
     least, most = across(min(p.across for p in points)), across(max(p.across for p in points))
     foot = f"{'':>{LABEL_CHARS}}  {least}{most:>{WIDTH - len(least)}}"

@@ -19,7 +19,7 @@ from edgewright.cli.verbs.trials import (
     milliseconds,
     recipe,
     trial_line,
-    why,
+    verdict,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Measure = Callable[[Figures], float]
 
 MARKS_TOLD = "* recommended   = what releases take"
+REASONS_TOLD = 2
 
 
 class Followed:
@@ -73,7 +74,7 @@ def show_pareto(study: StudyRecord, by: str, *, as_json: bool) -> None:
     front = [trial for trial in measured if trial.is_on_front]
     typer.echo("\n".join(["", *chart([trial for trial in measured if trial.state == "kept"], by), ""]))
     show_table(front, _front_columns(study), as_json=False, empty="Nothing is on the front yet.")
-    rest = [trial for trial in study.trials if not trial.is_on_front]
+    rest = [trial for trial in study.trials if not trial.is_on_front and trial.state != "skipped"]
     if rest:
         typer.echo("")
         show_table(rest, REST_COLUMNS, as_json=False, empty="")
@@ -81,6 +82,8 @@ def show_pareto(study: StudyRecord, by: str, *, as_json: bool) -> None:
     show_facts(measured, PLACES, as_json=False)
     if front:
         say(MARKS_TOLD)
+    if left_out := sum(trial.state == "skipped" for trial in study.trials):
+        say(f"{counted(left_out, 'more recipe')} not tried, for reasons that `edgewright optimize explain` tells")
 
 
 def chart(trials: Sequence[TrialRecord], by: str) -> list[str]:
@@ -105,7 +108,10 @@ def show_study(study: StudyRecord, *, as_json: bool) -> None:
         show_json(study)
         return
     show_facts(study, [*HEAD, *STUDY_FACTS], as_json=False)
-    show_table(study.trials, WHY_COLUMNS, as_json=False, empty="No trial has ended yet.")
+    typer.echo("")
+    show_table(study.trials, _why_columns(study), as_json=False, empty="No trial has ended yet.")
+    if any(trial.state == "kept" and not trial.is_on_front for trial in study.trials):
+        say("kept, and not on the front: one of the front is as good in everything, and better in something")
     for reason in study.reasons:
         say(reason)
 
@@ -133,7 +139,7 @@ def refuse_unmet(studies: Sequence[StudyRecord]) -> None:
     """End with exit code 1 where nothing meets the constraints of a study, in its own words."""
     for study in studies:
         if study.state == "unmet":
-            told = "; ".join(study.reasons) or "no variant meets its constraints"
+            told = "; ".join(study.reasons[:REASONS_TOLD]) or "no variant meets its constraints"
             hint = f"edgewright optimize explain {study.model}@{study.version} --target {study.target}"
             refuse(f"{study.target}: {told}", field="constraints", hint=hint)
 
@@ -170,6 +176,15 @@ def _front_columns(study: StudyRecord) -> list[Column[TrialRecord]]:
     return [("FRONT", marked), *FIGURE_COLUMNS, ("RECIPE", recipe)]
 
 
+def _why_columns(study: StudyRecord) -> list[Column[TrialRecord]]:
+    return [
+        ("TRIAL", lambda one: one.id),
+        ("STATE", lambda one: "front" if one.is_on_front else one.state),
+        ("RECIPE", recipe),
+        ("WHY", lambda one: verdict(study, one)),
+    ]
+
+
 AXES: dict[str, tuple[Measure, Callable[[float], str]]] = {
     "p95": (lambda one: one.timing.p95_ms, milliseconds),
     "size": (lambda one: float(one.size_bytes), lambda value: size(round(value))),
@@ -197,11 +212,4 @@ REST_COLUMNS: list[Column[TrialRecord]] = [
     ("STATE", lambda one: one.state),
     *FIGURE_COLUMNS[:3],
     ("RECIPE", recipe),
-]
-
-WHY_COLUMNS: list[Column[TrialRecord]] = [
-    ("TRIAL", lambda one: one.id),
-    ("STATE", lambda one: "front" if one.is_on_front else one.state),
-    ("RECIPE", recipe),
-    ("WHY", why),
 ]

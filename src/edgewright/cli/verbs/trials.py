@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edgewright.contract.api import Figures, StudyRecord, Timing, TrialRecord
 
 SOURCE = "the source itself"
+SOURCE_ID = "t0"
 
 
 def trial_line(trial: TrialRecord) -> str:
@@ -47,9 +48,21 @@ def why(trial: TrialRecord) -> str:
     return f"breaks {words(trial.breaks)}: {trial.reason}" if trial.breaks else trial.reason
 
 
+def verdict(study: StudyRecord, trial: TrialRecord) -> str:
+    """What it gained against the source where it was kept, else why it was not."""
+    if trial.state != "kept" or trial.figures is None:
+        return trial.reason
+    broken = f"breaks {words(trial.breaks)}; " if trial.breaks else ""
+    if trial.id == SOURCE_ID:
+        return f"{broken}{trial.reason}"
+    drop = trial.figures.quality.drop
+    lost = f"{100 * drop:.2f} points lost" if drop > 0 else "nothing lost"
+    return f"{broken}{lost}, {against(study, trial)}".removesuffix(", ")
+
+
 def place_of(place: str, where: str) -> str:
-    """Where a figure was measured."""
-    return f"{place}, {where}" if where else place
+    """Where a figure was measured; `where` may begin with the place itself."""
+    return where if where.startswith(place) else f"{place}, {where}".removesuffix(", ")
 
 
 def decimal(value: float) -> str:
@@ -59,9 +72,9 @@ def decimal(value: float) -> str:
 
 def against(study: StudyRecord, trial: TrialRecord) -> str:
     """How much smaller and faster it is than the source, "" where nothing is known."""
-    source = next((one.figures for one in study.trials if one.id == "t0"), None)
+    source = next((one.figures for one in study.trials if one.id == SOURCE_ID), None)
     figures = trial.figures
-    if figures is None or source is None or trial.id == "t0":
+    if figures is None or source is None or trial.id == SOURCE_ID:
         return ""
     timing = trial.source_timing or source.timing
     smaller = source.size_bytes / max(figures.size_bytes, 1)

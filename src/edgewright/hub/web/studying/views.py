@@ -131,10 +131,22 @@ def _row(study: StudyRecord, trial: TrialRecord) -> TrialRow:
         state="front" if trial.is_on_front else trial.state.value,
         is_recommended=trial.id == study.recommended,
         is_chosen=trial.id == study.chosen,
-        why=f"breaks {', '.join(trial.breaks)}: {trial.reason}" if trial.breaks else trial.reason,
+        why=_verdict(study, trial),
         cells=_cells(trial.figures) if trial.figures is not None else (),
         facts=tuple((name, value) for name, value in _facts(study, trial) if value),
     )
+
+
+def _verdict(study: StudyRecord, trial: TrialRecord) -> str:
+    """What it gained against the source where it was kept, else why it was not."""
+    if trial.state is not TrialState.KEPT or trial.figures is None:
+        return trial.reason
+    broken = f"breaks {', '.join(trial.breaks)}; " if trial.breaks else ""
+    if trial.id == SOURCE:
+        return f"{broken}{trial.reason}"
+    drop = trial.figures.quality.drop
+    lost = f"{100 * drop:.2f} points lost" if drop > 0 else "nothing lost"
+    return f"{broken}{lost}, {_against(study, trial)}".removesuffix(", ")
 
 
 def _cells(figures: Figures) -> tuple[Cell, ...]:
@@ -164,7 +176,7 @@ def _measured(study: StudyRecord, trial: TrialRecord) -> list[tuple[str, str]]:
         return []
     told, energy = figures.quality, figures.energy
     return [
-        ("Against the source", _against(study, trial)),
+        ("Parity", trial.reason if trial.id != SOURCE else ""),
         ("Drop", f"{told.drop:.2%}, at most {told.drop_high:.2%}" if trial.id != SOURCE else ""),
         ("Groups", ", ".join(f"{name} {quality(value, told.metric)}" for name, value in told.groups.items())),
         ("Latency", "; ".join(map(_timing, (figures.timing, *trial.elsewhere)))),
@@ -175,7 +187,13 @@ def _measured(study: StudyRecord, trial: TrialRecord) -> list[tuple[str, str]]:
 
 def _timing(timing: Timing) -> str:
     told = " / ".join(milliseconds(value) for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms))
-    return f"{told} (p50 / p95 / p99), {timing.place}{f', {timing.where}' if timing.where else ''}"
+    return f"{told} (p50 / p95 / p99), {_place(timing)}"
+
+
+def _place(timing: Timing) -> str:
+    """`where` may begin with the place itself."""
+    where = timing.where.startswith(timing.place)
+    return timing.where if where else f"{timing.place}, {timing.where}".removesuffix(", ")
 
 
 def _against(study: StudyRecord, trial: TrialRecord) -> str:
