@@ -36,7 +36,7 @@ def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
     weights = _widened(node, narrowed(lowering.needed(node, 1)))
     groups, channels = attribute(node, "group", 1), lowering.shapes[node.input[0]][1]
     is_depthwise = groups == channels and groups > 1
-    lies = _lies(node, weights.shape[2:])
+    lies = _lies(node, lowering.needed(node, 1).shape[2:])
     takes, padding = _padded(lowering, node, lies)
     kernel = weights.transpose(1, 2, 3, 0) if is_depthwise else weights.transpose(0, 2, 3, 1)
     if groups not in (1, channels):
@@ -128,12 +128,11 @@ class _Lies:
 
 
 def _lies(node: onnx.NodeProto, kernel: Shape) -> _Lies:
-    axes = len(attribute(node, "kernel_shape", kernel))
+    axes = len(kernel)
     if axes > 2:
         raise refused(node, f"it works on {axes} axes; TFLite's does on two")
     if attribute(node, "auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
         raise refused(node, "its borders are automatic")
-    kernel = kernel[-axes:]
     strides = tuple(attribute(node, "strides", [1] * axes))
     dilations = tuple(attribute(node, "dilations", [1] * axes))
     return _Lies(kernel, strides, dilations, tuple(attribute(node, "pads", [0] * 2 * axes)))
