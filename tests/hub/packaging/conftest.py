@@ -18,6 +18,7 @@ from edgewright.client.keys import OperatorKeys, ceremony
 from edgewright.contract.api import (
     FileRef,
     Lineage,
+    Precision,
     ReleaseDraft,
     ReleaseRecord,
     Role,
@@ -117,6 +118,7 @@ class House:
             tools={},
             golden_sha256=self.blobs.put_bytes(f"golden {version.model} {version.version} {target}".encode()),
             created_at=self.clock(),
+            precision=Precision.INT8 if "int8" in target else Precision.FP32,
             **facts,
             **measured,
         )

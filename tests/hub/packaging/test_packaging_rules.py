@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from edgewright.contract import manifest as manifests
-from edgewright.contract.manifest import Role
+from edgewright.contract.api import Precision
+from edgewright.contract.manifest import Integer, Quantisation, Role, Scheme
 from edgewright.hub.optimize.targets import target as find_target
-from edgewright.hub.packaging.manifests import FLOAT, INT8, budgets, build_manifest, lineage_sha256, tolerance
+from edgewright.hub.packaging.manifests import budgets, build_manifest, lineage_sha256
 from edgewright.hub.packaging.model import Signing, counting_approvals, is_ready, release_digest
+from edgewright.hub.packaging.tolerances import TOLERANCES, tolerance
 
 SIGNED = Signing(role="release-digits", keyids=frozenset({"a"}), threshold=1)
 HALF = Signing(role="targets", keyids=frozenset({"a"}), threshold=2)
@@ -55,7 +57,7 @@ def test_a_manifest_names_files_budgets_and_lineage(house):
     assert manifest.hardware == target.arch
     assert manifest.runtime == target.runtime
     assert manifest.lineage_sha256 == lineage_sha256(version)
-    assert manifest.tolerance == INT8
+    assert manifest.tolerance == TOLERANCES[Precision.INT8]
 
 
 def test_a_version_without_a_reference_profile_makes_a_package_without_one(house):
@@ -68,11 +70,30 @@ def test_a_version_without_a_reference_profile_makes_a_package_without_one(house
 
 
 @pytest.mark.parametrize(
-    ("recipe", "wanted"),
-    [(("fp32",), FLOAT), ((), FLOAT), (("prune 0.4", "static int8 per-channel"), INT8)],
+    ("precision", "provider", "wanted"),
+    [
+        ("fp32", "CPUExecutionProvider", "fp32"),
+        ("half", "CPUExecutionProvider", "half"),
+        ("int8", "CPUExecutionProvider", "int8"),
+        ("int8", "TensorrtExecutionProvider", "int8"),
+        ("fp32", "TensorrtExecutionProvider", "half"),
+    ],
 )
-def test_int8_arithmetic_may_stray_further_than_floats(recipe, wanted):
-    assert tolerance(recipe) == wanted
+def test_what_a_device_may_change_goes_by_the_numbers_and_by_its_runtime(house, precision, provider, wanted):
+    variant = msgspec.structs.replace(house.variant(house.add_version(1), "cpu-fp32"), precision=Precision(precision))
+    runtime = msgspec.structs.replace(find_target("cpu-fp32").runtime, provider=provider)
+
+    assert tolerance(variant, runtime) == TOLERANCES[Precision(wanted)]
+
+
+def test_a_variant_from_before_precisions_were_kept_goes_by_what_quantised_it(house):
+    version, runtime = house.add_version(1), find_target("cpu-fp32").runtime
+    before = msgspec.structs.replace(house.variant(version, "cpu-fp32"), precision=None)
+    static = Quantisation(scheme=Scheme.STATIC, weights=Integer.S8, activations=Integer.U8, is_per_channel=True)
+    quantised = msgspec.structs.replace(before, quantisation=static)
+
+    assert tolerance(before, runtime) == TOLERANCES[Precision.FP32]
+    assert tolerance(quantised, runtime) == TOLERANCES[Precision.INT8]
 
 
 def test_budgets_leave_room_for_slower_machines(house):
