@@ -126,7 +126,11 @@ def _misfit(recipe: str, target: Target, source: ModelFormat, shelf: Shelf) -> s
 
 
 def _missing(steps: Sequence[StepPlan], shelf: Shelf) -> str:
-    return next((why for step in steps if (why := shelf.missing.get(step.name, ""))), "")
+    """Why a step of these cannot run here; "" if all can."""
+    for step in steps:
+        if step.name in shelf.missing or step.name not in shelf.abouts:
+            return shelf.missing.get(step.name, f"there is no step '{step.name}'")
+    return ""
 
 
 def _check_format(steps: Sequence[StepPlan], target: Target, source: ModelFormat, shelf: Shelf) -> None:

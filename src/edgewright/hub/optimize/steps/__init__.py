@@ -96,9 +96,13 @@ def names() -> list[str]:
 
 def step(name: str) -> Step:
     """The step of that name; raises NotFound, which names the known ones."""
-    if name not in (known := names()):
-        raise NotFound(f"there is no step '{name[:80]}'", field="recipe", hint=f"Known steps: {', '.join(known)}.")
-    return cast(Step, plugins.load(GROUP, name)())
+    try:
+        return cast(Step, plugins.load(GROUP, name)())
+    except plugins.PluginBroken:
+        raise
+    except NotFound as error:
+        hint = f"Known steps: {', '.join(names())}."
+        raise NotFound(f"there is no step '{name[:80]}'", field="recipe", hint=hint) from error
 
 
 def params_of(plan: StepPlan) -> msgspec.Struct:
