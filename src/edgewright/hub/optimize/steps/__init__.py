@@ -50,6 +50,7 @@ class About:
     toolchain: str = ""
     extra: str = ""
     is_training: bool = False  # it needs labelled rows, and takes minutes
+    is_opaque: bool = False  # what it leaves runs on its device alone, and answers there as what it got
     timeout_s: float = 300.0
     memory_bytes: int = 6 * 1024**3
 

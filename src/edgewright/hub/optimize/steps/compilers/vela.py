@@ -45,6 +45,7 @@ class Vela:
         modules=("ethosu",),
         extra="the extra vela",
         precision=Precision.INT8,
+        is_opaque=True,
     )
     params: ClassVar[type[msgspec.Struct]] = VelaParams
 
