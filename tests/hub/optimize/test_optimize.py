@@ -26,6 +26,7 @@ from edgewright.hub.events import event_table
 from edgewright.hub.jobs import run_table
 from edgewright.hub.optimize.making.workshop import calibration_rows
 from edgewright.hub.optimize.model import NeedsSnapshot, UnknownStudy, UnknownTarget, Unmet
+from edgewright.hub.optimize.operators import ToolchainMissing, UnsupportedOperator
 from edgewright.hub.optimize.service import KIND
 from edgewright.hub.provenance import Making
 from edgewright.hub.registry import UnknownVersion, check_rows
@@ -43,6 +44,9 @@ def room(tmp_path_factory):
     kept = zoo.mlp()
     rows = {**kept.rows, "label": np.zeros(len(next(iter(kept.rows.values()))), np.int64)}
     room.pretend("wine", kept.model.SerializeToString(), kept.contract, room.snapshot("wine", rows, rows))
+    forest = zoo.forest()
+    trees = {**forest.rows, "label": np.zeros(len(next(iter(forest.rows.values()))), np.int64)}
+    room.pretend("trees", forest.model.SerializeToString(), forest.contract, room.snapshot("trees", trees, trees))
     room.pretend("loose", kept.model.SerializeToString(), kept.contract)
     yield room
     room.db.close()
@@ -77,6 +81,21 @@ def test_one_unknown_target_stops_the_whole_start(room):
         room.optimize.start(ANA, "wine", 1, draft("cpu-fp32", "toaster"))
 
     assert runs_of(room) == before
+
+
+def test_an_operator_that_a_target_lacks_stops_the_start_and_names_targets_that_have_it(room):
+    before = runs_of(room)
+
+    with pytest.raises(UnsupportedOperator, match="TreeEnsembleRegressor is not known to litert") as caught:
+        room.optimize.start(ANA, "trees", 1, draft("cpu-fp32", "raspberry-pi-5-litert"))
+
+    assert "cpu-fp32" in caught.value.hint
+    assert runs_of(room) == before
+
+
+def test_a_target_whose_compiler_cannot_be_had_stops_the_start(room):
+    with pytest.raises(ToolchainMissing, match="edgetpu_compiler comes only from"):
+        room.optimize.start(ANA, "wine", 1, draft("coral-dev-board"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from edgewright.contract.api import Target
 from edgewright.contract.errors import InvalidInput, Refused
 
+FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
+"""What exporters compute from shapes alone: the step `clean` folds it, so it keeps no model from a target."""
+
 
 class UnsupportedOperator(InvalidInput):
     """The runtime of a target does not know an operator of the model."""
@@ -23,7 +26,7 @@ class ToolchainMissing(Refused):
 
 def unsupported(op_types: Iterable[str], target: Target) -> tuple[str, ...]:
     """Those operators of an ONNX model that the target does not take, by name."""
-    return tuple(sorted(set(op_types) - set(target.operators))) if target.operators else ()
+    return tuple(sorted(set(op_types) - set(target.operators) - FOLDED)) if target.operators else ()
 
 
 def check_operators(op_types: Iterable[str], target: Target, known: Iterable[Target]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from edgewright.contract.api import (
     ChoiceDraft,
     Memory,
+    ModelFormat,
     RunRecord,
     RunState,
     StudyDraft,
@@ -30,7 +31,7 @@ from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.optimize.making.cache import StepResults
 from edgewright.hub.optimize.making.workshop import Site, Workshop
 from edgewright.hub.optimize.model import NeedsSnapshot, Unmet
-from edgewright.hub.optimize.operators import check_toolchain
+from edgewright.hub.optimize.operators import check_operators, check_toolchain
 from edgewright.hub.optimize.search.conclude import conclude, on_devices
 from edgewright.hub.optimize.search.limits import check_draft, constraints_of
 from edgewright.hub.optimize.search.recipe import parse, title
@@ -103,11 +104,13 @@ class Optimize:
         """Queue one study for each target, all or none. A dry run's `log` tells what each would try.
 
         Raises UnknownTarget, UnknownVersion, NotFound and InvalidInput (no target, a recipe or a limit that makes no
-        sense), ToolchainMissing and NeedsSnapshot (nothing to calibrate and measure on).
+        sense), ToolchainMissing, UnsupportedOperator (which names targets that know it) and NeedsSnapshot (nothing to
+        calibrate and measure on).
         """
         works = self._works(model, version, draft)
         record = self._registry.version(model, version)
         self._check(record)
+        self._check_operators(record, works)
         if dry_run:
             return [self._planned(work, record) for work in works]
         with self._db.write() as connection:
@@ -211,6 +214,16 @@ class Optimize:
                 f"version {version.version} of '{version.model}' has no snapshot with {TRAIN} and {HOLDOUT}",
                 field="snapshot",
             )
+
+    def _check_operators(self, version: VersionRecord, works: Sequence[Work]) -> None:
+        """The source is looked into only where a target does not take every operator anyway."""
+        goals = [self._targets.get(work.target) for work in works]
+        if not any(goal.operators for goal in goals):
+            return
+        facts = self._workshop.source_facts(version)
+        if facts.format is ModelFormat.ONNX:
+            for goal in goals:
+                check_operators(facts.op_types, goal, self._targets.known().values())
 
     def _planned(self, work: Work, version: VersionRecord) -> RunRecord:
         """The run as it would be, with what it would try in its log."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from edgewright.contract.api import Metric, ModelFormat, Target, VersionRecord
 from edgewright.contract.errors import InvalidInput
-from edgewright.contract.sources import HEAD_BYTES, is_tflite
 from edgewright.contract.tensors import TensorSpec
 from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
@@ -84,10 +83,12 @@ class Workshop:
         check_rows(holdout, version.contract.inputs, HOLDOUT)
         if LABEL not in holdout and metric_of(version.contract) is not Metric.COSINE:
             raise InvalidInput(f"{HOLDOUT} has no '{LABEL}' array", field=f"{HOLDOUT}.{LABEL}")
-        source = self._blobs.path(version.source_sha256)
-        with source.open("rb") as file:
-            format = ModelFormat.TFLITE if is_tflite(file.read(HEAD_BYTES)) else ModelFormat.ONNX
-        return Prepared(facts=inspect_source(source), format=format, has_labels=LABEL in train)
+        facts = self.source_facts(version)
+        return Prepared(facts=facts, format=facts.format, has_labels=LABEL in train)
+
+    def source_facts(self, version: VersionRecord) -> SourceFacts:
+        """What a version's source holds, looked into by a process of its own. Raises InvalidInput."""
+        return inspect_source(self._blobs.path(version.source_sha256))
 
     def take_step(
         self, site: Site, made: Made, plan: StepPlan, about: About, *, timeout_s: float, use_cache: bool
