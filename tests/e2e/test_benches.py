@@ -7,9 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgewright.contract.api import Place
-from edgewright.hub.benches import DeviceFigures
-from edgewright.hub.db import Database
 from scenes.desk import Desk, until
 from scenes.publishing import publish, register
 
@@ -47,12 +44,12 @@ def test_a_device_measures_a_release_and_the_hub_believes_its_figures(desk, tmp_
     assert desk.done("device", "show", measured["device"])["models"] == []
     assert not (tmp_path / "lane-3" / "models").exists()
     assert [one["action"] for one in desk.done("audit", "ls")].count("bench.started") == 1
-    timing, memory = DeviceFigures(Database(f"sqlite:///{tmp_path}/hub/hub.sqlite")).of(
-        measured["variant_sha256"], "cpu-fp32"
-    )
-    assert (timing.p95_ms, timing.place) == (measured["latency_p95_ms"], Place.DEVICE)
-    assert timing.where == f"lane-3 (cpu-fp32), {measured['runtime']}"
-    assert memory.peak_bytes == measured["memory_bytes"]
+    (study,) = desk.done("optimize", "ls", "digits@1")
+    (trial,) = [one for one in study["trials"] if one["id"] == study["chosen"]]
+    assert trial["figures"]["timing"]["place"] == "device"
+    assert trial["figures"]["timing"]["where"] == f"lane-3 (cpu-fp32), {measured['runtime']}"
+    assert trial["figures"]["timing"]["p95_ms"] == measured["latency_p95_ms"]
+    assert trial["figures"]["memory"]["peak_bytes"] == measured["memory_bytes"]
 
 
 def test_a_device_that_is_away_is_waited_for_until_somebody_cancels(desk, tmp_path):
