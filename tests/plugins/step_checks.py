@@ -30,16 +30,24 @@ here it is only held to be of the same size)."""
 NO_TOOLCHAINS = Path("no-toolchains")
 """Those that a step may use lie where EDGEWRIGHT_TOOLCHAINS says, as in `make test-optimize`."""
 
+LABEL_KEY = "label"
+
 INTEGERS = {"QuantizeLinear", "DequantizeLinear", "MatMulInteger", "DynamicQuantizeLinear"}
 
 
 def check_step(
-    plan: StepPlan, model: Path, calibration: Path, rows: Rows, folder: Path, contract: Contract | None = None
+    plan: StepPlan,
+    model: Path,
+    calibration: Path,
+    rows: Rows,
+    folder: Path,
+    contract: Contract | None = None,
+    train: Path | None = None,
 ) -> Outcome:
     """Apply `plan` to `model` and check all that a step promises. Returns the outcome, for checks of its own."""
     before, beside = model.read_bytes(), sorted(model.parent.iterdir())
-    first = apply(plan, model, calibration, folder / "first", contract)
-    second = apply(plan, model, calibration, folder / "second", contract)
+    first = apply(plan, model, calibration, folder / "first", contract, train)
+    second = apply(plan, model, calibration, folder / "second", contract, train)
 
     assert model.read_bytes() == before, "a step leaves its input as it was"
     assert set(model.parent.iterdir()) - {folder / "first", folder / "second"} <= set(beside), "… and what is beside it"
@@ -49,7 +57,8 @@ def check_step(
     assert first.format is step(plan.name).about.gives
     if first.format is ModelFormat.ONNX:
         check_onnx(plan, model, Path(first.path), rows, first)
-    assert reported_tools(plan, model, calibration, folder / "third", contract) >= {"numpy", "onnx", "onnxruntime"}
+    tools = reported_tools(plan, model, calibration, folder / "third", contract, train)
+    assert tools >= {"numpy", "onnx", "onnxruntime"}
     return first
 
 
@@ -95,16 +104,32 @@ def check_params(name: str) -> None:
 
 
 def apply(
-    plan: StepPlan, model: Path, calibration: Path | None, folder: Path, contract: Contract | None = None
+    plan: StepPlan,
+    model: Path,
+    calibration: Path | None,
+    folder: Path,
+    contract: Contract | None = None,
+    train: Path | None = None,
 ) -> Outcome:
     folder.mkdir()
-    wanted = contract or Contract(inputs=(), outputs=())
-    context = StepContext(folder=folder, calibration=calibration, contract=wanted, toolchains=installed(NO_TOOLCHAINS))
+    context = StepContext(
+        folder=folder,
+        calibration=calibration,
+        contract=contract or Contract(inputs=(), outputs=()),
+        train=train,
+        label_key=LABEL_KEY,
+        toolchains=installed(NO_TOOLCHAINS),
+    )
     return step(plan.name).apply(model, params_of(plan), context)
 
 
 def reported_tools(
-    plan: StepPlan, model: Path, calibration: Path, folder: Path, contract: Contract | None = None
+    plan: StepPlan,
+    model: Path,
+    calibration: Path,
+    folder: Path,
+    contract: Contract | None = None,
+    train: Path | None = None,
 ) -> set[str]:
     folder.mkdir()
     question = StepQuestion(
@@ -113,6 +138,8 @@ def reported_tools(
         calibration=str(calibration),
         folder=str(folder),
         contract=contract or Contract(inputs=(), outputs=()),
+        train="" if train is None else str(train),
+        label_key=LABEL_KEY,
         toolchains={name: str(python) for name, python in installed(NO_TOOLCHAINS).items()},
     )
     return set(take_step(question).tools)

@@ -18,9 +18,10 @@ from edgewright.contract.tensors import Contract, Kind, TensorSpec
 from edgewright.hub.children import ask
 from edgewright.hub.optimize.making.stepper import surface
 from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
-from edgewright.hub.optimize.steps import params_of, step
+from edgewright.hub.optimize.steps import StepContext, params_of, step
 from plugins import digits, zoo
 from plugins.digits import LABEL, School, run
+from plugins.step_checks import check_params, check_step
 
 pytestmark = pytest.mark.optimize
 
@@ -160,15 +161,48 @@ def test_a_quantised_graph_answers_in_torch_as_in_onnx_runtime(cnn, tmp_path):
     assert np.abs(given - wanted).max() < 0.05 * np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("name", TRAINED)
-def test_two_processes_write_the_same_bytes_and_keep_the_surface(name, cnn, tmp_path):
+def test_pytorchs_own_quantiser_keeps_the_answers(cnn, tmp_path, tell_figure):
+    made = taken("pt2e", cnn, tmp_path)
+
+    smaller = cnn.model.stat().st_size / Path(made.path).stat().st_size
+    tell_figure(f"pt2e, CNN: {smaller:.2f}x smaller, {-lost(cnn, made) * 100:+.1f} points; {made.note}")
+    assert surface(Path(made.path)) == surface(cnn.model)
+    assert "5 of 5 layers" in made.note
+    assert smaller > 3.2
+    assert lost(cnn, made) <= 0.004
+
+
+def test_pytorchs_own_quantiser_says_which_layers_it_left_alone(tmp_path):
+    kept = zoo.conv1d()
+    context = StepContext(folder=tmp_path, calibration=kept.save_rows(tmp_path))
+
+    made = step("pt2e").apply(kept.save(tmp_path), params_of(StepPlan(name="pt2e")), context)
+
+    assert "1 of 3 layers" in made.note
+
+
+@pytest.mark.parametrize("name", [*TRAINED, "pt2e"])
+def test_a_step_that_trains_keeps_what_every_step_keeps(name, cnn, tmp_path):
+    params = {} if name == "pt2e" else {"epochs": 2, "copies": 1}
+    plan = StepPlan(name=name, params=params)
+
+    made = check_step(
+        plan, cnn.model, cnn.calibration(tmp_path), {"x": holdout(cnn)}, tmp_path, cnn.contract, cnn.train
+    )
+
+    assert "torch" in made.tools
+
+
+@pytest.mark.parametrize("name", [*TRAINED, "pt2e"])
+def test_parameters_are_checked(name):
+    check_params(name)
+
+
+@pytest.mark.parametrize("name", [*TRAINED, "pt2e"])
+def test_two_processes_write_the_same_bytes(name, cnn, tmp_path):
     made = [asked(name, cnn, tmp_path / each) for each in ("first", "second")]
 
     assert Path(made[0].path).read_bytes() == Path(made[1].path).read_bytes()
-    onnx.checker.check_model(onnx.load(made[0].path))
-    assert surface(Path(made[0].path)) == surface(cnn.model)
-    assert "torch" in made[0].tools
-    assert made[0].note
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -211,7 +245,7 @@ def test_a_forest_cannot_be_trained(name, forest, tmp_path):
         taken(name, forest, tmp_path / "step")
 
 
-@pytest.mark.parametrize("name", ["qat", "prune-channels", "transfer"])
+@pytest.mark.parametrize("name", ["qat", "prune-channels", "transfer", "pt2e"])
 def test_what_is_quantised_is_trained_no_more(name, cnn, tmp_path):
     quantised = taken("static-int8", cnn, tmp_path / "int8")
 
@@ -250,7 +284,7 @@ def asked(name: str, school: School, folder: Path) -> Outcome:
     """The step, taken by a child under limits, as the hub does it."""
     context = school.context(folder)
     question = StepQuestion(
-        plan=StepPlan(name=name, params=BRIEF),
+        plan=StepPlan(name=name, params={} if name == "pt2e" else BRIEF),
         model=str(school.model),
         calibration=str(context.calibration),
         folder=str(folder),

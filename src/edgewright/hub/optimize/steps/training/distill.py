@@ -50,12 +50,13 @@ class Distill:
 
         seed = context.seed + params.seed
         settle(seed)
-        source = torching.look(model)
+        source = torching.lifted(torching.look(model))
         rows = labelled(context, source.inputs)
+        sees = seen(source, rows, context)
         teacher = Teacher(context.teacher or model, context.contract)
         end = ending(source, context.contract, teacher, rows)
         end.goal.targets(rows.truth)
-        graph = torching.of(_drawn(source, seen(source, rows, context), end, width=params.width, seed=seed))
+        graph = torching.of(_drawn(source, sees, end, width=params.width, seed=seed))
         made = torching.network(graph, end.goal.at)
         taught = lessons(rows, end.goal, teacher, context, takes=made.inputs, copies=params.copies, seed=seed)
         loss = learn(made.module, taught, Plan(params.epochs, params.learning_rate, seed))
@@ -91,7 +92,7 @@ def _drawn(source: Any, sees: Seen, end: Ending, *, width: float, seed: int) -> 
     """The untrained student as a model with the source's inputs and outputs."""
     from onnx import helper
 
-    from edgewright.hub.optimize.steps.training.students import IR_VERSION, OPSET, student
+    from edgewright.hub.optimize.steps.training.students import IR_VERSION, student
 
     nodes, tensors = student(
         sees,
@@ -104,7 +105,5 @@ def _drawn(source: Any, sees: Seen, end: Ending, *, width: float, seed: int) -> 
     whole = source.model.graph
     inputs = [value for value in whole.input if value.name == sees.name]
     graph = helper.make_graph([*nodes, *end.nodes], "student", inputs, whole.output, [*tensors, *end.tensors])
-    opsets = {opset.domain: opset.version for opset in source.model.opset_import}
-    opsets[""] = max(opsets.get("", OPSET), OPSET)
-    imports = [helper.make_opsetid(domain, version) for domain, version in sorted(opsets.items())]
-    return helper.make_model(graph, opset_imports=imports, ir_version=max(source.model.ir_version, IR_VERSION))
+    version = max(source.model.ir_version, IR_VERSION)
+    return helper.make_model(graph, opset_imports=source.model.opset_import, ir_version=version)

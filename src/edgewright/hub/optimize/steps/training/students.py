@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgewright.hub.optimize.steps.training.learning import Layout
 from edgewright.hub.optimize.steps.training.torching.graph import Array
 
-OPSET, IR_VERSION = 18, 10
+IR_VERSION = 10
 CHANNELS_AT_ONCE = 4
 LARGEST_SIDE = 8
 """Pictures are halved early until the longer side is near this."""

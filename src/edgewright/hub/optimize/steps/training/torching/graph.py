@@ -19,6 +19,8 @@ from edgewright.hub.optimize.steps.graphs import plain
 from edgewright.hub.optimize.steps.graphs.clean import Clean
 from edgewright.hub.optimize.steps.graphs.layers import refuse_quantised
 
+OPSET = 18
+
 WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
 
 Array = npt.NDArray[Any]
@@ -105,6 +107,18 @@ def of(model: onnx.ModelProto) -> Graph:
     if _flatten(graph):
         graph = _known(model)
     return graph
+
+
+def lifted(graph: Graph) -> Graph:
+    """The same in operator set OPSET at least, which parts that join it are written in. Raises InvalidInput."""
+    version = next(opset.version for opset in graph.model.opset_import if opset.domain in ("", "ai.onnx"))
+    if version >= OPSET:
+        return graph
+    try:
+        return _known(onnx.version_converter.convert_version(graph.model, OPSET))
+    except Exception as error:  # the converter raises RuntimeError, ConvertError and others
+        said = f"the model is of opset {version}, and cannot be lifted to {OPSET}: {str(error)[:200]}"
+        raise InvalidInput(said, field="source", hint="Export it again with a later opset.") from error
 
 
 def save(model: onnx.ModelProto, path: Path) -> Path:
