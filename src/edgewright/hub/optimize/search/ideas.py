@@ -143,7 +143,12 @@ IDEAS = (
     ),
     _idea("distill", N.ONNX, N.LESS, N.NETWORK, N.LABELS, why="a smaller student learns from the source"),
     _idea(
-        "clean → qat", N.ONNX, N.INT8, N.NETWORK, N.LABELS, why="eight bits that the weights have learned to live with"
+        "clean → qat activations={activations} weights={weights}",
+        N.ONNX,
+        N.INT8,
+        N.NETWORK,
+        N.LABELS,
+        why="eight bits that the weights have learned to live with",
     ),
     # Other runtimes' own ways.
     _idea("clean → nncf", N.OPENVINO, N.INT8, N.NETWORK, why="OpenVINO's own quantiser"),
