@@ -5,6 +5,7 @@ A question is a JSON argument; the answer is a line of JSON behind a mark, since
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,7 @@ def ask(
     finished = run(
         [*PYTHON, "-m", module, msgspec.json.encode(question).decode()],
         cwd=folder,
-        env={"TMPDIR": str(folder), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
+        env={"TMPDIR": str(folder), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", **_shared()},
         timeout_s=timeout_s,
         memory_bytes=memory_bytes,
         file_bytes=FILE_BYTES,
@@ -89,6 +90,11 @@ def serve(act: Callable[[Q], msgspec.Struct], question_type: type[Q]) -> None:
     except EdgewrightError as error:
         reply = Reply(refusal=to_body(error).error)
     sys.stdout.write(f"\n{MARK}{msgspec.json.encode(reply).decode()}\n")
+
+
+def _shared() -> dict[str, str]:
+    """What lets the child find the plug-ins that the hub finds."""
+    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 
 
 def _reply(output: str, name: str) -> Reply:

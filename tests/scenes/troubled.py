@@ -1,0 +1,72 @@
+"""Steps that misbehave, installed like anybody's plug-ins: crash, hang, and take memory without end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MODULE = """
+import os, time
+from typing import ClassVar
+from edgewright.hub.optimize.model import Outcome
+from edgewright.hub.optimize.steps import About, NoParams
+
+GIB = 1024**3
+
+
+class Crash:
+    about: ClassVar = About(summary="dies of a signal")
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        os.abort()
+
+
+class Hang:
+    about: ClassVar = About(summary="never ends", timeout_s=2.0)
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        time.sleep(600)
+
+
+class Greed:
+    about: ClassVar = About(summary="takes all memory", memory_bytes=2 * GIB)
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        kept = []
+        while True:
+            kept.append(bytearray(64 * 1024**2))
+
+
+class Slow:
+    about: ClassVar = About(summary="takes its time")
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        path = context.folder / "slow.onnx"
+        path.write_bytes(model.read_bytes())
+        hub = context.folder.parent.parent.parent
+        while not (hub / "gate").exists():
+            (hub / "waits").write_text(str(os.getpid()))
+            time.sleep(0.05)
+        return Outcome(path=str(path), note="waited")
+"""
+
+
+def install(folder: Path, monkeypatch) -> None:
+    """Put the steps where hub and children find them: as a distribution on PYTHONPATH."""
+    lay_out(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def lay_out(folder: Path) -> None:
+    """Write the distribution into `folder`."""
+    info = folder / "troubled-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "troubled_steps.py").write_text(MODULE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: troubled\nVersion: 1.0\n")
+    names = {"crash": "Crash", "hang": "Hang", "greed": "Greed", "slow": "Slow"}
+    lines = [f"{name} = troubled_steps:{kind}" for name, kind in names.items()]
+    (info / "entry_points.txt").write_text("[edgewright.steps]\n" + "\n".join(lines) + "\n")
