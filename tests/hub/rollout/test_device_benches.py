@@ -23,7 +23,16 @@ OPERATOR = Principal(name="olga", roles=(Role.OPERATOR,))
 
 @pytest.fixture
 def benches(world) -> Benches:
-    return Benches(world.db, world.events, world.audit, world.clock, world.fleet, world.shelf, world.shelf)
+    return Benches(
+        world.db,
+        world.events,
+        world.audit,
+        world.clock,
+        world.fleet,
+        world.shelf,
+        world.shelf,
+        lambda size: "ab" * size,
+    )
 
 
 @pytest.fixture
@@ -81,7 +90,7 @@ def test_one_device_of_a_kind_is_asked_until_it_has_measured(world, benches):
     (bench,) = ordered(benches, world, first)
 
     assert [one.device for one in started.measurements] == [first]
-    assert (bench.request, bench.calls, bench.target_path) == ("bench-1-1", 1000, "digits/1/cpu")
+    assert (bench.request, bench.calls, bench.target_path) == ("bench-1-0-abababab", 1000, "digits/1/cpu")
     assert ordered(benches, world, second) == ()
     assert ordered(benches, world, first) == (bench,)
     assert benches.bench("bench-1").measurements[0].state is OFFERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -54,6 +55,7 @@ class Benches:
         fleet: Fleet,
         packaging: Packages,
         ways: Ways,
+        token_hex: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self._db = db
         self._events = events
@@ -62,6 +64,7 @@ class Benches:
         self._fleet = fleet
         self._packages = packaging
         self._ways = ways
+        self._token_hex = token_hex
         self._asked: set[str] = set()
         self._known_until = float("-inf")
         self._lock = threading.Lock()
@@ -76,18 +79,8 @@ class Benches:
         now = self._clock()
         parts, skipped = plan(draft, candidates, self._fleet.devices(), now)
         with self._db.write() as connection:
-            number = (connection.scalar(sa.select(sa.func.max(bench.c.number))) or 0) + 1
-            head: dict[str, Any] = {
-                "number": number,
-                "id": f"bench-{number}",
-                "releases": [candidate.release.id for candidate in candidates],
-                "skipped": skipped,
-                "calls": draft.calls,
-                "created_at": now,
-                "created_by": principal.name,
-                "expires_at": now + draft.ttl_s,
-            }
-            rows = [_row(head, place, part) for place, part in enumerate(parts, 1)]
+            head = _head(connection, principal, draft, now) | {"skipped": skipped}
+            rows = [_row(head, f"{head['id']}-{place}-{self._token_hex(4)}", part) for place, part in enumerate(parts)]
             if not dry_run:
                 connection.execute(sa.insert(bench).values(head))
                 connection.execute(sa.insert(measurement), rows)
@@ -245,9 +238,23 @@ def _record(head: dict[str, Any], measurements: list[MeasurementRecord]) -> Benc
     return msgspec.convert({**fields, "measurements": measurements}, BenchRecord)
 
 
-def _row(head: dict[str, Any], place: int, part: Part) -> dict[str, Any]:
+def _head(connection: sa.Connection, principal: Principal, draft: BenchDraft, now: float) -> dict[str, Any]:
+    number = (connection.scalar(sa.select(sa.func.max(bench.c.number))) or 0) + 1
     return {
-        "id": f"{head['id']}-{place}",
+        "number": number,
+        "id": f"bench-{number}",
+        "releases": list(dict.fromkeys(draft.releases)),
+        "calls": draft.calls,
+        "created_at": now,
+        "created_by": principal.name,
+        "expires_at": now + draft.ttl_s,
+    }
+
+
+def _row(head: dict[str, Any], id: str, part: Part) -> dict[str, Any]:
+    """A measurement. Devices remember its id: one that a hub forgot, set back to a backup, must not come again."""
+    return {
+        "id": id,
         "bench": head["id"],
         "device": part.device.id,
         "model": part.release.model,
