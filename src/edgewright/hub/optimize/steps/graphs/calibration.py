@@ -36,18 +36,31 @@ on both sides of zero, which wastes half the steps on what follows a Relu."""
 
 
 def find_ranges(
-    model: Path, rows: Rows, calibrator: Calibrator, op_types: Sequence[str], path: Path, *, percentile: float = 99.99
+    model: Path,
+    rows: Rows,
+    calibrator: Calibrator,
+    op_types: Sequence[str],
+    path: Path,
+    *,
+    percentile: float = 99.99,
+    most: int | None = None,
 ) -> dict[str, tuple[float, float]]:
     """The range of every input and output of nodes of these types, of all where there is none, by the tensor's name.
 
-    They are written to `path` too, where ONNX Runtime's quantisers find them.
+    They are written to `path` too, where ONNX Runtime's quantisers find them. `most` bounds the rows.
     """
     options = OPTIONS[calibrator] | {"percentile": percentile}
     augmented = str(path.with_name("augmented.onnx"))
     finder = create_calibrator(str(model), list(op_types), augmented, METHODS[calibrator], extra_options=options)
-    for feed in rows:
-        finder.collect_data(_Feeds(iter([feed])))  # at once, it would keep every number inside the model in memory
-    found = finder.compute_data()
+    try:
+        for feed in rows if most is None else rows.first(most):
+            finder.collect_data(_Feeds(iter([feed])))  # at once, it would keep every number inside the model in memory
+        found = finder.compute_data()
+    except ValueError as error:  # numpy's, of numbers such as the -3e38 of a mask
+        message = f"the calibrator {calibrator} cannot bin the numbers inside the model: {error}"
+        raise InvalidInput(
+            message, field="recipe.static-int8.calibrator", hint=f"Take {Calibrator.MIN_MAX}."
+        ) from error
     save_tensors_data(found, path)
     return {name: (float(np.min(low)), float(np.max(high))) for name, (low, high) in _lowest_and_highest(found)}
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import msgspec
-import numpy as np
 import onnx
 from onnxruntime import quantization
 from onnxruntime.quantization import QuantType
@@ -26,9 +25,6 @@ from edgewright.hub.optimize.steps.graphs.sensitivity import most_sensitive
 STEP = "dynamic-int8"
 LAYERS = ("MatMul", "Gemm")
 """Never Conv: its dynamic kernel is seven times as slow as floats."""
-
-MIN_TABLE = 4096
-"""Numbers of an embedding table that is worth eight bits: of MiniLM's 22.7 million weights, 11.7 are one table."""
 
 TYPES = {Integer.U8: QuantType.QUInt8, Integer.S8: QuantType.QInt8}
 
@@ -88,7 +84,7 @@ class Quantiser:
     def __init__(self, model: Path, params: DynamicInt8Params, context: StepContext) -> None:
         self.model = prepared(model, STEP)
         self.layers = [node.name for node in layers.layers(self.model.graph, LAYERS)]
-        self.tables = _tables(self.model.graph) if params.embeddings else []
+        self.tables = [node.name for node in layers.lookups(self.model.graph)] if params.embeddings else []
         self.folder = context.folder
         self._params = params
         self._source = context.folder / "prepared.onnx"
@@ -127,13 +123,3 @@ def _give_gemms_their_own(graph: onnx.GraphProto) -> None:
             copy = graph.initializer.add()
             copy.CopyFrom(stored[node.input[1]])
             copy.name = node.input[1] = f"{node.input[1]}_of_{node.name}"
-
-
-def _tables(graph: onnx.GraphProto) -> list[str]:
-    """The nodes that look rows up in a large table of floats."""
-    large = {tensor.name for tensor in graph.initializer if tensor.data_type in layers.FLOATS and _is_large(tensor)}
-    return [node.name for node in graph.node if node.op_type == "Gather" and node.input[0] in large]
-
-
-def _is_large(tensor: onnx.TensorProto) -> bool:
-    return len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= MIN_TABLE

@@ -23,6 +23,9 @@ LARGEST = {TensorProto.FLOAT16: 65504.0, TensorProto.BFLOAT16: 3.389531389251535
 HEADROOM = 2.0
 """Other rows than those looked at may reach higher values."""
 
+ROWS = 64
+"""To look for overflow on."""
+
 MIN_WEIGHTS = 256
 """Smaller tensors are not worth the Cast that widens them."""
 
@@ -105,7 +108,7 @@ def _overflowing(model: onnx.ModelProto, context: StepContext) -> set[str]:
         return set()
     source, path = context.folder / "source.onnx", context.folder / "ranges.json"
     onnx.save(model, source)
-    found = find_ranges(source, Rows(model, context), Calibrator.MIN_MAX, (), path)
+    found = find_ranges(source, Rows(model, context), Calibrator.MIN_MAX, (), path, most=ROWS)
     far = {name for name, (low, high) in found.items() if max(-low, high) * HEADROOM > LARGEST[TensorProto.FLOAT16]}
     return {node.name for node in model.graph.node if far & {*node.input, *node.output}}
 

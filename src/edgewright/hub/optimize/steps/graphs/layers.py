@@ -16,6 +16,9 @@ FLOATS = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.Tenso
 QUANTISED = (
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
 )  # fmt: skip
+MIN_TABLE = 4096
+"""Numbers of an embedding table that is worth eight bits: of MiniLM's 22.7 million weights, 11.7 are one table."""
+
 FINITE_HINT = "The training diverged: train again, e.g. with a smaller learning rate."
 
 
@@ -23,6 +26,12 @@ def layers(graph: onnx.GraphProto, op_types: Iterable[str]) -> list[onnx.NodePro
     """Nodes of these types that multiply by weights of the file, in its order; not those inside branches and loops."""
     weights = {tensor.name for tensor in graph.initializer if tensor.data_type in FLOATS}
     return [node for node in graph.node if node.op_type in op_types and weights & set(_factors(node))]
+
+
+def lookups(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes that look rows up in a large table of floats, which embeds words or categories."""
+    large = {t.name for t in graph.initializer if t.data_type in FLOATS and len(t.dims) == 2 and _size(t) >= MIN_TABLE}
+    return [node for node in graph.node if node.op_type == "Gather" and node.input[0] in large]
 
 
 def weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
@@ -66,3 +75,7 @@ def refuse_infinite(tensors: Iterable[onnx.TensorProto], step: str) -> None:
 
 def _factors(node: onnx.NodeProto) -> list[str]:
     return [node.input[place] for place in WEIGHT_INPUTS.get(node.op_type, ()) if place < len(node.input)]
+
+
+def _size(tensor: onnx.TensorProto) -> int:
+    return int(np.prod(tensor.dims))

@@ -33,7 +33,6 @@ JOINTS = ("Add", "Concat")
 """Quantised where they join branches of convolutions, which made a ResNet-8 1.52 times as fast instead of 1.40 times; a
 transformer's sums, whose range is wide, stay float."""
 
-OP_TYPES = (*LAYERS, *BETWEEN, *JOINTS)
 IMAGE_LIKE = frozenset({"Conv", *BETWEEN[:5], *JOINTS})
 
 FLOAT_OUTPUTS = ["MatMul", "Gemm"]
@@ -106,11 +105,12 @@ class Quantiser:
         self.folder = context.folder
         self._params = params
         self._between = _between(self.model.graph)
+        self._op_types = sorted({*LAYERS, *(node.op_type for node in self._between.values())})
         self._source, self._ranges = context.folder / "prepared.onnx", context.folder / "ranges.json"
         onnx.save(self.model, self._source)
         with quietly():
             find_ranges(
-                self._source, self.rows, params.calibrator, OP_TYPES, self._ranges, percentile=params.percentile
+                self._source, self.rows, params.calibrator, self._op_types, self._ranges, percentile=params.percentile
             )
 
     def quantise(self, names: Sequence[str], path: Path) -> None:
@@ -126,7 +126,7 @@ class Quantiser:
                 calibration_cache_path=str(self._ranges),
                 quant_format=QuantFormat.QDQ,
                 per_channel=params.per_channel,
-                op_types_to_quantize=list(OP_TYPES),
+                op_types_to_quantize=self._op_types,
                 nodes_to_quantize=[*names, *self._after(names)],
                 weight_type=TYPES[params.weights],
                 activation_type=TYPES[params.activations],
@@ -138,14 +138,18 @@ class Quantiser:
         """What lies between layers but for what follows a layer that is kept: that stays float too."""
         kept = set(self.layers) - set(names)
         makers = {name: node for node in self.model.graph.node for name in node.output}
-        followers = {name for name, node in self._between.items() if makers[node.input[0]].name in kept}
+        followers = {
+            name
+            for name, node in self._between.items()
+            if node.input[0] in makers and makers[node.input[0]].name in kept
+        }
         return [name for name in self._between if name not in followers]
 
 
 def _between(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
-    """The nodes that pass eight bits on, by name, and those that join branches of convolutions."""
+    """The nodes that pass eight bits on, by name; those that join branches of convolutions; those that look up rows."""
     makers = {name: node.op_type for node in graph.node for name in node.output}
-    found = {}
+    found = {node.name: node for node in layers.lookups(graph)}
     for node in graph.node:
         made = [makers.get(name, "") for name in node.input]
         joins = node.op_type in JOINTS and all(each in IMAGE_LIKE for each in made) and "Conv" in makers.values()
