@@ -75,11 +75,12 @@ class Benches:
         Raises InvalidInput, NotFound, ReleaseNotReady, ReleaseIsBad and NothingToMeasure.
         """
         check_draft(draft)
-        candidates = [self._candidate(name) for name in dict.fromkeys(draft.releases)]
+        candidates = [self._candidate(*name) for name in dict.fromkeys(map(parse_release, draft.releases))]
         now = self._clock()
         parts, skipped = plan(draft, candidates, self._fleet.devices(), now)
         with self._db.write() as connection:
             head = _head(connection, principal, draft, now) | {"skipped": skipped}
+            head["releases"] = [candidate.release.id for candidate in candidates]
             rows = [_row(head, f"{head['id']}-{place}-{self._token_hex(4)}", part) for place, part in enumerate(parts)]
             if not dry_run:
                 connection.execute(sa.insert(bench).values(head))
@@ -143,8 +144,8 @@ class Benches:
         self._events.record(connection, "bench.reported", row["bench"], device=device, outcome=report.outcome)
         return True
 
-    def _candidate(self, name: str) -> Candidate:
-        release = self._packages.release(*parse_release(name))
+    def _candidate(self, model: str, counter: int) -> Candidate:
+        release = self._packages.release(model, counter)
         check_ready(release)
         return Candidate(release, self._offers(release))
 
@@ -243,7 +244,6 @@ def _head(connection: sa.Connection, principal: Principal, draft: BenchDraft, no
     return {
         "number": number,
         "id": f"bench-{number}",
-        "releases": list(dict.fromkeys(draft.releases)),
         "calls": draft.calls,
         "created_at": now,
         "created_by": principal.name,
