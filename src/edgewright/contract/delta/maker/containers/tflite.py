@@ -14,6 +14,7 @@ from edgewright.contract.delta.coding.elements import (
     INT32,
     INT64,
 )
+from edgewright.contract.delta.maker.containers.flatbuffer import field, follow, scalar, tables
 from edgewright.contract.delta.maker.containers.tensor import Tensor
 from edgewright.contract.delta.maker.containers.window import Window
 
@@ -27,39 +28,38 @@ _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 2, 4
 _SUBGRAPH_TENSORS = 0
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME = 0, 1, 2, 3
 _BUFFER_DATA, _BUFFER_OFFSET, _BUFFER_SIZE = 0, 1, 2
-_MAX_ITEMS = 1 << 20
 _MAX_NAME_BYTES = 1 << 12
 _MAX_DIMENSIONS = 32
 
 
 def walk_tflite(data: Window) -> Iterator[Tensor]:
     """The tensors of a TFLite file that hold data; raises ValueError, IndexError or struct.error where it is none."""
-    model = _follow(data, 0)
-    buffers = list(_tables(data, model, _MODEL_BUFFERS))
-    for subgraph in _tables(data, model, _MODEL_SUBGRAPHS):
-        for table in _tables(data, subgraph, _SUBGRAPH_TENSORS):
-            number = _scalar(data, table, _TENSOR_BUFFER, "<I")
+    model = follow(data, 0)
+    buffers = list(tables(data, model, _MODEL_BUFFERS))
+    for subgraph in tables(data, model, _MODEL_SUBGRAPHS):
+        for table in tables(data, subgraph, _SUBGRAPH_TENSORS):
+            number = scalar(data, table, _TENSOR_BUFFER, "<I")
             place = _buffer(data, buffers[number]) if number < len(buffers) else None
-            element = _ELEMENTS.get(_scalar(data, table, _TENSOR_TYPE, "<b"))
+            element = _ELEMENTS.get(scalar(data, table, _TENSOR_TYPE, "<b"))
             if place is not None and element is not None:
                 yield Tensor(_name(data, table), element, _shape(data, table), *place)
 
 
 def _buffer(data: Window, table: int) -> tuple[int, int] | None:
     """Where a buffer's bytes lie: in the flatbuffer, or behind it if the file is larger than 2 GB."""
-    field = _field(data, table, _BUFFER_DATA)
-    if field is not None:
-        start = _follow(data, field)
+    place = field(data, table, _BUFFER_DATA)
+    if place is not None:
+        start = follow(data, place)
         return start + 4, data.unpack("<I", start)[0]
-    offset = _scalar(data, table, _BUFFER_OFFSET, "<Q")
-    return (offset, _scalar(data, table, _BUFFER_SIZE, "<Q")) if offset > 1 else None
+    offset = scalar(data, table, _BUFFER_OFFSET, "<Q")
+    return (offset, scalar(data, table, _BUFFER_SIZE, "<Q")) if offset > 1 else None
 
 
 def _shape(data: Window, table: int) -> tuple[int, ...]:
-    field = _field(data, table, _TENSOR_SHAPE)
-    if field is None:
+    place = field(data, table, _TENSOR_SHAPE)
+    if place is None:
         return ()
-    start = _follow(data, field)
+    start = follow(data, place)
     count = data.unpack("<I", start)[0]
     if count > _MAX_DIMENSIONS:
         raise ValueError("a tensor has too many dimensions")
@@ -67,41 +67,9 @@ def _shape(data: Window, table: int) -> tuple[int, ...]:
 
 
 def _name(data: Window, table: int) -> str:
-    field = _field(data, table, _TENSOR_NAME)
-    if field is None:
+    place = field(data, table, _TENSOR_NAME)
+    if place is None:
         return ""
-    start = _follow(data, field)
+    start = follow(data, place)
     size = min(data.unpack("<I", start)[0], _MAX_NAME_BYTES)
     return data.bytes(start + 4, start + 4 + size).decode("utf-8", "replace")
-
-
-def _tables(data: Window, table: int, field: int) -> Iterator[int]:
-    """Where the tables begin that a vector of them points at."""
-    place = _field(data, table, field)
-    if place is None:
-        return
-    start = _follow(data, place)
-    count = data.unpack("<I", start)[0]
-    if count > _MAX_ITEMS:
-        raise ValueError("a vector has too many items")
-    for number in range(count):
-        yield _follow(data, start + 4 + 4 * number)
-
-
-def _scalar(data: Window, table: int, field: int, form: str) -> int:
-    place = _field(data, table, field)
-    return 0 if place is None else int(data.unpack(form, place)[0])
-
-
-def _field(data: Window, table: int, field: int) -> int | None:
-    """Where a field of a table lies, by the table's list of fields; None if it has its default."""
-    fields = table - data.unpack("<i", table)[0]
-    size = data.unpack("<H", fields)[0]
-    if 4 + 2 * field >= size:
-        return None
-    offset = data.unpack("<H", fields + 4 + 2 * field)[0]
-    return table + offset if offset else None
-
-
-def _follow(data: Window, at: int) -> int:
-    return int(at + data.unpack("<I", at)[0])
