@@ -55,7 +55,8 @@ def arena_bytes(model: bytes) -> int:
 def placed(lives: Sequence[Lived]) -> list[Lived]:
     """Each at its place."""
     plan: list[Lived] = []
-    for one in reversed(sorted(lives, key=lambda each: each.size_bytes)):
+    by_size = sorted(lives, key=lambda each: each.size_bytes)
+    for one in by_size[::-1]:  # the last of equals first, as there
         beside = sorted((each for each in plan if each.first <= one.last and one.first <= each.last), key=_offset)
         plan.append(replace(one, offset=_gap(beside, one.size_bytes)))
     return plan
