@@ -13,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright import plugins
+
 ROUNDS = 3
 CALLS, MIN_CALLS, ENOUGH_S = 600, 40, 2.0
 WARM_UP = 20
 LABEL = "label"
+PROVIDERS = {"onnxruntime": "CPUExecutionProvider", "openvino": "CPU", "litert": "XNNPACK"}
 
 Call = Callable[[dict[str, np.ndarray]], object]
 
@@ -39,7 +42,7 @@ def race(runners: Mapping[str, tuple[str, Path]], rows: Path) -> dict[str, float
 def main(engine: str, model: Path, rows: Path) -> None:
     with np.load(rows, allow_pickle=False) as arrays:
         inputs = {name: arrays[name] for name in arrays.files if name != LABEL}
-    call = ENGINES[engine](model)
+    call = _loaded(engine, model)
     count = min(len(array) for array in inputs.values())
     feeds = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(min(count, 50))]
     taken = []
@@ -53,44 +56,11 @@ def main(engine: str, model: Path, rows: Path) -> None:
     print(np.median(taken[WARM_UP:]) / 1e6)
 
 
-def _onnxruntime(model: Path) -> Call:
-    import onnxruntime
+def _loaded(engine: str, model: Path) -> Call:
+    """As a device runs it: by the agent's own plug-in for that runtime, on its processor."""
+    runtime = plugins.load("edgewright.runtimes", engine)()
+    return runtime.load(model, PROVIDERS[engine]).run
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    return lambda feed: session.run(None, feed)
-
-
-def _openvino(model: Path) -> Call:
-    """In float32 where the model has floats: processors with AMX would compute in bfloat16."""
-    import openvino
-
-    config = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    request = openvino.Core().compile_model(str(model), "CPU", config).create_infer_request()
-    return lambda feed: request.infer(feed)
-
-
-def _litert(model: Path) -> Call:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(model), num_threads=1)
-    interpreter.allocate_tensors()
-    port, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-
-    def call(feed: dict[str, np.ndarray]) -> object:
-        interpreter.set_tensor(port["index"], next(iter(feed.values())).reshape(port["shape"]))
-        interpreter.invoke()
-        return interpreter.get_tensor(out["index"])
-
-    return call
-
-
-ENGINES: dict[str, Callable[[Path], Call]] = {
-    "onnxruntime": _onnxruntime,
-    "openvino": _openvino,
-    "litert": _litert,
-}
 
 if __name__ == "__main__":
     main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -62,9 +62,9 @@ def make_child(into: Exhibit) -> None:
 
 
 def make_resnet8(into: Exhibit) -> None:
-    """ResNet-8 as in MLPerf Tiny: 78 k parameters, three stages of one residual block, on 32 x 32 images."""
+    """ResNet-8 as in MLPerf Tiny: 78 k parameters, three stages of one residual block, on 3 x 32 x 32 images."""
     torch.manual_seed(0)
-    _train_digits(into, ResNet8(), side=32, epochs=16)
+    _train_digits(into, ResNet8(), side=32, epochs=16, channels=3)
 
 
 def make_sensor(into: Exhibit) -> None:
@@ -139,11 +139,11 @@ SEEN = {"cnn": ("image", 32), "cnn-child": ("image", 32), "resnet8": ("image", 3
 
 
 class ResNet8(nn.Module):
-    """After the reference of MLPerf Tiny's image classification, with one input channel."""
+    """After the reference of MLPerf Tiny's image classification."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*block(1, 16))
+        self.stem = nn.Sequential(*block(3, 16))
         self.stages = nn.Sequential(Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2))
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
@@ -168,13 +168,13 @@ def block(channels: int, out: int, stride: int = 1) -> list[nn.Module]:
     return [nn.Conv2d(channels, out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
 
-def _train_digits(into: Exhibit, network: nn.Module, *, side: int, epochs: int) -> None:
+def _train_digits(into: Exhibit, network: nn.Module, *, side: int, epochs: int, channels: int = 1) -> None:
     pixels, truth = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(truth))
     images = (pixels / 16).astype(np.float32).reshape(-1, 1, 8, 8)[order]
     if side != 8:
         images = nn.functional.interpolate(torch.from_numpy(images), size=(side, side), mode="bilinear").numpy()
-    _train(into, network, images, truth[order], epochs=epochs)
+    _train(into, network, images.repeat(channels, axis=1), truth[order], epochs=epochs)
 
 
 def _train(into: Exhibit, network: nn.Module, rows: np.ndarray, truth: np.ndarray, *, epochs: int) -> None:
