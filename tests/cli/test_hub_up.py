@@ -157,6 +157,22 @@ def test_weights_become_a_version_by_a_command_of_ones_own(desk, tmp_path):
     assert "of w.safetensors" in " ".join(desk.run("model", "show", "exported@1").out.split())
 
 
+def test_a_project_may_say_how_its_weights_become_a_model(desk, tmp_path):
+    write_model(tmp_path / "ready.onnx")
+    save_file({"w": np.ones(3, np.float32)}, tmp_path / "w.safetensors")
+    (tmp_path / "export.sh").write_text('cp ready.onnx "$EW_OUTPUT"')
+    (tmp_path / "edgewright.toml").write_text(
+        '[project]\nmodel = "planned"\n[data]\ndataset = "rows"\n[train]\ncommand = "true"\ncode = []\n'
+        '[export]\ncommand = "sh export.sh"\n'
+    )
+    words = ["model", "register", str(tmp_path / "w.safetensors"), "--name", "planned", "--project", str(tmp_path)]
+
+    said = desk.run(*words, "--json")
+
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["lineage"]["export"]["command"] == "sh export.sh"
+
+
 def test_weights_without_a_command_are_refused_with_what_to_do(desk, tmp_path):
     save_file({"w": np.ones(3, np.float32)}, tmp_path / "w.safetensors")
 

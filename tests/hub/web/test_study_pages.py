@@ -141,6 +141,14 @@ def test_points_lie_where_their_figures_say_and_limits_where_they_cut():
     assert 2 <= len(drawn.upwards) <= 5
 
 
+def test_names_of_dots_in_one_place_stand_together_and_many_are_counted():
+    dots = [Dot(f"t{number}", 1.0, 0.9, "rest", "") for number in range(5)] + [Dot("t9", 50.0, 0.5, "front", "")]
+
+    drawn = plot("t", "l", dots, axis_across([1.0, 50.0], str), axis_upwards([0.5, 0.9], str), most=0.0, least=0.0)
+
+    assert [mark.text for mark in drawn.names] == ["t2, t3, t4 +2", "t9"]
+
+
 @pytest.mark.parametrize("values", [[0.0001, 0.0001], [0.000021, 3_000_000.0], [5.0, 5.1]])
 def test_axes_have_a_few_round_ticks_whatever_their_range(values):
     axis = axis_across(values, str)

@@ -10,7 +10,7 @@ from itertools import pairwise
 MARGIN = 0.06
 """The room around the outermost points, as a share of their span."""
 TICKS_ACROSS, TICKS_UPWARDS = 4, 4
-NEAR_X, NEAR_Y = 6.0, 8.0
+NEAR_X, NEAR_Y, NAMES_TOLD = 6.0, 8.0, 3
 FLAT = 1e-9
 SPAN_ACROSS = 1.5
 """A chart spans at least this factor, so that a hair's breadth does not look like a mile."""
@@ -79,9 +79,12 @@ class Axis:
 
     def ticks(self, wanted: int) -> list[float]:
         """Round numbers along the axis."""
-        steps = _powers(self.low, self.high) if self.is_log else _steps(self.low, self.high, wanted)
-        inside = [value for value in steps if self.low <= value <= self.high]
+        inside = self._inside(_powers(self.low, self.high)) if self.is_log else []
+        inside = inside if len(inside) > 1 else self._inside(_steps(self.low, self.high, wanted))
         return inside[:: math.ceil(len(inside) / wanted)] if len(inside) > wanted else inside
+
+    def _inside(self, values: Sequence[float]) -> list[float]:
+        return [value for value in values if self.low <= value <= self.high]
 
     def _scaled(self, value: float) -> float:
         return math.log(max(value, FLAT)) if self.is_log else value
@@ -125,14 +128,21 @@ def plot(title: str, label: str, dots: Sequence[Dot], x: Axis, y: Axis, most: fl
 
 def _names(marks: Sequence[Mark]) -> list[Mark]:
     """What stands beside the dots: dots that lie too near each other share a place, at the last of them."""
-    found: list[Mark] = []
+    places: list[list[Mark]] = []
     for mark in marks:
-        near = next((one for one in found if abs(one.x - mark.x) < NEAR_X and abs(one.y - mark.y) < NEAR_Y), None)
-        if near is not None:
-            found.remove(near)
-            mark = replace(mark, text=f"{near.text}, {mark.text}")
-        found.append(mark)
-    return found
+        near = next((one for one in places if _is_near(one[-1], mark)), [])
+        places = [*(one for one in places if one is not near), [*near, mark]]
+    return [replace(place[-1], text=_listed([mark.text for mark in place])) for place in places]
+
+
+def _is_near(one: Mark, other: Mark) -> bool:
+    return abs(one.x - other.x) < NEAR_X and abs(one.y - other.y) < NEAR_Y
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The last ones by name, since they lie on top; the others as a number."""
+    left_out = len(names) - NAMES_TOLD
+    return f"{', '.join(names[-NAMES_TOLD:])} +{left_out}" if left_out > 0 else ", ".join(names)
 
 
 def _powers(low: float, high: float) -> list[float]:

@@ -56,6 +56,7 @@ class StudyView:
     budget: str
     limits: str
     rows: tuple[TrialRow, ...]
+    skipped: tuple[TrialRecord, ...]
     plots: tuple[Plot, ...]
     undrawn: int  # trials that were measured and strayed too far to stand on the charts
     earlier: int
@@ -109,7 +110,8 @@ def limits(constraints: Constraints) -> str:
 
 
 def _study(record: StudyRecord, earlier: int, now: float) -> StudyView:
-    ranked = sorted(record.trials, key=lambda trial: (trial.id != record.recommended, not trial.is_on_front))
+    tried = [trial for trial in record.trials if trial.state is not TrialState.SKIPPED]
+    ranked = sorted(tried, key=lambda trial: (trial.id != record.recommended, not trial.is_on_front))
     strayed = [trial for trial in record.trials if trial.figures is not None and trial.state is not TrialState.KEPT]
     return StudyView(
         record=record,
@@ -118,6 +120,7 @@ def _study(record: StudyRecord, earlier: int, now: float) -> StudyView:
         budget=duration(record.budget_s),
         limits=limits(record.constraints),
         rows=tuple(_row(record, trial) for trial in ranked),
+        skipped=tuple(trial for trial in record.trials if trial.state is TrialState.SKIPPED),
         plots=_plots(record),
         undrawn=len(strayed),
         earlier=earlier,
