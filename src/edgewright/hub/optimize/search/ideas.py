@@ -18,6 +18,8 @@ class Need(Enum):
     OPENVINO = auto()  # the target's runtime
     TENSORRT = auto()
     ETHOS = auto()  # the target's accelerator
+    CORE = auto()  # it has no such accelerator
+    FLOAT32 = auto()  # the target computes in float32
     NETWORK = auto()  # the model multiplies by weights
     DENSE = auto()  # it has no convolution
     ATTENTION = auto()  # it is a transformer
@@ -26,7 +28,7 @@ class Need(Enum):
 
 @dataclass(frozen=True)
 class Idea:
-    """A recipe ('{weights}' and '{activations}' are the signedness that the target wants), its needs, and a reason.
+    """A recipe, in which words in braces are the target's own (signedness, accelerator), its needs, and a reason.
 
     `else_` says why it is not tried on a model that lacks what it needs; "" where nobody would expect it there.
     """
@@ -76,6 +78,13 @@ IDEAS = (
         why="the smallest fifth of the weights goes before eight bits: it compresses to almost nothing on the way",
     ),
     _idea(
+        "clean → static-int8 activations={activations} per_channel=true sensitive=1 weights={weights}",
+        N.ONNX,
+        N.INT8,
+        N.NETWORK,
+        why="eight bits, but for the layer that they hurt most: often the first one, which is faster in floats too",
+    ),
+    _idea(
         "clean → static-int8 activations={activations} calibrator=entropy per_channel=true weights={weights}",
         N.ONNX,
         N.INT8,
@@ -95,6 +104,13 @@ IDEAS = (
         N.INT8,
         N.NETWORK,
         why="one scale for each tensor: what the oldest runtimes know",
+    ),
+    _idea(
+        "clean → static-int8 activations={activations} per_channel=true sensitive=1 weights={weights}",
+        N.ONNX,
+        N.INT8,
+        N.NETWORK,
+        why="the layer that eight bits hurt most stays float",
     ),
     _idea(
         f"clean → prune ratio=0.4 → {STATIC}",
@@ -134,7 +150,6 @@ IDEAS = (
         f"distill → {STATIC}",
         N.ONNX,
         N.INT8,
-        N.NETWORK,
         N.LABELS,
         why="a smaller student learns from the source, then eight bits",
     ),
@@ -151,7 +166,47 @@ IDEAS = (
         why="eight bits that the weights have learned to live with",
     ),
     # Other runtimes' own ways.
-    _idea("clean → nncf", N.OPENVINO, N.INT8, N.NETWORK, why="OpenVINO's own quantiser"),
-    _idea("clean → litert", N.TFLITE, why="as TFLite: no answer changes"),
+    _idea("clean → litert precision=float32", N.TFLITE, N.FLOAT32, why="as TFLite: no answer changes"),
+    _idea(
+        "clean → litert precision=int8",
+        N.TFLITE,
+        N.INT8,
+        N.NETWORK,
+        N.CORE,
+        why="eight bits throughout, scales from training rows",
+        else_=NOTHING,
+    ),
+    _idea(
+        "clean → litert precision=dynamic",
+        N.TFLITE,
+        N.INT8,
+        N.FLOAT32,
+        N.NETWORK,
+        why="weights in eight bits, activations as they come",
+    ),
+    _idea(
+        "clean → prune-channels ratio=0.5 → litert precision=int8",
+        N.TFLITE,
+        N.INT8,
+        N.NETWORK,
+        N.LABELS,
+        N.CORE,
+        why="half the channels go, the rest learns on, then eight bits throughout",
+    ),
+    _idea(
+        "distill → litert precision=int8",
+        N.TFLITE,
+        N.INT8,
+        N.LABELS,
+        N.CORE,
+        why="a smaller student learns from the source, then eight bits throughout",
+    ),
+    _idea(
+        "clean → litert precision=int8 → vela accelerator={accelerator} memory_mode={memory_mode} "
+        "system_config={system_config}",
+        N.ETHOS,
+        N.NETWORK,
+        why="eight bits, in a program for the accelerator",
+    ),
     _idea("clean → tensorrt", N.TENSORRT, why="what the device builds its engine of"),
 )
