@@ -78,13 +78,6 @@ IDEAS = (
         why="the smallest fifth of the weights goes before eight bits: it compresses to almost nothing on the way",
     ),
     _idea(
-        "clean → static-int8 activations={activations} per_channel=true sensitive=1 weights={weights}",
-        N.ONNX,
-        N.INT8,
-        N.NETWORK,
-        why="eight bits, but for the layer that they hurt most: often the first one, which is faster in floats too",
-    ),
-    _idea(
         "clean → static-int8 activations={activations} calibrator=entropy per_channel=true weights={weights}",
         N.ONNX,
         N.INT8,
