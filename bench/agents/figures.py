@@ -22,7 +22,7 @@ def figure(
         "ours": round(ours, 2),
         "peer": round(peer, 2),
         "peer_name": peer_name,
-        "ratio": round(ours / peer, 3),
+        "ratio": round(ours / peer, 3) if peer else None,
         "unit": unit,
         "bound": bound or None,
         "holds": holds,

@@ -35,10 +35,8 @@ def network(hub: Desk, source: Exhibit, folder: Path) -> Iterator[bool]:
     """A network in static int8, on ONNX Runtime and on OpenVINO, beside what the plain tool makes."""
     study, _ = hub.study(hub.register(source), StudyDraft(targets=(TARGET,), recipes=(STATIC,)))
     trial = kept(study, STATIC)
-    ours, by_hand = (
-        hub.fetch(trial),
-        plain.static_int8(source.model, source.train, folder / f"{source.name}.plain.onnx"),
-    )
+    ours, by_hand = hub.fetch(trial), folder / f"{source.name}.plain.onnx"
+    plain.static_int8(source.model, source.train, by_hand)
     yield from smaller(source, ours, by_hand, SMALLER)
     lost = 100 * trial.figures.quality.drop
     yield figure(
