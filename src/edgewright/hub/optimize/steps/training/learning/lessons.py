@@ -16,6 +16,8 @@ from edgewright.hub.optimize.steps.training.torching.graph import Array
 
 TRUTH_SHARE = 0.3
 """Where there is a teacher."""
+MAX_BYTES = 512 * 1024**2
+"""Of all inputs together."""
 TEMPERATURE = 2.0
 """Hinton, Vinyals, Dean, 'Distilling the Knowledge in a Neural Network', section 2."""
 
@@ -59,11 +61,12 @@ def lessons(
     copies: int,
     seed: int,
 ) -> Lessons:
-    """The rows as they are, and `copies` changed ones of each; the same ones for the same seed.
+    """The rows as they are, and `copies` changed ones of each (fewer beyond MAX_BYTES); the same for the same seed.
 
     `takes` are those inputs that the network takes, in its order. Without a teacher, the truth is all there is.
     """
     chance = np.random.default_rng(seed)
+    copies = min(copies, max(0, MAX_BYTES // sum(array.nbytes for array in rows.inputs.values()) - 1))
     layouts = {name: layout_of(context, name, array) for name, array in rows.inputs.items()}
     sets = [
         rows.inputs,

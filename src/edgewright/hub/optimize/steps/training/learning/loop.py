@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from edgewright.contract.errors import InvalidInput
 from edgewright.hub.optimize.steps.training.learning.goal import Task
 from edgewright.hub.optimize.steps.training.learning.lessons import Lessons, paired
 
@@ -34,7 +36,10 @@ def settle(seed: int) -> None:
 
 
 def learn(module: Any, lessons: Lessons, plan: Plan) -> float:
-    """Train what of `module` wants gradients, telling each epoch's mean loss on stdout. Returns the last one."""
+    """Train what of `module` wants gradients, telling each epoch's mean loss on stdout. Returns the last one.
+
+    Raises InvalidInput if the loss stops being a number.
+    """
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=plan.learning_rate, weight_decay=WEIGHT_DECAY)
     steps = plan.epochs * -(-len(lessons) // BATCH)
@@ -46,6 +51,9 @@ def learn(module: Any, lessons: Lessons, plan: Plan) -> float:
     module.train()
     for epoch in range(plan.epochs):
         mean = _one_epoch(module, lessons, optimizer, rate, weights, order)
+        if not math.isfinite(mean):
+            said = f"the loss is no number after {epoch + 1} epochs: learning has run away"
+            raise InvalidInput(said, field="recipe.learning_rate", hint=f"Try {plan.learning_rate / 10:g}.")
         sys.stdout.write(f"epoch {epoch + 1}/{plan.epochs}: loss {mean:.4f}\n")
         sys.stdout.flush()
     module.eval()

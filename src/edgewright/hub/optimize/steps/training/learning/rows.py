@@ -16,6 +16,8 @@ from edgewright.hub.optimize.steps.training.torching.graph import Array
 
 AT_ONCE = 256
 MIN_ROWS = 16
+MAX_ROWS = 50_000
+"""More than that would not be through in the minutes that a step has."""
 NEEDS_ROWS = "Register the version with a snapshot whose train.npz holds the truth. See `edgewright data snapshot`."
 TURN, ZOOM, SHIFT = 0.2, 0.1, 0.125
 """How far pictures turn (radians), grow or shrink, and move (shares of a side) at most."""
@@ -43,9 +45,9 @@ class Rows:
 
 
 def labelled(context: StepContext, takes: tuple[str, ...]) -> Rows:
-    """All training rows, prepared; `takes` are the model's inputs.
+    """All training rows, prepared, or MAX_ROWS of them, spread evenly; `takes` are the model's inputs.
 
-    Raises InvalidInput where there are none, or no truth, or too few of them.
+    Raises InvalidInput where there are none, or no truth, too few of them, or one holds what is no number.
     """
     if context.train is None:
         raise InvalidInput("training needs labelled rows, and there are none", field="snapshot", hint=NEEDS_ROWS)
@@ -57,6 +59,9 @@ def labelled(context: StepContext, takes: tuple[str, ...]) -> Rows:
         said = f"{file} has no '{context.label_key}' array: there is no truth"
         raise InvalidInput(said, field=where, hint=NEEDS_ROWS)
     truth = found.pop(context.label_key)
+    if len(truth) > MAX_ROWS:
+        chosen = np.unique(np.linspace(0, len(truth) - 1, MAX_ROWS).round().astype(np.int64))
+        truth, found = truth[chosen], {name: array[chosen] for name, array in found.items()}
     if len(truth) < MIN_ROWS:
         raise InvalidInput(f"{file} has {len(truth)} rows: training needs {MIN_ROWS} at least", field=file)
     return Rows(_prepared(_inputs(found, context), context, takes, file), truth)
@@ -126,4 +131,9 @@ def _prepared(inputs: dict[str, Array], context: StepContext, takes: tuple[str, 
     ]
     if missing := [name for name in takes if not parts or name not in parts[0]]:
         raise InvalidInput(f"the model takes '{missing[0]}', which {file} does not have", field=f"{file}.{missing[0]}")
-    return {name: np.concatenate([part[name] for part in parts]) for name in takes}
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in takes}
+    for name, array in whole.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            where = f"{file}.{name}"
+            raise InvalidInput(f"{where} holds numbers that are not finite", field=where, hint="Leave out such rows.")
+    return whole
