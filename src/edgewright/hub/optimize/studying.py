@@ -20,13 +20,13 @@ from edgewright.hub.children import Cancelled
 from edgewright.hub.db import Database
 from edgewright.hub.jobs import RunContext
 from edgewright.hub.optimize.making.workshop import Prepared, Site, Workshop
-from edgewright.hub.optimize.measuring import Measurement, Subject
+from edgewright.hub.optimize.measuring import Measurement, Rehearsal, Subject
 from edgewright.hub.optimize.model import Made, Precision
 from edgewright.hub.optimize.search import budget, trials
 from edgewright.hub.optimize.search.candidates import Candidate, Choice, asked_for, choose
 from edgewright.hub.optimize.search.conclude import conclude
 from edgewright.hub.optimize.search.history import Lesson, learn
-from edgewright.hub.optimize.search.recipe import precision_of, title
+from edgewright.hub.optimize.search.recipe import title
 from edgewright.hub.optimize.search.recommend import SOURCE
 from edgewright.hub.optimize.search.trials import Try
 from edgewright.hub.optimize.steps.shelf import Shelf, stock
@@ -57,6 +57,17 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a round of measuring left: the source's trial before all others."""
 
     trials: tuple[TrialRecord, ...]
+
+
+class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
+    """How the golden vectors of a trial went in every place that this machine has."""
+
+    rehearsals: tuple[Rehearsal, ...]
+
+    @property
+    def broken(self) -> list[Rehearsal]:
+        """Where they did not hold, of the places where the target's devices run it."""
+        return [each for each in self.rehearsals if each.is_own and not each.holds]
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class Studying:
             plan = msgspec.structs.replace(plan, lesson=msgspec.structs.replace(plan.lesson, skipped=left))
             done = self._try_all(task, plan, plan.lesson.reserve, numbers, done)
             study = self._concluded(task, plan, done)
-        return study
+        return self._rehearsed(task, plan, study, done)
 
     def shelf(self) -> Shelf:
         """The steps that there are here."""
@@ -169,6 +180,21 @@ class Studying:
         reasons = (*found.reasons, *plan.lesson.reasons)
         return msgspec.structs.replace(found, trials=(*found.trials, *skipped), reasons=reasons)
 
+    def _rehearsed(self, task: Task, plan: Plan, study: StudyRecord, done: Sequence[TrialRecord]) -> StudyRecord:
+        """The study once the golden vectors of what it recommends were run elsewhere too. What does not hold where the
+        target's devices run it is recommended no more, and the next best is looked at.
+        """
+        while (best := next((trial for trial in study.trials if trial.id == study.recommended), None)) is not None:
+            task.context.report(f"rehearse {best.id}", 0.92)
+            found = msgspec.convert(task.context.step(f"rehearse {best.id}", self._rehearse, task, best), Rehearsed)
+            broken = found.broken
+            if best.id == SOURCE or not broken:
+                return msgspec.structs.replace(study, reasons=(*study.reasons, *map(str, found.rehearsals)))
+            strayed = msgspec.structs.replace(best, state=TrialState.STRAYED, reason="; ".join(map(str, broken)))
+            done = tuple(strayed if trial.id == best.id else trial for trial in done)
+            study = self._concluded(task, plan, done)
+        return study
+
     # What runs inside durable steps: JSON out.
 
     def _plan(self, task: Task) -> Any:
@@ -183,7 +209,7 @@ class Studying:
         """Take a candidate's steps; one that fails fails its trial alone."""
         shelf = self.shelf()
         abouts = [shelf.abouts[step.name] for step in candidate.steps]
-        tried = Try(id=id, candidate=candidate, precision=precision_of(abouts))
+        tried = Try(id=id, candidate=candidate)
         made = Made(sha256=task.site.version.source_sha256, format=plan.prepared.format, is_cached=True)
         started = time.monotonic()
         try:
@@ -200,9 +226,8 @@ class Studying:
             tried = msgspec.structs.replace(failed, seconds=time.monotonic() - started)
             task.context.report(id, log=trials.line(trials.unmeasured(tried)))
             return msgspec.to_builtins(tried)
-        precision = Precision.INT8 if made.quantisation is not None else tried.precision
         seconds = time.monotonic() - started
-        return msgspec.to_builtins(msgspec.structs.replace(tried, made=made, precision=precision, seconds=seconds))
+        return msgspec.to_builtins(msgspec.structs.replace(tried, made=made, precision=made.precision, seconds=seconds))
 
     def _measure(self, task: Task, plan: Plan, tries: Sequence[Try], done: Sequence[TrialRecord]) -> Any:
         """Measure a batch in turns with the source, and let people see it."""
@@ -237,6 +262,7 @@ class Studying:
                 precision=one.precision,
                 format=one.made.format,
                 estimates=one.made.estimates,
+                answers_as=one.made.answers_as,
             )
             for one in tries
             if one.made is not None and one.state is TrialState.KEPT
@@ -259,6 +285,17 @@ class Studying:
             return ""
         variants = self._registry.variants(version.model, version.lineage.parent)
         return next((variant.sha256 for variant in variants if variant.target == target), "")
+
+    def _rehearse(self, task: Task, trial: TrialRecord) -> Any:
+        """Nothing, where the trial has no golden vectors."""
+        subject = Subject(
+            id=trial.id, model=trial.sha256, precision=trial.precision or Precision.FP32, format=trial.format
+        )
+        found: tuple[Rehearsal, ...] = ()
+        if trial.golden_sha256:
+            found = self._workshop.rehearse(task.site, subject, trial.golden_sha256, task.goal)
+        task.context.report(f"rehearse {trial.id}", log="".join(f"{each}\n" for each in found))
+        return msgspec.to_builtins(Rehearsed(rehearsals=found))
 
     def _show(self, task: Task, done: Sequence[TrialRecord], found: Sequence[TrialRecord]) -> None:
         """Save what the study is so far, and say it in the run's log."""

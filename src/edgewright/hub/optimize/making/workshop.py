@@ -18,8 +18,8 @@ from edgewright.contract.tensors import TensorSpec
 from edgewright.hub.children import ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
 from edgewright.hub.optimize.making.cache import StepResults, key_of, versions_of
-from edgewright.hub.optimize.measuring import Measurement, Rows, Subject, measure_all, metric_of
-from edgewright.hub.optimize.model import Made, Outcome, StepPlan, StepQuestion
+from edgewright.hub.optimize.measuring import Measurement, Rehearsal, Rows, Subject, confirm, measure_all, metric_of
+from edgewright.hub.optimize.model import Made, Outcome, StepPlan, StepQuestion, loosest
 from edgewright.hub.optimize.steps import About, params_of
 from edgewright.hub.registry import Blobs, check_rows, tables_of
 from edgewright.hub.registry.inspect import SourceFacts, inspect_source
@@ -111,6 +111,8 @@ class Workshop:
             tools=outcome.tools,
             quantisation=outcome.quantisation,
             format=outcome.format,
+            precision=outcome.precision or about.precision,
+            answers_as=made.sha256 if about.is_opaque else "",
             estimates=outcome.estimates,
             seconds=time.monotonic() - started,
         )
@@ -130,12 +132,7 @@ class Workshop:
 
         `parent` is the digest of what devices of that target run now, or "". Golden vectors come back as digests.
         """
-        rows = Rows(
-            holdout=str(self._data.file(site.snapshot, HOLDOUT).resolve()),
-            label_key=LABEL,
-            contract=site.version.contract,
-            tables=self._tables(site.version),
-        )
+        rows = self._rows(site)
         folder = _emptied(self._folder(site.run_id) / "measure")
         first, *others = (self._laid_out(subject) for subject in (source, *subjects))
         before = self._blobs.path(parent).resolve() if parent else None
@@ -144,6 +141,12 @@ class Workshop:
             msgspec.structs.replace(each, golden=self._blobs.put_file(Path(each.golden))[0] if each.golden else "")
             for each in measured
         )
+
+    def rehearse(self, site: Site, subject: Subject, golden_sha256: str, goal: Target) -> tuple[Rehearsal, ...]:
+        """Run a subject's golden vectors, whose `model` is a digest, wherever this machine can."""
+        folder = _emptied(self._folder(site.run_id) / "rehearse")
+        golden = self._blobs.path(golden_sha256).resolve()
+        return confirm(self._laid_out(subject), self._rows(site), golden, goal, folder, self._toolchains())
 
     def size_bytes(self, sha256: str) -> int:
         """The length of a model."""
@@ -203,8 +206,18 @@ class Workshop:
             whole.replace(path)
         return path
 
+    def _rows(self, site: Site) -> Rows:
+        return Rows(
+            holdout=str(self._data.file(site.snapshot, HOLDOUT).resolve()),
+            label_key=LABEL,
+            contract=site.version.contract,
+            tables=self._tables(site.version),
+        )
+
     def _laid_out(self, subject: Subject) -> Subject:
-        return msgspec.structs.replace(subject, model=str(self._blobs.path(subject.model).resolve()))
+        stands_in = str(self._blobs.path(subject.answers_as).resolve()) if subject.answers_as else ""
+        model = str(self._blobs.path(subject.model).resolve())
+        return msgspec.structs.replace(subject, model=model, answers_as=stands_in)
 
     def _tables(self, version: VersionRecord) -> dict[str, str]:
         return self._blobs.paths(self._tables_sha256(version))
@@ -233,6 +246,8 @@ def _after(before: Made, step: Made) -> Made:
         tools=before.tools | step.tools,
         quantisation=step.quantisation or before.quantisation,
         format=step.format,
+        precision=loosest((before.precision, step.precision)),
+        answers_as=step.answers_as,
         estimates=before.estimates | step.estimates,
         seconds=before.seconds + step.seconds,
         is_cached=step.is_cached,

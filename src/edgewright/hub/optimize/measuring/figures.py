@@ -12,9 +12,11 @@ from edgewright.hub.registry.runner import LITERT, ONNX_RUNTIME
 AT_HOME = {ModelFormat.ONNX: ONNX_RUNTIME, ModelFormat.TFLITE: LITERT}
 """What runs a format on any processor, the last resort."""
 
+TFLITE_MICRO = "tflite-micro"
+
 STAND_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "openvino": (("openvino", "CPU"),),
-    "tflite-micro": (("litert", "CPU"),),  # its kernels round as those of microcontrollers do, XNNPACK's do not
+    TFLITE_MICRO: (("litert", "CPU"),),  # its kernels round as those of microcontrollers do, XNNPACK's do not
 }
 """What stands in for a target's runtime first, where this machine lacks it, or what it computes with."""
 
@@ -44,6 +46,7 @@ def quietest(rounds: Sequence[RunAnswer]) -> RunAnswer:
         p95_ms=min(each.p95_ms for each in rounds),
         p99_ms=min(each.p99_ms for each in rounds),
         peak_bytes=max(each.peak_bytes for each in rounds),
+        arena_bytes=first.arena_bytes,
     )
 
 
@@ -61,10 +64,12 @@ def timing(goal: Target, subject: Subject, ran: RunAnswer) -> Timing:
 
 
 def memory(goal: Target, subject: Subject, ran: RunAnswer) -> Memory:
-    """The arena that a compiler gave, else the process's peak here."""
+    """The arena that a compiler gave, or that tflite-micro would plan for its targets; else the process's peak here."""
     if "sram_bytes" in subject.estimates:
         arena = int(subject.estimates["sram_bytes"])
         return Memory(peak_bytes=arena, place=Place.ESTIMATE, where="the compiler's estimate of the arena")
+    if goal.runtime.name == TFLITE_MICRO and ran.arena_bytes:
+        return Memory(peak_bytes=ran.arena_bytes, place=Place.ESTIMATE, where="tflite-micro arena estimate")
     return Memory(peak_bytes=ran.peak_bytes, place=Place.HUB, where=where(goal, ran.engine))
 
 

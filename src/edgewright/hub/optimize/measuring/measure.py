@@ -69,7 +69,9 @@ def _run_in_turn(
 ) -> None:
     """Run a subject once and note what came of it; the first time it leaves its answers too."""
     outputs = "" if runs[subject.id] else str(folder / f"{subject.id}.npz")
-    asked = RunQuestion(model=subject.runnable, engines=figures.engines(goal, subject.format), rows=rows, outputs=outputs)
+    asked = RunQuestion(
+        model=subject.runnable, engines=figures.engines(goal, subject.format), rows=rows, outputs=outputs
+    )
     module = "edgewright.hub.optimize.measuring.measurer"
     try:
         answer = ask(module, asked, RunAnswer, name=f"measuring {subject.id}", folder=folder, timeout_s=RUN_TIMEOUT_S)

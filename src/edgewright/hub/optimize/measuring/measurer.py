@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.sources import HEAD_BYTES, is_tflite
 from edgewright.hub.children import serve
+from edgewright.hub.optimize.measuring.arena import arena_bytes
 from edgewright.hub.optimize.measuring.model import Engine, RunAnswer, RunQuestion
 from edgewright.hub.registry.runner import Arrays, Runner, inputs_of, start
 
@@ -31,7 +33,10 @@ def run(asked: RunQuestion) -> RunAnswer:
     if asked.outputs:
         np.savez(asked.outputs, allow_pickle=False, **runner.answer(inputs))
     p50_ms, p95_ms, p99_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95, 99))
-    return RunAnswer(engine=engine, p50_ms=p50_ms, p95_ms=p95_ms, p99_ms=p99_ms, peak_bytes=peak_bytes)
+    arena = _arena_bytes(Path(asked.model))
+    return RunAnswer(
+        engine=engine, p50_ms=p50_ms, p95_ms=p95_ms, p99_ms=p99_ms, peak_bytes=peak_bytes, arena_bytes=arena
+    )
 
 
 def choose(engines: tuple[Engine, ...]) -> Engine:
@@ -72,6 +77,11 @@ def _call(runner: Runner, calls: list[Arrays], least: int, most: int, time_s: fl
         if now_ns >= end_ns and len(taken_ns) >= least:
             break
     return taken_ns
+
+
+def _arena_bytes(model: Path) -> int:
+    data = model.read_bytes()
+    return arena_bytes(data) if is_tflite(data[:HEAD_BYTES]) else 0
 
 
 def _peak_bytes() -> int:

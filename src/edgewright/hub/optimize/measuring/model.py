@@ -77,7 +77,8 @@ class RunQuestion(msgspec.Struct, frozen=True, kw_only=True):
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one process measured that did nothing but load a model and answer, with one thread.
 
-    `peak_bytes` is the peak resident memory of that whole process, with Python and the runtime.
+    `peak_bytes` is the peak resident memory of that whole process, with Python and the runtime; `arena_bytes` what a
+    TFLite file would take of a microcontroller's memory by tflite-micro's own planner.
     """
 
     engine: Engine
@@ -85,6 +86,7 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float
     p99_ms: float
     peak_bytes: int
+    arena_bytes: int = 0
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,9 +138,16 @@ class RehearsalQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
-    """How golden vectors went somewhere else than where they were made; `told` says so in words."""
+    """How golden vectors went in one place; `told` says so in words. `is_own`: it is where the target's devices run
+    it, or an emulation of them.
+    """
 
     place: Place
     where: str
     holds: bool
     told: str
+    is_own: bool = False
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"golden vectors {'hold' if self.holds else 'do not hold'} on {self.where}: {self.told}"

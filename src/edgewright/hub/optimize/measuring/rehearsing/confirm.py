@@ -40,9 +40,17 @@ def confirm(
         tables=rows.tables,
         precision=subject.precision,
     )
-    found = [_in_runtime(asked, engine, folder) for engine in ENGINES[subject.format]]
-    emulated = _emulated(asked, subject, goal, folder, toolchains)
+    own = Engine(runtime=goal.runtime.name, provider=goal.runtime.provider)
+    found = [
+        _owned(_in_runtime(asked, engine, folder), is_own=engine == own)
+        for engine in dict.fromkeys((*ENGINES[subject.format], own))
+    ]
+    emulated = _owned(_emulated(asked, subject, goal, folder, toolchains), is_own=True)
     return tuple(each for each in (*found, emulated) if each is not None)
+
+
+def _owned(found: Rehearsal | None, *, is_own: bool) -> Rehearsal | None:
+    return None if found is None else msgspec.structs.replace(found, is_own=is_own)
 
 
 def _in_runtime(asked: RehearsalQuestion, engine: Engine, folder: Path) -> Rehearsal | None:
@@ -66,7 +74,7 @@ def _emulated(
         return None
     if subject.format is not ModelFormat.ONNX or name not in toolchains:
         why = f"the toolchain {name} is not installed" if name not in toolchains else "that runs ONNX files alone"
-        return Rehearsal(place=Place.EMULATOR, where=goal.emulator, holds=True, told=f"not emulated: {why}")
+        return Rehearsal(place=Place.EMULATOR, where=goal.emulator, holds=True, told=f"it was not emulated, as {why}")
     try:
         return _ask(asked, folder, emulator=str(toolchains[name]))
     except (InvalidInput, StepFailed) as error:
