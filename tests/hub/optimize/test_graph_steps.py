@@ -255,6 +255,13 @@ def test_a_layer_that_the_model_lacks_is_refused_with_those_it_has(tmp_path):
     assert "conv_0, conv_2" in raised.value.hint
 
 
+def test_signed_activations_do_not_go_with_unsigned_weights(tmp_path):
+    plan = StepPlan(name="static-int8", params={"activations": "s8", "weights": "u8"})
+
+    with pytest.raises(InvalidInput, match="signed activations go with signed weights only"):
+        made(plan, zoo.mlp(), tmp_path)
+
+
 def test_the_layer_that_eight_bits_hurt_most_is_found_and_kept_float(tmp_path):
     kept = zoo.mlp()
     worst = next(tensor for tensor in kept.model.graph.initializer if tensor.dims == [64, 64])

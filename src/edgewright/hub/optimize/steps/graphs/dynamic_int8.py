@@ -19,7 +19,7 @@ from edgewright.hub.optimize.steps import About, StepContext
 from edgewright.hub.optimize.steps.graphs import layers
 from edgewright.hub.optimize.steps.graphs.calibration import Rows
 from edgewright.hub.optimize.steps.graphs.plain import graphs
-from edgewright.hub.optimize.steps.graphs.quantising import named, prepared, quietly, settle
+from edgewright.hub.optimize.steps.graphs.quantising import named, prepared, quietly, settle, told
 from edgewright.hub.optimize.steps.graphs.sensitivity import most_sensitive
 
 STEP = "dynamic-int8"
@@ -72,10 +72,8 @@ class DynamicInt8:
             activations=Integer.U8,
             is_per_channel=params.per_channel,
         )
-        note = f"the weights of {len(chosen)} layers and {len(work.tables)} tables in eight bits"
-        note += f"; {', '.join(kept)} kept float" if kept else ""
-        note += f"; kept float because they hurt most: {', '.join(sensitive)}" if sensitive else ""
-        return Outcome(path=str(path), note=note, quantisation=done)
+        note = f"the weights of {len(chosen)} layers in eight bits{', and the embeddings' if work.tables else ''}"
+        return Outcome(path=str(path), note=note + told(kept, sensitive), quantisation=done)
 
 
 class Quantiser:

@@ -22,9 +22,9 @@ def prepared(path: Path, step: str) -> onnx.ModelProto:
     model = plain.read(path)
     layers.refuse_quantised(model, step)
     layers.refuse_infinite(layers.weights(model), step)
-    opset = next(opset for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
-    if opset.version < LEAST_OPSET:
-        model = _converted(model, opset.version)
+    opset = next((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), LEAST_OPSET)
+    if opset < LEAST_OPSET:
+        model = _converted(model, opset)
     layers.name_nodes(model.graph)
     return onnx.shape_inference.infer_shapes(model)
 
@@ -37,6 +37,13 @@ def named(text: str, known: Sequence[str], step: str) -> tuple[str, ...]:
             hint = f"Its layers: {', '.join(known[:20])}{' …' if len(known) > 20 else ''}."
             raise InvalidInput(f"the model has no layer '{name[:80]}'", field=f"recipe.{step}.keep", hint=hint)
     return names
+
+
+def told(kept: Sequence[str], sensitive: Sequence[str]) -> str:
+    """The end of a note: which layers stay float, and why."""
+    by_name = f"; {', '.join(kept)} kept float" if kept else ""
+    by_measure = f"; kept float because they hurt most: {', '.join(sensitive)}" if sensitive else ""
+    return by_name + by_measure
 
 
 def settle(path: Path, names: Sequence[str], ir_version: int) -> None:

@@ -17,7 +17,7 @@ from edgewright.hub.optimize.model import Outcome, Precision
 from edgewright.hub.optimize.steps import About, StepContext
 from edgewright.hub.optimize.steps.graphs import layers
 from edgewright.hub.optimize.steps.graphs.calibration import METHODS, Rows, find_ranges
-from edgewright.hub.optimize.steps.graphs.quantising import named, prepared, quietly, settle
+from edgewright.hub.optimize.steps.graphs.quantising import named, prepared, quietly, settle, told
 from edgewright.hub.optimize.steps.graphs.sensitivity import most_sensitive
 
 STEP = "static-int8"
@@ -50,6 +50,7 @@ HOW = {
 class StaticInt8Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Signedness of weights and activations; a scale for each channel of the weights, or one for all.
 
+    `reduce_range` uses seven bits of the weights: for x86 without VNNI, where sums of eight overflow.
     `percentile` is for the calibrator of that name. `keep` names layers that stay float, with commas between;
     `sensitive` says how many more do: those whose quantisation moves the answers most.
     """
@@ -57,6 +58,7 @@ class StaticInt8Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     weights: Integer = Integer.S8
     activations: Integer = Integer.U8
     per_channel: bool = True
+    reduce_range: bool = False
     calibrator: Calibrator = Calibrator.MIN_MAX
     percentile: Annotated[float, msgspec.Meta(gt=50, le=100)] = 99.99
     keep: str = ""
@@ -73,6 +75,9 @@ class StaticInt8:
 
     def apply(self, model: Path, params: StaticInt8Params, context: StepContext) -> Outcome:
         """Quantise with scales found on the context's calibration rows."""
+        if (params.activations, params.weights) == (Integer.S8, Integer.U8):
+            message = "signed activations go with signed weights only: no kernel multiplies them by unsigned ones"
+            raise InvalidInput(message, field=f"recipe.{STEP}.weights", hint="Take weights=s8.")
         work = Quantiser(model, params, context)
         kept = named(params.keep, work.layers, STEP)
         sensitive = most_sensitive(work, work.rows, params.sensitive, kept) if params.sensitive else ()
@@ -88,9 +93,7 @@ class StaticInt8:
             calibration_rows=work.rows.count,
         )
         note = f"scales from {HOW[params.calibrator]} on {work.rows.count} training rows"
-        note += f"; {', '.join(kept)} kept float" if kept else ""
-        note += f"; kept float because they hurt most: {', '.join(sensitive)}" if sensitive else ""
-        return Outcome(path=str(path), note=note, quantisation=done)
+        return Outcome(path=str(path), note=note + told(kept, sensitive), quantisation=done)
 
 
 class Quantiser:
@@ -126,6 +129,7 @@ class Quantiser:
                 calibration_cache_path=str(self._ranges),
                 quant_format=QuantFormat.QDQ,
                 per_channel=params.per_channel,
+                reduce_range=params.reduce_range,
                 op_types_to_quantize=self._op_types,
                 nodes_to_quantize=[*names, *self._after(names)],
                 weight_type=TYPES[params.weights],
