@@ -48,8 +48,8 @@ def optimise(stage: Stage) -> None:
     """3. Variants of both models for both targets."""
     for model in MODELS:
         stage.optimise(model, 1)
-    forest = stage.ana.models.variants("wine", 1)[-1]
-    stage.show.fact(f"wine for {forest.target}: {forest.reasons[0]}")
+    study = stage.ana.study("wine", 1, TARGETS[-1])
+    stage.show.fact(f"wine for {study.target}: {study.reasons[0]}")
 
 
 def release(stage: Stage) -> None:

@@ -19,11 +19,13 @@ from edgewright.contract.api import (
     RolloutRecord,
     RunRecord,
     RunState,
+    StudyDraft,
 )
 from edgewright.contract.errors import Refused, Told
 
 MODELS = ("digits", "wine")
 TARGETS = ("cpu-fp32", "cpu-int8")
+STUDY_S = 10.0
 DEVICES = 8
 WAVES = (1, 3, 8)
 GATE = GateDraft(shadow_requests=50, shadow_agreement=0.9, patience_s=10.0)
@@ -76,8 +78,9 @@ class Stage:
         return ended
 
     def optimise(self, model: str, version: int) -> None:
-        """One variant for each target."""
-        self.finish(list(self.ana.optimize(model, version, TARGETS)))
+        """A short study for each target."""
+        draft = StudyDraft(targets=TARGETS, budget_s=STUDY_S)
+        self.finish(list(self.ana.optimize(model, version, draft)))
         for variant in self.ana.models.variants(model, version):
             figures = f"{variant.size_bytes / 1000:.0f} kB, accuracy {variant.accuracy:.3f}"
             speed = f"p50 {variant.latency_p50_ms * 1000:.0f} µs"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from edgewright.contract.api import ModelFormat
@@ -67,13 +69,17 @@ class StepQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step left: `note` says in a sentence what it did, `quantisation` what it did to the numbers, if it did."""
+    """What a step left: `note` says in a sentence what it did, `quantisation` what it did to the numbers, if it did.
+
+    `precision` is how its answers are judged, where that depends on parameters; None: as the step says of itself.
+    """
 
     path: str
     note: str
     format: ModelFormat = ModelFormat.ONNX
     tools: dict[str, str] = {}
     quantisation: Quantisation | None = None
+    precision: Precision | None = None
     estimates: dict[str, float] = {}  # what a compiler says of the target: 'cycles', 'sram_bytes', 'flash_bytes'
 
 
@@ -88,7 +94,9 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """What steps made so far: a blob, what each step says of itself, and the versions of its tools.
 
-    `seconds` is what it took, without what was there already; `is_cached`: all of it was.
+    `precision` is that of the loosest step. `answers_as` is the digest of the file that gives its answers, where only a
+    device can run what was made; "" for itself. `seconds` is what it took, without what was there already;
+    `is_cached`: all of it was.
     """
 
     sha256: str
@@ -96,9 +104,20 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, str] = {}
     quantisation: Quantisation | None = None
     format: ModelFormat = ModelFormat.ONNX
+    precision: Precision = Precision.FP32
+    answers_as: str = ""
     estimates: dict[str, float] = {}
     seconds: float = 0.0
     is_cached: bool = False
+
+
+LOOSEST = (Precision.FP32, Precision.HALF, Precision.INT8)
+"""From answers that stay the same to those that the task's metric judges."""
+
+
+def loosest(precisions: Iterable[Precision]) -> Precision:
+    """How the answers of a recipe are judged whose steps leave these: by the loosest."""
+    return max(precisions, key=LOOSEST.index, default=Precision.FP32)
 
 
 def _word(value: bool | int | float | str) -> str:

@@ -7,11 +7,11 @@ import pytest
 from edgewright.contract.api import ModelFormat, TrialState
 from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.contract.tensors import Contract
-from edgewright.hub.optimize.model import Precision, StepPlan
+from edgewright.hub.optimize.model import Precision, StepPlan, loosest
 from edgewright.hub.optimize.search.budget import TRAINING_S, expected_s, shortage
 from edgewright.hub.optimize.search.candidates import Candidate, Choice, asked_for, choose
 from edgewright.hub.optimize.search.history import learn
-from edgewright.hub.optimize.search.recipe import parse, precision_of
+from edgewright.hub.optimize.search.recipe import parse
 from edgewright.hub.optimize.steps import About, params_of
 from edgewright.hub.optimize.steps.shelf import Shelf
 from edgewright.hub.optimize.studying import BATCH, batches
@@ -27,6 +27,7 @@ ABOUTS = {
     "prune": About(summary="", precision=Precision.INT8),
     "distill": About(summary="", precision=Precision.INT8, is_training=True),
     "litert": About(summary="", gives=ModelFormat.TFLITE),
+    "vela": About(summary="", takes=ModelFormat.TFLITE, gives=ModelFormat.TFLITE, is_opaque=True),
 }
 SHELF = Shelf(ABOUTS, {"distill": "step distill needs torch, which is not installed (torch brings it)"}, params_of)
 
@@ -83,6 +84,16 @@ def test_a_step_whose_tools_are_missing_is_skipped_with_the_reason():
     assert set(why) == {"step distill needs torch, which is not installed (torch brings it)"}
 
 
+def test_a_target_of_tflite_gets_conversions_and_an_accelerator_its_own_program():
+    plain, beside = chosen("stm32f446", facts("Conv")), chosen("ethos-u55-128", facts("Conv"))
+
+    assert [one for one in recipes(plain) if "litert" in one][0] == "clean → litert precision=int8"
+    assert recipes(beside) == [
+        "clean → litert precision=int8 → vela accelerator=ethos-u55-128 memory_mode=Shared_Sram "
+        "system_config=Ethos_U55_High_End_Embedded"
+    ]
+
+
 def test_recipes_that_somebody_wrote_are_tried_in_their_order():
     found = asked_for((f"clean -> {STATIC}", "clean"), target("cpu-int8"), ModelFormat.ONNX, SHELF)
 
@@ -130,11 +141,9 @@ def test_an_unknown_step_is_not_found():
 
 
 def test_the_loosest_step_of_a_recipe_says_how_it_is_judged():
-    half = About(summary="", precision=Precision.HALF)
-
-    assert precision_of([]) is Precision.FP32
-    assert precision_of([ABOUTS["clean"], half]) is Precision.HALF
-    assert precision_of([ABOUTS["prune"], half]) is Precision.INT8
+    assert loosest([]) is Precision.FP32
+    assert loosest([Precision.FP32, Precision.HALF]) is Precision.HALF
+    assert loosest([Precision.INT8, Precision.HALF]) is Precision.INT8
 
 
 def candidates(*names: str) -> tuple[Candidate, ...]:

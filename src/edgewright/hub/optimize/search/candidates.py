@@ -82,7 +82,7 @@ def asked_for(recipes: Sequence[str], target: Target, source: ModelFormat, shelf
 
 def _of_target(target: Target) -> set[Need]:
     runtimes = {"openvino": Need.OPENVINO, "tensorrt": Need.TENSORRT}
-    dtypes = {"float16": Need.FLOAT16, "bfloat16": Need.BFLOAT16}
+    dtypes = {"float32": Need.FLOAT32, "float16": Need.FLOAT16, "bfloat16": Need.BFLOAT16}
     has = {Need.TFLITE if target.format is ModelFormat.TFLITE else Need.ONNX}
     has |= {need for name, need in runtimes.items() if target.runtime.name == name}
     has |= {need for name, need in dtypes.items() if name in target.dtypes}
@@ -90,8 +90,8 @@ def _of_target(target: Target) -> set[Need]:
         has.add(Need.LESS)
     if target.quantisation is not None and "int8" in target.dtypes:
         has.add(Need.INT8)
-    if target.accelerator is not None and target.accelerator.type.startswith("ethos"):
-        has.add(Need.ETHOS)
+    is_ethos = target.accelerator is not None and target.accelerator.type.startswith("ethos")
+    has.add(Need.ETHOS if is_ethos else Need.CORE)
     return has
 
 
@@ -108,9 +108,15 @@ def _of_model(facts: SourceFacts, has_labels: bool) -> set[Need]:
 
 
 def _filled(idea: Idea, target: Target) -> str:
-    wants = target.quantisation
-    weights, activations = (wants.weights, wants.activations) if wants is not None else ("s8", "u8")
-    return idea.recipe.format(weights=weights, activations=activations)
+    wants, beside = target.quantisation, target.accelerator
+    words = {
+        "weights": wants.weights if wants is not None else "s8",
+        "activations": wants.activations if wants is not None else "u8",
+        "accelerator": beside.config if beside is not None else "",
+        "memory_mode": beside.memory_mode if beside is not None else "",
+        "system_config": beside.system_config if beside is not None else "",
+    }
+    return idea.recipe.format(**words)
 
 
 def _misfit(recipe: str, target: Target, source: ModelFormat, shelf: Shelf) -> str:

@@ -147,7 +147,12 @@ IDEAS = (
         why="a smaller student learns from the source, then eight bits",
     ),
     _idea(
-        "clean → prune-channels ratio=0.5", N.ONNX, N.NETWORK, N.LABELS, why="half the channels go, the rest learns on"
+        "clean → prune-channels ratio=0.5",
+        N.ONNX,
+        N.LESS,
+        N.NETWORK,
+        N.LABELS,
+        why="half the channels go, the rest learns on",
     ),
     _idea("distill", N.ONNX, N.LESS, N.NETWORK, N.LABELS, why="a smaller student learns from the source"),
     _idea(

@@ -9,14 +9,11 @@ import msgspec
 
 from edgewright.contract.api import ModelFormat
 from edgewright.contract.errors import InvalidInput
-from edgewright.hub.optimize.model import Precision, StepPlan
+from edgewright.hub.optimize.model import StepPlan
 from edgewright.hub.optimize.steps import About
 
 ARROW = re.compile(r"\s*(?:→|->)\s*")
 MAX_STEPS = 12
-LOOSEST = (Precision.FP32, Precision.HALF, Precision.INT8)
-"""From answers that stay the same to those that the task's metric judges."""
-
 ParamsOf = Callable[[StepPlan], msgspec.Struct]
 """A plan's parameters, checked by its step; raises NotFound, or InvalidInput that names step and parameter."""
 
@@ -42,11 +39,6 @@ def lines(steps: Sequence[StepPlan]) -> tuple[str, ...]:
 def title(recipe: Sequence[str]) -> str:
     """A recipe in one line; the empty one is the source itself."""
     return " → ".join(recipe) or "the source itself"
-
-
-def precision_of(abouts: Sequence[About]) -> Precision:
-    """How the answers of what these steps leave are judged: by the loosest of them."""
-    return max((about.precision for about in abouts), key=LOOSEST.index, default=Precision.FP32)
 
 
 def format_after(steps: Sequence[tuple[str, About]], source: ModelFormat) -> ModelFormat:

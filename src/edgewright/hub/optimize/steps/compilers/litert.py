@@ -66,7 +66,13 @@ class LiteRt:
         path.write_bytes(converted.data)
         if params.precision is LiteRtPrecision.FLOAT32:
             path.write_bytes(settled(converted.data))
-            return Outcome(path=str(path), note="in float32", format=ModelFormat.TFLITE, tools=tools)
+            return Outcome(
+                path=str(path),
+                note="in float32",
+                format=ModelFormat.TFLITE,
+                tools=tools,
+                precision=Precision.FP32,
+            )
         rows = _rows(model, context) if params.precision is LiteRtPrecision.INT8 else None
         tools |= _quantise(path, rows, converted.rows_at_once, context)
         path.write_bytes(settled(path.read_bytes()))
