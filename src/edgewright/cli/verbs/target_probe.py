@@ -36,7 +36,7 @@ def probe(
     from edgewright.cli.probing.profile import describe
 
     _check_free(output)
-    say(f"measuring for about {seconds:g} s; let nothing else run meanwhile")
+    say(f"asking each runtime, then measuring for about {seconds:g} s; let nothing else run meanwhile")
     machine = measure(seconds, time.time)
     target_id = name or _id_of(output.stem if output else platform.node())
     text = describe(machine, target_id)
