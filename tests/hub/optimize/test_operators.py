@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from edgewright.contract.api import ModelFormat
 from edgewright.hub.optimize.operators import (
     ToolchainMissing,
     UnsupportedOperator,
+    WrongFormat,
+    check_format,
     check_operators,
     check_toolchain,
     unsupported,
@@ -29,6 +32,14 @@ def test_an_operator_that_a_runtime_lacks_is_named_with_the_targets_that_have_it
     assert "cpu-fp32" in caught.value.hint
     assert "litert" not in caught.value.hint
     assert caught.value.field == "targets"
+
+
+def test_a_tflite_file_goes_only_where_tflite_files_run():
+    check_format(ModelFormat.TFLITE, target("nrf52840"))
+    check_format(ModelFormat.ONNX, target("nrf52840"))
+
+    with pytest.raises(WrongFormat, match="the version is a .tflite file, and cpu-int8 runs onnx files"):
+        check_format(ModelFormat.TFLITE, target("cpu-int8"))
 
 
 def test_openvino_takes_no_tree_ensembles_and_microcontrollers_no_exponents():

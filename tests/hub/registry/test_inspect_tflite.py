@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.contract.api import ModelFormat
+from edgewright.contract.api import ModelFormat, Precision
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import Dtype, Kind
 from edgewright.hub.registry.inspect import inspect_source
@@ -34,6 +34,7 @@ def test_an_int8_tflite_file_keeps_its_bytes_at_the_door(tmp_path: Path) -> None
     facts = inspect_source(written(tmp_path, small_tflite.tflite_int8().data))
 
     assert [spec.dtype for spec in (*facts.contract.inputs, *facts.contract.outputs)] == [Dtype.INT8, Dtype.INT8]
+    assert facts.precision is Precision.INT8
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgewright.contract.api import Target
+from edgewright.contract.api import ModelFormat, Target
 from edgewright.contract.errors import InvalidInput, Refused
 
 FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
@@ -15,6 +15,13 @@ class UnsupportedOperator(InvalidInput):
     """The runtime of a target does not know an operator of the model."""
 
     code = "unsupported_operator"
+
+
+class WrongFormat(InvalidInput):
+    """No step makes what the runtime of a target reads of this kind of source."""
+
+    code = "wrong_format"
+    hint = "Register the model as ONNX, or choose a target that runs .tflite files: `edgewright target ls`."
 
 
 class ToolchainMissing(Refused):
@@ -44,6 +51,12 @@ def check_operators(op_types: Iterable[str], target: Target, known: Iterable[Tar
         field="targets",
         hint=f"{_listed(able)} {verb if len(able) == 1 else verb.replace('knows', 'know')}." if able else "",
     )
+
+
+def check_format(source: ModelFormat, target: Target) -> None:
+    """Raise WrongFormat where a source cannot become what the target's runtime reads: TFLite stays TFLite."""
+    if source is ModelFormat.TFLITE and target.format is not ModelFormat.TFLITE:
+        raise WrongFormat(f"the version is a .tflite file, and {target.id} runs {target.format} files", field="targets")
 
 
 def check_toolchain(target: Target) -> None:

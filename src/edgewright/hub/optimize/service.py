@@ -31,7 +31,7 @@ from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.optimize.making.cache import StepResults
 from edgewright.hub.optimize.making.workshop import Site, Workshop
 from edgewright.hub.optimize.model import NeedsSnapshot, Unmet
-from edgewright.hub.optimize.operators import check_operators, check_toolchain
+from edgewright.hub.optimize.operators import check_format, check_operators, check_toolchain
 from edgewright.hub.optimize.search.conclude import conclude, on_devices
 from edgewright.hub.optimize.search.limits import check_draft, constraints_of
 from edgewright.hub.optimize.search.recipe import parse, title
@@ -216,8 +216,10 @@ class Optimize:
             )
 
     def _check_operators(self, version: VersionRecord, works: Sequence[Work]) -> None:
-        """The source is looked into only where a target does not take every operator anyway."""
+        """Raise where a target does not take the source; it is looked into only where operators may be missing."""
         goals = [self._targets.get(work.target) for work in works]
+        for goal in goals:
+            check_format(version.format, goal)
         if not any(goal.operators for goal in goals):
             return
         facts = self._workshop.source_facts(version)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.contract.api import ModelFormat
+from edgewright.contract.api import ModelFormat, Precision
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.sources import HEAD_BYTES, MAX_SOURCE_BYTES, foreign_kind, is_tflite
 from edgewright.contract.tensors import Contract, differences, misfits
@@ -44,6 +44,7 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     opset: int
     ir_version: int
     format: ModelFormat = ModelFormat.ONNX
+    precision: Precision = Precision.FP32  # INT8 where it computes in eight bits already
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,10 +18,12 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
+from edgewright.contract.api import Precision
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from edgewright.hub.registry.inspect import ANSWER, EXPORT_HINT, Answer, Refusal, SourceFacts
 
 WEIGHTED = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose"})
+EIGHT_BITS = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv"})
 FLOATS = frozenset(
     {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
 )
@@ -76,6 +78,7 @@ def examine(data: bytes) -> SourceFacts:
         is_forest=any(node.op_type.startswith("TreeEnsemble") for node in nodes),
         opset=next((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), 0),
         ir_version=model.ir_version,
+        precision=Precision.INT8 if any(node.op_type in EIGHT_BITS for node in nodes) else Precision.FP32,
     )
 
 

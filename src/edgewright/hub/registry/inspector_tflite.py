@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.contract.api import ModelFormat
+from edgewright.contract.api import ModelFormat, Precision
 from edgewright.contract.delta.coding.elements import FLOAT16, FLOAT32, FLOAT64
 from edgewright.contract.delta.maker.containers.tensor import Tensor
 from edgewright.contract.delta.maker.containers.tflite import walk_tflite
@@ -56,6 +56,7 @@ def examine(data: bytes) -> SourceFacts:
         opset=0,
         ir_version=SCHEMA_VERSION,
         format=ModelFormat.TFLITE,
+        precision=Precision.INT8 if _is_quantised(interpreter) else Precision.FP32,
     )
 
 
@@ -88,6 +89,14 @@ def _load(data: bytes) -> Any:
         hint = CUSTOM_HINT if "custom op" in str(error) else WHOLE_HINT
         raise Refused(f"LiteRT does not load the model: {first_line(error)}", hint) from error
     return made
+
+
+def _is_quantised(interpreter: Any) -> bool:
+    """Whether a tensor of eight bits has a scale."""
+    return any(
+        np.dtype(each["dtype"]).itemsize == 1 and len(each["quantization_parameters"]["scales"])
+        for each in interpreter.get_tensor_details()
+    )
 
 
 def _ports(interpreter: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
