@@ -28,11 +28,13 @@ from edgewright.hub.optimize.making.workshop import calibration_rows
 from edgewright.hub.optimize.model import NeedsSnapshot, UnknownStudy, UnknownTarget, Unmet
 from edgewright.hub.optimize.operators import ToolchainMissing, UnsupportedOperator
 from edgewright.hub.optimize.service import KIND
+from edgewright.hub.optimize.studies import Studies
 from edgewright.hub.provenance import Making
 from edgewright.hub.registry import UnknownVersion, check_rows
 from plugins import zoo
 from plugins.step_checks import answers
 from scenes.optimising import ANA, make_room
+from scenes.trials import study
 
 STATIC = "clean → static-int8 activations=u8 per_channel=true weights=s8"
 
@@ -162,6 +164,23 @@ def test_calibration_takes_a_bounded_even_choice_of_rows():
     assert rows["X"].shape == (512, 1)
     assert rows["X"].dtype == np.float32
     assert (rows["X"][0, 0], rows["X"][-1, 0]) == (0.0, 1999.0)
+
+
+def test_only_ended_studies_of_earlier_versions_with_the_same_operators_are_a_familys_history(room):
+    kept = zoo.mlp()
+    data = kept.model.SerializeToString()
+    for parent in range(4):
+        room.pretend("kin", data, kept.contract, parent=parent)
+    studies = Studies(room.db)
+    with room.db.write() as connection:
+        for version, state, op_types in ((1, "done", ["Gemm"]), (2, "done", ["Conv"]), (3, "cancelled", ["Gemm"])):
+            of = {"id": f"optimize-k{version}", "model": "kin", "version": version, "state": StudyState(state)}
+            studies.begin(connection, study(target="cpu-int8", **of))
+            studies.note_family(connection, of["id"], op_types)
+
+    assert [one.id for one in studies.family("kin", 4, "cpu-int8", ["Gemm"])] == ["optimize-k1"]
+    assert studies.family("kin", 1, "cpu-int8", ["Gemm"]) == []
+    assert studies.family("kin", 4, "cpu-fp32", ["Gemm"]) == []
 
 
 # Real studies.

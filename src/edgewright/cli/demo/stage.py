@@ -84,7 +84,7 @@ class Stage:
         for variant in self.ana.models.variants(model, version):
             figures = f"{variant.size_bytes / 1000:.0f} kB, accuracy {variant.accuracy:.3f}"
             speed = f"p50 {variant.latency_p50_ms * 1000:.0f} µs"
-            steps = " → ".join(step.partition(" ")[0] for step in variant.recipe)
+            steps = " → ".join(step.partition(" ")[0] for step in variant.recipe) or "the source itself"
             self.show.fact(f"{model}@{version} {variant.target}: {figures}, {speed} ({steps})")
 
     def release(self, model: str, version: int) -> ReleaseRecord:

@@ -63,6 +63,13 @@ def test_an_int8_target_gets_its_own_signedness_first():
     assert f"clean → prune ratio=0.2 → {STATIC}" in found
 
 
+@pytest.mark.parametrize("target_id", ["cpu-int8", "raspberry-pi-4", "x86-64-vnni"])
+def test_a_recipe_that_two_ideas_come_to_is_tried_once(target_id):
+    found = recipes(chosen(target_id, facts("Conv")))
+
+    assert len(found) == len(set(found))
+
+
 def test_dynamic_int8_is_for_dense_models_and_convolutions_are_told_why_not():
     dense, convolutional = chosen("cpu-int8", facts("MatMul")), chosen("cpu-int8", facts("Conv"))
 
@@ -87,7 +94,7 @@ def test_a_step_whose_tools_are_missing_is_skipped_with_the_reason():
 def test_a_target_of_tflite_gets_conversions_and_an_accelerator_its_own_program():
     plain, beside = chosen("stm32f446", facts("Conv")), chosen("ethos-u55-128", facts("Conv"))
 
-    assert [one for one in recipes(plain) if "litert" in one][0] == "clean → litert precision=int8"
+    assert next(one for one in recipes(plain) if "litert" in one) == "clean → litert precision=int8"
     assert recipes(beside) == [
         "clean → litert precision=int8 → vela accelerator=ethos-u55-128 memory_mode=Shared_Sram "
         "system_config=Ethos_U55_High_End_Embedded"

@@ -60,6 +60,7 @@ def choose(target: Target, facts: SourceFacts, source: ModelFormat, shelf: Shelf
             skipped.append(Skipped(recipe=_split(recipe), why=why_not))
         else:
             tries.append(Candidate(steps=parse(recipe, shelf.params_of), why=idea.why))
+    tries = list({candidate.recipe: candidate for candidate in reversed(tries)}.values())[::-1]  # the first of equals
     return Choice(tries=tuple(tries), skipped=tuple(skipped))
 
 

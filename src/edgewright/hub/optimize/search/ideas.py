@@ -206,5 +206,12 @@ IDEAS = (
         N.NETWORK,
         why="eight bits, in a program for the accelerator",
     ),
+    _idea(
+        "clean → nncf transformer=true",
+        N.OPENVINO,
+        N.INT8,
+        N.ATTENTION,
+        why="eight bits placed as OpenVINO's kernels for attention want them",
+    ),
     _idea("clean → tensorrt", N.TENSORRT, why="what the device builds its engine of"),
 )
