@@ -38,7 +38,7 @@ def test_a_tflite_file_goes_only_where_tflite_files_run():
     check_format(ModelFormat.TFLITE, target("nrf52840"))
     check_format(ModelFormat.ONNX, target("nrf52840"))
 
-    with pytest.raises(WrongFormat, match="the version is a .tflite file, and cpu-int8 runs onnx files"):
+    with pytest.raises(WrongFormat, match=r"the version is a \.tflite file, and cpu-int8 runs onnx files"):
         check_format(ModelFormat.TFLITE, target("cpu-int8"))
 
 
