@@ -97,7 +97,7 @@ class SlotLayout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one core was measured to do, and where and when: estimates use it. A multiplication that is added to a sum
+    """What one core was measured to do in a second, and where and when. A multiplication that is added to a sum
     counts as two operations.
     """
 

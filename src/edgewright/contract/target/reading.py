@@ -15,9 +15,12 @@ from msgspec.inspect import EnumType, StructType, Type, UnionType, VarTupleType,
 
 from edgewright.contract.api.targets import Target
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.wire import MAX_COUNT
 
 INHERITS, ABSTRACT = "inherits", "abstract"
 """Fields of a file, beside those of a target: the id of its base, and whether it is a base alone."""
+
+MAX_TEXT_CHARS = 400
 
 _PLACE = re.compile(r"\A(?P<what>.*) - at `\$\.?(?P<field>[^`]*)`\Z", re.DOTALL)
 
@@ -42,6 +45,8 @@ def read(text: str, file: str) -> Sketch:
     table = _parse(text, file)
     base, is_abstract = table.pop(INHERITS, ""), table.pop(ABSTRACT, False)
     _check_names(table, file)
+    for field, problem, fix in _odd_values(table, ""):
+        raise wrong(file, field, problem, fix)
     part = _convert(table, file)
     if not isinstance(base, str):
         raise wrong(file, INHERITS, "it is not the id of a target", 'Write it as inherits = "cortex-m4".')
@@ -70,7 +75,7 @@ def misfit(file: str, error: msgspec.ValidationError) -> InvalidInput:
 def _parse(text: str, file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of too many digits, or brackets
         raise InvalidInput(f"{file}: it is no TOML: {error}", field="toml", hint="See https://toml.io.") from error
 
 
@@ -88,6 +93,20 @@ def _unknown(table: Mapping[str, Any], fields: Mapping[str, Type], path: str) ->
             yield path + name, [*fields, *(() if path else (INHERITS, ABSTRACT))]
         elif isinstance(value, dict):
             yield from _unknown(value, _fields(fields[name]), f"{path}{name}.")
+
+
+def _odd_values(value: object, field: str) -> Iterator[tuple[str, str, str]]:
+    """Numbers that are below 0 or that JSON cannot carry, and texts that no terminal shows in a line."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _odd_values(inner, f"{field}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _odd_values(inner, field)
+    elif isinstance(value, int | float) and not 0 <= value <= MAX_COUNT:
+        yield field, f"it is no number from 0 to {MAX_COUNT}", "Write 0, or leave it out, where it is not known."
+    elif isinstance(value, str) and not (len(value) <= MAX_TEXT_CHARS and (value.isprintable() or not value)):
+        yield field, f"it is no line of at most {MAX_TEXT_CHARS} characters", "Write it shorter, without line ends."
 
 
 def _convert(table: Mapping[str, Any], file: str) -> Any:

@@ -54,15 +54,12 @@ def problems(target: Target) -> Iterator[Problem]:
 
 
 def _numbers(target: Target) -> Iterator[Problem]:
-    for name in ("cores", "clock_hz", "flash_bytes", "power_mw"):
-        if getattr(target, name) < 0:
-            yield Problem(name, "it is below 0", "Write 0, or leave it out, where it is not known.")
-    if target.ram_bytes <= 0:
-        yield Problem("ram_bytes", "it is not above 0", "Write what the smallest machine of the kind has.")
+    if target.ram_bytes == 0:
+        yield Problem("ram_bytes", "it is 0", "Write what the smallest machine of the kind has.")
     if target.opset not in OPSETS:
         yield Problem("opset", f"{target.opset} is not from {OPSETS[0]} to {OPSETS[-1]}", "Write the runtime's newest.")
-    if target.probe and min(target.probe.fp32_gflops, target.probe.int8_gops, target.probe.memory_gb_s) <= 0:
-        yield Problem("probe", "a rate is not above 0", "Measure it with `edgewright target probe`.")
+    if target.probe and 0 in (target.probe.fp32_gflops, target.probe.int8_gops, target.probe.memory_gb_s):
+        yield Problem("probe", "a rate is 0", "Measure it with `edgewright target probe`.")
 
 
 def _numerals(target: Target) -> Iterator[Problem]:
@@ -123,11 +120,8 @@ def _microcontroller(target: Target) -> Iterator[Problem]:
 
 def _limits(target: Target) -> Iterator[Problem]:
     limits = target.constraints
-    if not 0 <= limits.max_metric_drop <= 1:
+    if limits.max_metric_drop > 1:
         yield Problem("constraints.max_metric_drop", "it is no share", "Write a share: 0.02 for 2 points.")
-    for name in ("latency_p95_ms", "size_bytes", "ram_bytes", "energy_mj"):
-        if getattr(limits, name) < 0:
-            yield Problem(f"constraints.{name}", "it is below 0", "Write 0, or leave it out, for no limit.")
     if limits.ram_bytes > target.ram_bytes:
         yield Problem("constraints.ram_bytes", "it is more than the ram_bytes that there are", "Write less.")
     if 0 < target.flash_bytes < limits.size_bytes:
@@ -138,7 +132,7 @@ def _slots(target: Target) -> Iterator[Problem]:
     slots = target.slots
     if slots is None or slots.kind is SlotKind.FOLDERS:
         return
-    if slots.count < 1 or slots.size_bytes <= 0:
+    if slots.count == 0 or slots.size_bytes == 0:
         yield Problem("slots", "partitions of flash need a count and a size", "Write count = 2 and size_bytes = ….")
     if slots.count * slots.size_bytes > target.flash_bytes > 0:
         what = f"{slots.count} of {slots.size_bytes} bytes do not fit into {target.flash_bytes} bytes of flash"
