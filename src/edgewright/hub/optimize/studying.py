@@ -21,7 +21,7 @@ from edgewright.hub.db import Database
 from edgewright.hub.jobs import RunContext
 from edgewright.hub.optimize.making.workshop import Prepared, Site, Workshop
 from edgewright.hub.optimize.measuring import Measurement, Rehearsal, Subject
-from edgewright.hub.optimize.model import Made, Precision
+from edgewright.hub.optimize.model import Made
 from edgewright.hub.optimize.search import budget, trials
 from edgewright.hub.optimize.search.candidates import Candidate, Choice, asked_for, choose
 from edgewright.hub.optimize.search.conclude import conclude
@@ -210,7 +210,12 @@ class Studying:
         shelf = self.shelf()
         abouts = [shelf.abouts[step.name] for step in candidate.steps]
         tried = Try(id=id, candidate=candidate)
-        made = Made(sha256=task.site.version.source_sha256, format=plan.prepared.format, is_cached=True)
+        made = Made(
+            sha256=task.site.version.source_sha256,
+            format=plan.prepared.format,
+            precision=plan.prepared.facts.precision,
+            is_cached=True,
+        )
         started = time.monotonic()
         try:
             for step, about in zip(candidate.steps, abouts, strict=True):
@@ -242,8 +247,8 @@ class Studying:
                 seconds = (time.monotonic() - started) / (1 + len(made))
         found: list[TrialRecord] = []
         if not done:
-            version = task.site.version
-            found.append(trials.source_trial(measured[SOURCE], version.source_sha256, plan.prepared.format, seconds))
+            sha256, facts = task.site.version.source_sha256, plan.prepared.facts
+            found.append(trials.source_trial(measured[SOURCE], sha256, plan.prepared.format, facts.precision, seconds))
         for one in tries:
             made_one = made.get(one.id)
             if made_one is None:
@@ -267,7 +272,8 @@ class Studying:
             for one in tries
             if one.made is not None and one.state is TrialState.KEPT
         ]
-        source = Subject(id=SOURCE, model=version.source_sha256, precision=Precision.FP32, format=plan.prepared.format)
+        facts = plan.prepared.facts
+        source = Subject(id=SOURCE, model=version.source_sha256, precision=facts.precision, format=plan.prepared.format)
         goal = msgspec.structs.replace(task.goal, constraints=task.record.constraints)
 
         def progress(number: int, total: int) -> None:
@@ -287,12 +293,12 @@ class Studying:
         return next((variant.sha256 for variant in variants if variant.target == target), "")
 
     def _rehearse(self, task: Task, trial: TrialRecord) -> Any:
-        """Nothing, where the trial has no golden vectors."""
-        subject = Subject(
-            id=trial.id, model=trial.sha256, precision=trial.precision or Precision.FP32, format=trial.format
-        )
+        """Nothing, where the trial has no golden vectors, or only a device can run it."""
+        subject = Subject(id=trial.id, model=trial.sha256, precision=trial.precision, format=trial.format)
         found: tuple[Rehearsal, ...] = ()
-        if trial.golden_sha256:
+        abouts = self.shelf().abouts
+        is_opaque = any(abouts[line.split()[0]].is_opaque for line in trial.recipe)
+        if trial.golden_sha256 and not is_opaque:
             found = self._workshop.rehearse(task.site, subject, trial.golden_sha256, task.goal)
         task.context.report(f"rehearse {trial.id}", log="".join(f"{each}\n" for each in found))
         return msgspec.to_builtins(Rehearsed(rehearsals=found))

@@ -82,10 +82,12 @@ def asked_for(recipes: Sequence[str], target: Target, source: ModelFormat, shelf
 
 
 def _of_target(target: Target) -> set[Need]:
-    runtimes = {"openvino": Need.OPENVINO, "tensorrt": Need.TENSORRT}
+    runtimes = {"openvino": Need.OPENVINO}
+    providers = {"TensorrtExecutionProvider": Need.TENSORRT}
     dtypes = {"float32": Need.FLOAT32, "float16": Need.FLOAT16, "bfloat16": Need.BFLOAT16}
     has = {Need.TFLITE if target.format is ModelFormat.TFLITE else Need.ONNX}
     has |= {need for name, need in runtimes.items() if target.runtime.name == name}
+    has |= {need for name, need in providers.items() if target.runtime.provider == name}
     has |= {need for name, need in dtypes.items() if name in target.dtypes}
     if set(target.dtypes) != {"float32"}:
         has.add(Need.LESS)

@@ -33,7 +33,9 @@ def baseline(trials: Sequence[TrialRecord], format: ModelFormat) -> TrialRecord 
     fit = [
         trial
         for trial in trials
-        if trial.format is format and trial.precision is Precision.FP32 and point(trial) is not None
+        if trial.format is format
+        and (trial.id == SOURCE or trial.precision is Precision.FP32)
+        and point(trial) is not None
     ]
     return next((trial for trial in fit if trial.id == SOURCE), next(iter(fit), None))
 

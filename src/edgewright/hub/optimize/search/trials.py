@@ -27,7 +27,9 @@ class Try(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-def source_trial(measured: Measurement, sha256: str, format: ModelFormat, seconds: float) -> TrialRecord:
+def source_trial(
+    measured: Measurement, sha256: str, format: ModelFormat, precision: Precision, seconds: float
+) -> TrialRecord:
     """The source itself: what every trial is held against."""
     return TrialRecord(
         id=SOURCE,
@@ -36,6 +38,7 @@ def source_trial(measured: Measurement, sha256: str, format: ModelFormat, second
         reason="the source itself",
         sha256=sha256,
         format=format,
+        precision=precision,
         figures=measured.figures,
         source_timing=measured.figures.timing if measured.figures is not None else None,
         golden_sha256=measured.golden,
@@ -95,8 +98,7 @@ def weighed(trial: TrialRecord, source: Measurement) -> str:
     if trial.figures is None or source.figures is None:
         return ""
     mine = point(msgspec.structs.replace(trial, state=TrialState.KEPT))
-    source_as_trial = source_trial(source, "", trial.format, 0.0)
-    theirs = point(source_as_trial)
+    theirs = point(source_trial(source, "", trial.format, Precision.FP32, 0.0))
     if mine is None or theirs is None:
         return ""
     return compared(trial.figures, mine, theirs, source.figures.size_bytes)
