@@ -70,6 +70,12 @@ def test_a_module_that_trains_goes_on_training(kinds, tmp_path):
     assert all(part.training for part in module.modules())
 
 
+def test_a_single_input_may_have_a_name_of_its_own(kinds, tmp_path):
+    session = onnxruntime.InferenceSession(as_onnx(kinds["Scores"](), {"cells": ROWS}, tmp_path))
+
+    assert [value.name for value in session.get_inputs()] == ["cells"]
+
+
 def test_several_inputs_and_outputs_are_taken_in_order(kinds, tmp_path):
     session = onnxruntime.InferenceSession(as_onnx(kinds["Sum"](), (ROWS, ROWS), tmp_path))
 
@@ -93,5 +99,5 @@ def test_what_has_no_form_in_onnx_is_named(kinds, tmp_path, kind, example, said)
 
 def test_an_example_that_the_module_does_not_take_is_refused(kinds, tmp_path):
     with pytest.raises(InvalidInput, match="does not take the example") as caught:
-        as_onnx(kinds["Scores"](), {"wrong": ROWS}, tmp_path)
+        as_onnx(kinds["Sum"](), {"wrong": ROWS, "left": ROWS}, tmp_path)
     assert caught.value.field == "example"

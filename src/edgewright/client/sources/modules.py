@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgewright.client.sources.examples import arrays_of, confirm, repeated
+from edgewright.client.sources.examples import Arrays, arrays_of, confirm, repeated
 from edgewright.client.sources.files import check_size
 from edgewright.client.sources.model import FIELD, CannotConvert, MissingExtra, Source, versions
 from edgewright.contract.errors import InvalidInput
@@ -26,7 +26,9 @@ def is_module(model: object) -> bool:
 
 
 def convert_module(model: Any, example: object, folder: Path) -> Source:
-    """Write a module as it answers in evaluation as ONNX, for any number of rows. Inputs are called as its forward's.
+    """Write a module as it answers in evaluation as ONNX, for any number of rows.
+
+    Inputs are called as the arguments of its forward; a single one as the example calls it.
 
     Raises MissingExtra, InvalidInput (no fitting example, too large) and CannotConvert, which names the operator.
     """
@@ -36,20 +38,26 @@ def convert_module(model: Any, example: object, folder: Path) -> Source:
     except ImportError as error:
         raise MissingExtra("torch", error) from error
     check_size(sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()))
-    rows = repeated(arrays_of(example, list(inspect.signature(model.forward).parameters)))
+    takes = list(inspect.signature(model.forward).parameters)
+    rows = repeated(arrays_of(example, takes))
     path = folder / "model.onnx"
     with _evaluating(model), torch.no_grad(), _quiet():
-        inputs = {name: torch.from_numpy(array) for name, array in rows.items()}
+        inputs = {name: torch.from_numpy(array) for name, array in _arguments(rows, takes).items()}
         expected = _answers(model, inputs)
         try:
-            _export(model, inputs, path)
+            _export(model, inputs, list(rows), path)
         except Exception as error:  # the exporter raises what it meets in the user's code, too
             raise _refusal(error) from error
     confirm(path, rows, expected)
     return Source(path, environment=versions("torch", "onnxscript"))
 
 
-def _export(model: Any, inputs: dict[str, Any], path: Path) -> None:
+def _arguments(rows: Arrays, takes: list[str]) -> Arrays:
+    """The rows by the names of forward's arguments: a single input may have a name of its own."""
+    return {takes[0]: next(iter(rows.values()))} if len(rows) == 1 and takes and not set(rows) & set(takes) else rows
+
+
+def _export(model: Any, inputs: dict[str, Any], names: list[str], path: Path) -> None:
     import torch
 
     any_rows = {name: {0: torch.export.Dim.DYNAMIC} for name in inputs}
@@ -57,7 +65,7 @@ def _export(model: Any, inputs: dict[str, Any], path: Path) -> None:
         model,
         kwargs=inputs,
         dynamic_shapes=any_rows,
-        input_names=list(inputs),
+        input_names=names,
         opset_version=OPSET,
         dynamo=True,
         external_data=False,
