@@ -1,6 +1,6 @@
 """How long one row takes: fresh processes that load one model each, in turns, on one thread.
 
-`python -m optimizations.clock ENGINE MODEL ROWS CALLS` is such a process; it prints the median milliseconds of a call.
+`python clock.py ENGINE MODEL ROWS` is such a process; it prints the median milliseconds of a call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def race(runners: Mapping[str, tuple[str, Path]], rows: Path) -> dict[str, float
     for turn in range(ROUNDS):
         for name in list(runners) if turn % 2 == 0 else reversed(list(runners)):
             engine, model = runners[name]
-            command = [sys.executable, "-m", "optimizations.clock", engine, str(model), str(rows)]
+            command = [sys.executable, __file__, engine, str(model), str(rows)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             best[name] = min(best[name], float(done.stdout.split()[-1]))
     return best

@@ -36,7 +36,7 @@ class Desk:
             shutil.copy(exhibit.train, rows / "train.npz")
             shutil.copy(exhibit.holdout, rows / "holdout.npz")
         snapshot = self._client.snapshots.create(name, rows)
-        record = self._client.models.register(name, exhibit.model, snapshot=snapshot.id)
+        record = self._client.models.register(name, exhibit.model, refinement=exhibit.known, snapshot=snapshot.id)
         return record.model, record.version
 
     def study(self, version: tuple[str, int], draft: StudyDraft) -> tuple[StudyRecord, float]:

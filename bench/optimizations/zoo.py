@@ -18,6 +18,9 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_digits
 from torch import nn
 
+from edgewright.contract.refinement import Refinement, TensorHint
+from edgewright.contract.tensors import Kind
+
 LABEL = "label"
 HELD_OUT = 500
 SENSOR_ROWS, CHANNELS, STEPS, CONDITIONS = 3000, 6, 128, 4
@@ -33,14 +36,15 @@ class Exhibit:
     model: Path
     train: Path
     holdout: Path
-    input_kind: str = "numeric"  # 'image' where pixels go in
-    side: int = 0
+    known: Refinement = Refinement()
 
 
 def exhibit(name: str, folder: Path) -> Exhibit:
     """The model of that name, made in `folder` unless it is there."""
     place = folder / name
-    found = Exhibit(name, place / "model.onnx", place / "train.npz", place / "holdout.npz", *SEEN.get(name, ()))
+    found = Exhibit(
+        name, place / "model.onnx", place / "train.npz", place / "holdout.npz", KNOWN.get(name, Refinement())
+    )
     if not found.model.exists():
         place.mkdir(parents=True, exist_ok=True)
         print(f"training {name}", file=sys.stderr, flush=True)
@@ -135,7 +139,13 @@ MAKERS: dict[str, Callable[[Exhibit], None]] = {
     "small-mlp": make_small_mlp,
     "minilm": make_sentences,
 }
-SEEN = {"cnn": ("image", 32), "cnn-child": ("image", 32), "resnet8": ("image", 32), "small-mlp": ("image", 8)}
+PICTURES = Refinement(inputs={"x": TensorHint(kind=Kind.IMAGE, height=32, width=32)})
+KNOWN = {
+    "cnn": PICTURES,
+    "cnn-child": PICTURES,
+    "resnet8": PICTURES,
+    "minilm": Refinement(outputs={"vector": TensorHint(kind=Kind.EMBEDDING)}),
+}
 
 
 class ResNet8(nn.Module):
