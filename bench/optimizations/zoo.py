@@ -36,7 +36,7 @@ class Exhibit:
     model: Path
     train: Path
     holdout: Path
-    known: Refinement = Refinement()
+    known: Refinement
 
 
 def exhibit(name: str, folder: Path) -> Exhibit:
