@@ -112,7 +112,7 @@ def test_a_field_that_nobody_tells_is_named():
         ("[runtime]", "[constraints]\nram_bytes = 2_000_000_000\n[runtime]", "constraints.ram_bytes", "more than"),
         ("single-board", "microcontroller", "flash_bytes", "See the chip's data sheet."),
         ("[runtime]", "[slots]\nkind = 'mcuboot'\n[runtime]", "slots", "need a count and a size"),
-        ('id = "mine"', 'id = "../mine"', "id", "expected"),
+        ('id = "mine"', 'id = "../mine"', "id", "it is no name"),
         ('id = "mine"', "", "id", "it is missing"),
         ("opset = 21", "inherits = 3\nopset = 21", "inherits", "not the id of a target"),
         ("opset = 21", "abstract = 3\nopset = 21", "abstract", "neither true nor false"),

@@ -9,7 +9,7 @@ import typer
 
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import counted, moment, size, words
-from edgewright.cli.output import DryRun, Json, say, say_done, show_facts, show_json, show_table
+from edgewright.cli.output import DryRun, Json, say_done, show_facts, show_json, show_table
 from edgewright.cli.verbs.target_probe import probe
 
 if TYPE_CHECKING:
@@ -78,8 +78,6 @@ def show(target: Id, as_json: Json = False) -> None:
         ],
         as_json=False,
     )
-    if record.profile.toolchain and record.profile.toolchain.missing:
-        say(f"nothing can be made for it here: {record.profile.toolchain.missing}")
 
 
 @app.command("new")

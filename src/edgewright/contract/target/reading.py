@@ -69,6 +69,8 @@ def misfit(file: str, error: msgspec.ValidationError) -> InvalidInput:
     if missing := re.fullmatch(r"Object missing required field `(\w+)`", what):
         field = f"{field}.{missing[1]}".lstrip(".")
         return wrong(file, field, "it is missing", f"Add it, or inherit it from a base: {INHERITS} = …")
+    if "matching regex" in what:
+        return wrong(file, field, "it is no name", "Write letters, digits, hyphens, dots and _, at most 60.")
     return wrong(file, field, what[:1].lower() + what[1:].replace("`", "'"), _fix(field))
 
 
