@@ -6,7 +6,7 @@ import pytest
 
 from edgewright.contract.api import ModelFormat, SlotKind
 from edgewright.contract.errors import InvalidInput
-from edgewright.hub.optimize.model import Precision, UnknownTarget
+from edgewright.hub.optimize.model import UnknownTarget
 from edgewright.hub.optimize.targeting.service import as_record
 from edgewright.hub.optimize.targets import FOLDER, library, read_folder, resolved, target, targets
 
@@ -37,11 +37,6 @@ def test_microcontrollers_say_what_a_model_may_take_and_it_fits_beside_a_program
         assert one.slots.kind is SlotKind.MCUBOOT
         assert 0 < one.constraints.size_bytes < one.slots.size_bytes < one.flash_bytes
         assert 0 < one.constraints.ram_bytes <= one.ram_bytes
-
-
-def test_precision_follows_from_the_target_s_own_data():
-    assert target("cpu-fp32").precision is Precision.FP32
-    assert target("cpu-int8").precision is Precision.INT8
 
 
 def test_a_record_says_what_is_inherited_and_from_where():

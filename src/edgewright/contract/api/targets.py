@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.contract.api.optimization import Constraints, ModelFormat, Precision
+from edgewright.contract.api.optimization import Constraints, ModelFormat
 from edgewright.contract.manifest import Integer, Runtime
 from edgewright.contract.wire import Name
 
@@ -141,11 +141,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     slots: SlotLayout | None = None
     constraints: Constraints = Constraints()
     probe: Rates | None = None
-
-    @property
-    def precision(self) -> Precision:
-        """What its recipes aim at."""
-        return Precision.INT8 if self.quantisation is not None and Dtype.INT8 in self.dtypes else Precision.FP32
 
     @property
     def is_microcontroller(self) -> bool:
