@@ -277,7 +277,7 @@ def test_what_a_variant_was_made_of_is_stated(int8, works):
     said = attested.statement.predicate
     assert said.build_definition.internal_parameters["recipe"] == list(variant.recipe)
     assert said.build_definition.internal_parameters["quantisation"] == msgspec.to_builtins(variant.quantisation)
-    assert said.run_details.metadata.invocation_id == variant.study
+    assert said.run_details.metadata.invocation_id == f"{variant.study}/{variant.trial}"
     assert said.run_details.builder.version.keys() >= {"edgewright"}
 
 

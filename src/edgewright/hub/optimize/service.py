@@ -37,8 +37,9 @@ from edgewright.hub.optimize.search.limits import check_draft, constraints_of
 from edgewright.hub.optimize.search.recipe import parse, title
 from edgewright.hub.optimize.steps import params_of
 from edgewright.hub.optimize.studies import Studies
-from edgewright.hub.optimize.studying import Studying, Task
+from edgewright.hub.optimize.studying import Studying
 from edgewright.hub.optimize.targeting import Targets
+from edgewright.hub.optimize.trying import Task, Trying
 from edgewright.hub.optimize.variants import trial_on_front, variant_of
 from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
@@ -96,7 +97,7 @@ class Optimize:
         self._device_figures = device_figures
         self._studies = Studies(db)
         self._workshop = Workshop(data, blobs, StepResults(db), toolchains, clock, work_dir)
-        self._studying = Studying(db, registry, self._studies, self._workshop)
+        self._trying = Trying(db, registry, self._studies, self._workshop)
 
     def start(
         self, principal: Principal, model: str, version: int, draft: StudyDraft, *, dry_run: bool = False
@@ -172,7 +173,7 @@ class Optimize:
             draft=work.draft,
             record=self._begun(context.id, work, context.started_at),
         )
-        study = self._studying.perform(task)
+        study = Studying(self._trying).perform(task)
         context.report("save", 0.95)
         saved = msgspec.convert(context.step("save", self._save, study, version), StudyRecord)
         if saved.state is StudyState.UNMET:
@@ -230,7 +231,7 @@ class Optimize:
     def _planned(self, work: Work, version: VersionRecord) -> RunRecord:
         """The run as it would be, with what it would try in its log."""
         site = Site("", version, lambda: False)
-        plan = self._studying.plan(site, self._targets.get(work.target), work.draft)
+        plan = self._trying.planned(site, self._targets.get(work.target), work.draft)
         return RunRecord(
             id="",
             kind=KIND,
@@ -278,7 +279,7 @@ class Optimize:
         """Keep a variant, and state what it was made of."""
         version = self._registry.version(variant.model, variant.version)
         snapshot = self._data.snapshot(version.lineage.snapshot)
-        execution = Execution(study.id, study.started_at, variant.created_at)
+        execution = Execution(f"{study.id}/{variant.trial}", study.started_at, variant.created_at)
         statement = optimisation(version, variant, snapshot, execution, self._provenance.builder)
         self._registry.add_variant(connection, variant)
         self._provenance.record(connection, Making.OPTIMISATION, statement)
