@@ -44,13 +44,6 @@ def cleaned(tmp_path, digits, calibration) -> Path:
 STEPPER = "edgewright.hub.optimize.making.stepper"
 
 
-@pytest.mark.parametrize("name", PLANS)
-def test_every_step_keeps_what_steps_must_keep(name, tmp_path, digits, cleaned, calibration):
-    model = digits.path if name == "clean" else cleaned
-
-    check_step(PLANS[name], model, calibration, digits.holdout["X"], tmp_path)
-
-
 def test_cleaning_changes_no_answer_and_fuses_layers(tmp_path, digits, cleaned):
     rows = digits.holdout["X"]
 

@@ -1,4 +1,7 @@
-"""Dynamic int8: weights in eight bits, activations turned into eight bits row by row as the model runs."""
+"""Dynamic int8: weights in eight bits, activations turned into eight bits as the model runs.
+
+Their scale is found anew in each call, over all its rows: answers depend a little on which rows are asked together.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class DynamicInt8:
     """ONNX Runtime's dynamic quantisation, in standard operators; for transformers and dense networks."""
 
     about: ClassVar = About(
-        summary="weights in eight bits, activations row by row as the model runs: for transformers",
+        summary="weights in eight bits, activations as the model runs: for transformers",
         precision=Precision.INT8,
     )
     params: ClassVar[type[msgspec.Struct]] = DynamicInt8Params
