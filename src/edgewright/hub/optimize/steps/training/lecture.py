@@ -7,9 +7,7 @@ from pathlib import Path
 
 from edgewright.hub.optimize.steps import StepContext
 from edgewright.hub.optimize.steps.training.learning import (
-    Goal,
     Lessons,
-    Rows,
     Teacher,
     goal_of,
     labelled,
@@ -21,12 +19,10 @@ from edgewright.hub.optimize.steps.training.torching import Graph, Network, netw
 
 @dataclass(frozen=True)
 class Lecture:
-    """A model's graph, the part of it that trains, and what it is to learn."""
+    """A model's graph, the part of it that trains, and what it is to learn from."""
 
     graph: Graph
     network: Network
-    goal: Goal
-    rows: Rows
     lessons: Lessons
 
 
@@ -42,4 +38,4 @@ def lecture(graph: Graph, source: Path, context: StepContext, *, copies: int, se
     goal.targets(rows.truth)
     teacher = Teacher(context.teacher or source, context.contract)
     taught = lessons(rows, goal, teacher, context, takes=made.inputs, copies=copies, seed=seed)
-    return Lecture(graph, made, goal, rows, taught)
+    return Lecture(graph, made, taught)

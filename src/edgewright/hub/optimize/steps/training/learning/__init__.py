@@ -2,7 +2,7 @@
 
 from edgewright.hub.optimize.steps.training.learning.goal import Goal, Task, goal_of
 from edgewright.hub.optimize.steps.training.learning.lessons import Lessons, lessons
-from edgewright.hub.optimize.steps.training.learning.loop import Plan, accuracy, learn, settle
+from edgewright.hub.optimize.steps.training.learning.loop import Plan, learn, settle
 from edgewright.hub.optimize.steps.training.learning.rows import Layout, Rows, labelled, layout_of
 from edgewright.hub.optimize.steps.training.learning.teacher import Teacher
 
@@ -14,7 +14,6 @@ __all__ = [
     "Rows",
     "Task",
     "Teacher",
-    "accuracy",
     "goal_of",
     "labelled",
     "layout_of",

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from edgewright.contract.errors import InvalidInput
-from edgewright.hub.optimize.steps.training.learning.goal import Task
-from edgewright.hub.optimize.steps.training.learning.lessons import Lessons, paired
+from edgewright.hub.optimize.steps.training.learning.lessons import Lessons
 
-BATCH = 64
+BATCHES = ((100_000, 256), (10_000, 128), (0, 64))
+"""From so many lessons on, so many at once: few of them want many steps, and many of them are through sooner."""
 WARM_SHARE = 0.15
 WEIGHT_DECAY = 1e-4
 GREATEST_NORM = 5.0
@@ -42,7 +42,7 @@ def learn(module: Any, lessons: Lessons, plan: Plan) -> float:
     """
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=plan.learning_rate, weight_decay=WEIGHT_DECAY)
-    steps = plan.epochs * -(-len(lessons) // BATCH)
+    steps = plan.epochs * -(-len(lessons) // batch(len(lessons)))
     rate = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, plan.learning_rate, total_steps=max(steps, 2), pct_start=WARM_SHARE, cycle_momentum=False
     )
@@ -60,20 +60,14 @@ def learn(module: Any, lessons: Lessons, plan: Plan) -> float:
     return mean
 
 
-def accuracy(module: Any, lessons: Lessons, rows: int) -> float:
-    """The share of the first `rows` lessons whose class `module` names; of values, how much it explains (R²)."""
-    module.eval()
-    with torch.no_grad():
-        given = torch.cat([module(*(part[at : at + BATCH] for part in lessons.inputs)) for at in range(0, rows, BATCH)])
-    given, truth = given[:rows], lessons.truth[:rows]
-    if lessons.task is Task.VALUES:
-        return float(1 - (given.reshape(truth.shape) - truth).square().mean() / truth.var(correction=0))
-    return float((paired(given).argmax(1) == truth).float().mean())
+def batch(lessons: int) -> int:
+    """How many lessons to take at once."""
+    return next(size for least, size in BATCHES if lessons >= least)
 
 
 def _one_epoch(module: Any, lessons: Lessons, optimizer: Any, rate: Any, weights: list[Any], order: Any) -> float:
     total = 0.0
-    for chosen in torch.randperm(len(lessons), generator=order).split(BATCH):
+    for chosen in torch.randperm(len(lessons), generator=order).split(batch(len(lessons))):
         if len(chosen) < 2:
             continue  # batch normalisation needs two
         optimizer.zero_grad()

@@ -40,9 +40,6 @@ class Rows:
     inputs: dict[str, Array]
     truth: Array
 
-    def __len__(self) -> int:
-        return len(self.truth)
-
 
 def labelled(context: StepContext, takes: tuple[str, ...]) -> Rows:
     """All training rows, prepared, or MAX_ROWS of them, spread evenly; `takes` are the model's inputs.
