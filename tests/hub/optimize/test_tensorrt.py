@@ -14,7 +14,7 @@ from edgewright.agent.runtimes import start_runtime
 from edgewright.agent.runtimes.engines import tensorrt_options
 from edgewright.contract import engineplan
 from edgewright.contract.engineplan import EnginePlan
-from edgewright.contract.errors import HostileInput
+from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.hub.optimize.model import StepPlan
 from plugins import zoo
 from plugins.step_checks import answers, apply, check_params, check_refusals, check_step
@@ -42,6 +42,8 @@ def test_it_keeps_what_every_step_keeps(plan, build, tmp_path):
 def test_it_refuses_rows_that_are_none_or_do_not_fit(tmp_path):
     check_refusals(INT8, zoo.mlp(), tmp_path)
     check_params("tensorrt")
+    with pytest.raises(InvalidInput, match="no weights"):
+        apply(INT8, zoo.forest().save(tmp_path), zoo.forest().save_rows(tmp_path), tmp_path / "forest")
 
 
 def test_int8_is_signed_and_symmetric_and_leaves_biases_float(tmp_path):

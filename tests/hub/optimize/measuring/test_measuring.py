@@ -160,11 +160,11 @@ def test_the_target_s_own_runtime_measures_where_it_is_here(cnn, variant):
 
 
 def test_what_stands_in_for_hardware_says_so(cnn):
-    runtime = msgspec.structs.replace(CPU.runtime, provider="TensorrtExecutionProvider")
+    runtime = msgspec.structs.replace(CPU.runtime, name="openvino", provider="NPU")
 
     (source,) = cnn.measure(goal=msgspec.structs.replace(CPU, runtime=runtime))
 
-    assert source.figures.timing.where.endswith("stands in for onnxruntime TensorrtExecutionProvider")
+    assert source.figures.timing.where.endswith("stands in for openvino NPU")
 
 
 def test_golden_vectors_hold_in_every_runtime_that_is_here(cnn, variant, both):

@@ -26,6 +26,7 @@ ABOUTS = {
     "dynamic-int8": About(summary="", precision=Precision.INT8),
     "prune": About(summary="", precision=Precision.INT8),
     "distill": About(summary="", precision=Precision.INT8, is_training=True),
+    "tensorrt": About(summary="", precision=Precision.INT8),
     "litert": About(summary="", gives=ModelFormat.TFLITE),
     "vela": About(summary="", takes=ModelFormat.TFLITE, gives=ModelFormat.TFLITE, is_opaque=True),
 }
@@ -99,6 +100,13 @@ def test_a_target_of_tflite_gets_conversions_and_an_accelerator_its_own_program(
         "clean → litert precision=int8 → vela accelerator=ethos-u55-128 memory_mode=Shared_Sram "
         "system_config=Ethos_U55_High_End_Embedded"
     ]
+
+
+def test_a_target_with_tensorrt_gets_its_own_step_and_no_integer_biases():
+    found = recipes(chosen("jetson-orin-nano-tensorrt", facts("Conv")))
+
+    assert "clean → tensorrt" in found
+    assert not any("static-int8" in recipe for recipe in found)
 
 
 def test_recipes_that_somebody_wrote_are_tried_in_their_order():

@@ -21,6 +21,10 @@ STAND_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
 """What stands in for a target's runtime first, where this machine lacks it, or what it computes with."""
 
 
+GPUS = frozenset({"CUDAExecutionProvider", "TensorrtExecutionProvider"})
+"""Whose time a processor's says nothing of: signed int8, which they want, is slower than float32 on x86."""
+
+
 def engines(goal: Target, model_format: ModelFormat) -> tuple[Engine, ...]:
     """What may run a model of that format for the target, best first: its own runtime, else what comes nearest."""
     name, provider = goal.runtime.name, goal.runtime.provider
@@ -50,8 +54,10 @@ def quietest(rounds: Sequence[RunAnswer]) -> RunAnswer:
     )
 
 
-def timing(goal: Target, subject: Subject, ran: RunAnswer) -> Timing:
-    """The compiler's estimate where it gave one: it speaks of the target, and this machine's time does not."""
+def timing(goal: Target, subject: Subject, ran: RunAnswer, source: RunAnswer) -> Timing:
+    """The compiler's estimate where it gave one: it speaks of the target, and this machine's time does not. Where a GPU
+    is missing, the source's time for every subject, so that none is faster or slower than it.
+    """
     said = subject.estimates
     if "latency_ms" in said:
         return _estimated(said["latency_ms"], "the compiler's estimate")
@@ -59,6 +65,11 @@ def timing(goal: Target, subject: Subject, ran: RunAnswer) -> Timing:
         cycles = said["cycles"]
         told = f"the compiler's estimate: {cycles:,.0f} cycles at {goal.clock_hz / 1e6:g} MHz"
         return _estimated(cycles / goal.clock_hz * 1000, told)
+    if goal.runtime.provider in GPUS and ran.engine.provider != goal.runtime.provider:
+        told = f"not known: there is no {goal.runtime.provider} here, and the source's time stands for all"
+        return Timing(
+            p50_ms=source.p50_ms, p95_ms=source.p95_ms, p99_ms=source.p99_ms, place=Place.ESTIMATE, where=told
+        )
     place = where(goal, ran.engine)
     return Timing(p50_ms=ran.p50_ms, p95_ms=ran.p95_ms, p99_ms=ran.p99_ms, place=Place.HUB, where=place)
 
@@ -79,6 +90,10 @@ def energy(goal: Target, taken: Timing) -> Energy | None:
         return None
     told = f"{goal.power_mw} mW for the p50, which comes from {taken.where}"
     return Energy(mj=goal.power_mw * taken.p50_ms / 1000, place=Place.ESTIMATE, where=told)
+
+
+def _timed(ran: RunAnswer, place: Place, told: str) -> Timing:
+    return Timing(p50_ms=ran.p50_ms, p95_ms=ran.p95_ms, p99_ms=ran.p99_ms, place=place, where=told)
 
 
 def _estimated(latency_ms: float, told: str) -> Timing:

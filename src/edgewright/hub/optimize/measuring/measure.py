@@ -59,7 +59,7 @@ def measure_all(
     return tuple(
         Measurement(id=each.id, failure=failures[each.id])
         if each.id in failures
-        else _measurement(goal, each, runs[each.id], verdicts[each.id], folder)
+        else _measurement(goal, each, runs[each.id], runs[source.id], verdicts[each.id], folder)
         for each in every
     )
 
@@ -106,10 +106,15 @@ def _judge(
 
 
 def _measurement(
-    goal: Target, subject: Subject, rounds: Sequence[RunAnswer], verdict: Verdict, folder: Path
+    goal: Target,
+    subject: Subject,
+    rounds: Sequence[RunAnswer],
+    source: Sequence[RunAnswer],
+    verdict: Verdict,
+    folder: Path,
 ) -> Measurement:
     ran = figures.quietest(rounds)
-    taken = figures.timing(goal, subject, ran)
+    taken = figures.timing(goal, subject, ran, figures.quietest(source))
     return Measurement(
         id=subject.id,
         figures=Figures(

@@ -91,8 +91,8 @@ def _of_target(target: Target) -> set[Need]:
     has |= {need for name, need in dtypes.items() if name in target.dtypes}
     if set(target.dtypes) != {"float32"}:
         has.add(Need.LESS)
-    if target.quantisation is not None and "int8" in target.dtypes:
-        has.add(Need.INT8)
+    if target.quantisation is not None and "int8" in target.dtypes and Need.TENSORRT not in has:
+        has.add(Need.INT8)  # TensorRT takes no biases in integers: its own step leaves them float
     is_ethos = target.accelerator is not None and target.accelerator.type.startswith("ethos")
     has.add(Need.ETHOS if is_ethos else Need.CORE)
     return has

@@ -213,5 +213,5 @@ IDEAS = (
         N.ATTENTION,
         why="eight bits placed as OpenVINO's kernels for attention want them",
     ),
-    _idea("clean → tensorrt", N.TENSORRT, why="what the device builds its engine of"),
+    _idea("clean → tensorrt", N.TENSORRT, N.NETWORK, why="what the device builds its engine of"),
 )

@@ -53,9 +53,10 @@ class Nncf:
         import onnx
 
         from edgewright.hub.optimize.steps.graphs.calibration import Rows
-        from edgewright.hub.optimize.steps.graphs.quantising import prepared, settle
+        from edgewright.hub.optimize.steps.graphs.quantising import prepared, refuse_weightless, settle
 
         proto = prepared(model, STEP)
+        refuse_weightless(proto, STEP)
         rows = Rows(proto, context)
         with _quietly():
             made, version = _quantise(proto, rows, is_transformer=params.transformer)

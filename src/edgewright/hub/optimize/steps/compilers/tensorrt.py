@@ -1,7 +1,8 @@
 """TensorRT: prepares what a device builds its engine of. The engine itself fits one GPU and one version only.
 
 Eight bits are as TensorRT wants them (docs.nvidia.com/deeplearning/tensorrt, "Working with Quantized Types"): signed
-and symmetric for weights and activations, biases left float, and explicit pairs of Q and DQ.
+and symmetric for weights and activations, biases left float, explicit pairs of Q and DQ, and weights quantised already,
+which TensorRT 10 reads.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ OPTIONS = {
     "ActivationSymmetric": True,
     "WeightSymmetric": True,
     "QuantizeBias": False,
-    "AddQDQPairToWeight": True,  # weights stay float in the file: TensorRT folds the pair itself
     "DedicatedQDQPair": True,
 }
 
@@ -69,10 +69,11 @@ def _quantise(model: Path, path: Path, context: StepContext) -> Quantisation:
     from onnxruntime.quantization import QuantFormat, QuantType
 
     from edgewright.hub.optimize.steps.graphs.calibration import Rows, find_ranges
-    from edgewright.hub.optimize.steps.graphs.quantising import prepared, quietly, settle
+    from edgewright.hub.optimize.steps.graphs.quantising import prepared, quietly, refuse_weightless, settle
 
     source = context.folder / "prepared.onnx"
     proto = prepared(model, STEP)
+    refuse_weightless(proto, STEP)
     rows, ranges = Rows(proto, context), context.folder / "ranges.json"
     onnx.save(proto, source)
     with quietly():

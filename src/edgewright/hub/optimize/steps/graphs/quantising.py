@@ -29,6 +29,12 @@ def prepared(path: Path, step: str) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model)
 
 
+def refuse_weightless(model: onnx.ModelProto, step: str) -> None:
+    """Raise InvalidInput for a model of which no layer multiplies by weights."""
+    if not layers.layers(model.graph, ("Conv", "Gemm", "MatMul")):
+        raise InvalidInput("the model multiplies by no weights: nothing to quantise", field=f"recipe.{step}")
+
+
 def named(text: str, known: Sequence[str], step: str) -> tuple[str, ...]:
     """The layers that `text` names, with commas between; raises InvalidInput for one that the model does not have."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
