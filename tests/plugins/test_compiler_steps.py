@@ -110,9 +110,36 @@ def test_channels_by_themselves_joins_and_turns_keep_their_answers(tmp_path: Pat
     assert stray(answers(source, rows), found) < 1e-6
 
 
+def test_what_exporters_write_of_mobile_networks_keeps_its_answers(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("Clip", ["a", "low", "high"], ["b"]),
+        helper.make_node("HardSigmoid", ["b"], ["c"], alpha=1 / 6),
+        helper.make_node("Mul", ["b", "c"], ["d"]),
+        helper.make_node("Shape", ["d"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["rows"]),
+        helper.make_node("Concat", ["rows", "rest"], ["flat"], axis=0),
+        helper.make_node("Reshape", ["d", "flat"], ["y"]),
+    ]
+    weights = {
+        "w": random.normal(size=(4, 3, 3, 3)).astype(np.float32),
+        "low": np.float32(0),
+        "high": np.float32(6),
+        "first": np.array([0]),
+        "rest": np.array([-1]),
+    }
+    source = saved(tmp_path, nodes, {"x": ("n", 3, 8, 8)}, {"y": ("n", 144)}, weights)
+    rows = {"x": random.normal(size=(3, 3, 8, 8)).astype(np.float32)}
+
+    made = apply(FLOAT, source, None, tmp_path / "made")
+
+    assert stray(answers(source, rows), served(made, rows)) < 1e-6
+
+
 @pytest.mark.parametrize(
     ("build", "operator"),
-    [(zoo.forest, "TreeEnsembleRegressor"), (zoo.transformer, "Gather"), (zoo.control_flow, "If")],
+    [(zoo.forest, "TreeEnsembleRegressor"), (zoo.transformer, "LayerNormalization"), (zoo.control_flow, "If")],
     ids=["forest", "transformer", "branches"],
 )
 def test_what_litert_has_no_form_for_is_refused_by_its_name(

@@ -50,10 +50,10 @@ def test_openvino_takes_no_tree_ensembles_and_microcontrollers_no_exponents():
 
 @pytest.mark.optimize
 def test_litert_s_list_is_what_its_converter_lowers():
-    from edgewright.hub.optimize.steps.compilers.tflite.convert import LOWER
+    from edgewright.hub.optimize.steps.compilers.tflite.convert import FOLDED, LOWER
 
-    assert set(target("raspberry-pi-5-litert").operators) == {*LOWER, "Constant"}
-    assert set(target("nrf52840").operators) < {*LOWER, "Constant"}
+    assert set(target("raspberry-pi-5-litert").operators) == {*LOWER, *FOLDED}
+    assert set(target("nrf52840").operators) < {*LOWER, *FOLDED}
 
 
 def test_a_target_without_a_list_takes_everything():

@@ -111,6 +111,16 @@ def look_up(lowering: Lowering, node: onnx.NodeProto) -> None:
     lowering.give(name, Value(lowering.reshape(found, shape, name), shape))
 
 
+def gather(lowering: Lowering, node: onnx.NodeProto) -> None:
+    """Gather: slices along an axis, by their places."""
+    table, places, name = lowering.plain(node.input[0]), lowering.plain(node.input[1]), node.output[0]
+    options = schema.GatherOptionsT()
+    options.axis = attribute(node, "axis", 0) % len(table.shape)
+    made = lowering.new(name, lowering.shapes[name])
+    lowering.writer.operator("GATHER", [table.tensor, places.tensor], made, options)
+    lowering.give(name, Value(made, lowering.shapes[name]))
+
+
 def pad(lowering: Lowering, node: onnx.NodeProto) -> None:
     """Pad with zeros."""
     name, shape = node.output[0], lowering.shapes[node.output[0]]
@@ -135,6 +145,7 @@ COLUMNS: Mapping[str, Lower] = {
     "ArgMax": arg_max,
     "ArrayFeatureExtractor": look_up,
     "Concat": concat,
+    "Gather": gather,
     "Pad": pad,
     "Softmax": softmax,
     "Transpose": transpose,

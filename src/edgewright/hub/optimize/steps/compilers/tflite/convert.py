@@ -26,6 +26,9 @@ ERRORS_ONLY = 4
 LOWER: Mapping[str, Lower] = {**LAYERS, **POINTWISE, **COLUMNS}
 """Every operator that can be lowered, by its ONNX name."""
 
+FOLDED = frozenset({"Constant", "Shape"})
+"""What is gone once shapes are settled."""
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -42,7 +45,6 @@ def convert(model: Path, work: Path) -> Converted:
     or this converter, does not have.
     """
     source = onnx.load(model)
-    _check_operators(source.graph)
     has_free_rows = _settle_shapes(source.graph)
     graph = _simplified(source, work).graph
     _check_operators(graph)
@@ -63,7 +65,7 @@ def convert(model: Path, work: Path) -> Converted:
 
 
 def _lower(lowering: Lowering, graph: onnx.GraphProto) -> None:
-    fusion = Fusion(graph)
+    fusion = Fusion(graph, lowering.constants)
     for node in graph.node:
         if not fusion.is_done(node):
             LOWER[node.op_type](lowering, fusion.fused(node))
@@ -107,7 +109,10 @@ def _simplified(source: onnx.ModelProto, work: Path) -> onnx.ModelProto:
     options.optimized_model_filepath = str(work / "simplified.onnx")
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = 1
-    onnxruntime.InferenceSession(source.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    try:
+        onnxruntime.InferenceSession(source.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status
+        raise InvalidInput(f"ONNX Runtime does not load the model for one row: {error}", field="model") from error
     simplified = onnx.load(work / "simplified.onnx")
     (work / "simplified.onnx").unlink()
     return simplified

@@ -27,8 +27,7 @@ SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
 
 def activation(node: onnx.NodeProto) -> Any:
     """The code of the activation melted into a node."""
-    kinds = schema.ActivationFunctionType
-    return kinds.RELU if attribute(node, FUSED, 0) else kinds.NONE
+    return getattr(schema.ActivationFunctionType, attribute(node, FUSED, b"NONE").decode())
 
 
 def conv(lowering: Lowering, node: onnx.NodeProto) -> None:

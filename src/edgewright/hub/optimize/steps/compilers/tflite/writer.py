@@ -47,7 +47,7 @@ class Writer:
         """A tensor that is computed."""
         return self._add(name, dtype, shape, 0)
 
-    def constant(self, name: str, value: Array) -> int:
+    def constant(self, name: str, value: Array | np.generic) -> int:
         """A tensor with data."""
         buffer = AlignedBuffer()
         buffer.data = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
