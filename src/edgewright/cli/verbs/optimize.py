@@ -187,6 +187,7 @@ def _follow(client: Client, name: str, number: int, draft: StudyDraft, *, as_jso
             show_pareto(study, Axis.P95, as_json=False)
             for reason in study.reasons:
                 say(f"{study.target}: {reason}")
+            typer.echo("")
     refuse_unmet(studies)
     check_done(ended)
     say_next(f"edgewright optimize explain {name}@{number}", f"edgewright release build {name}@{number}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shlex
 import signal
 import subprocess
@@ -110,6 +109,8 @@ def _started(export: ExportCommand, variables: dict[str, str]) -> subprocess.Pop
 
 def _limit(pid: int) -> None:
     """Cap what the command and its children take. RLIMIT_DATA leaves out the room that drivers only reserve."""
+    import resource
+
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = {resource.RLIMIT_FSIZE: FILE_BYTES, resource.RLIMIT_DATA: memory_bytes, resource.RLIMIT_CORE: 0}
     for what, most in limits.items():
