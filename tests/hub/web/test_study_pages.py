@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from litestar.testing import TestClient
 
 from edgewright.contract.api import Lineage, StudyState, VersionRecord
+from edgewright.hub.web.server import build_app
 from edgewright.hub.web.studying.plot import Dot, axis_across, axis_upwards, plot
 from edgewright.hub.web.studying.views import studies_view
-from scenes.dashboard import CONTRACT, NOW
+from scenes.dashboard import CONTRACT, NOW, PASSWORD, USER, add_models, add_studies, empty_hub
 from scenes.studies import study
 
 PATH = "/models/defects/3/optimize"
@@ -34,8 +37,21 @@ def text(html: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def page(full_browser) -> str:
-    return full_browser.get(PATH).text
+def reader(tmp_path_factory) -> Iterator[TestClient]:
+    """A browser with which ana has logged in, at a hub with studies and little else."""
+    hub = empty_hub(tmp_path_factory.mktemp("studied"))
+    with hub.db.write() as connection:
+        add_models(hub, connection)
+        add_studies(connection)
+    with TestClient(build_app(hub)) as client:
+        client.post("/login", data={"user": USER, "password": PASSWORD}, follow_redirects=False)
+        yield client
+    hub.db.close()
+
+
+@pytest.fixture(scope="module")
+def page(reader) -> str:
+    return reader.get(PATH).text
 
 
 def test_a_stranger_is_led_to_the_login_page(stranger):
@@ -76,8 +92,8 @@ def test_every_chart_has_words_and_its_table(page):
     assert page.count('<table class="trials">') == 3
 
 
-def test_the_page_is_polled_as_it_is(full_browser, page):
-    part = full_browser.get(f"{PATH}/part").text
+def test_the_page_is_polled_as_it_is(reader, page):
+    part = reader.get(f"{PATH}/part").text
 
     assert f'hx-get="{PATH}/part"' in page
     assert text(part) in text(page)
@@ -93,23 +109,23 @@ def test_ids_are_given_once(page):
     assert len(ids) == len(set(ids))
 
 
-def test_a_program_gets_the_page_as_records(full_browser):
-    records = full_browser.get(f"{PATH}.json").json()
+def test_a_program_gets_the_page_as_records(reader):
+    records = reader.get(f"{PATH}.json").json()
 
     assert {record["target"] for record in records} == {"cpu-int8", "raspberry-pi-5", "x86-64-vnni"}
     assert len(records) == 4
 
 
-def test_a_version_without_studies_says_how_to_begin(full_browser):
-    assert "edgewright optimize run wine@1 --target TARGET" in full_browser.get("/models/wine/1/optimize").text
+def test_a_version_without_studies_says_how_to_begin(reader):
+    assert "edgewright optimize run wine@1 --target TARGET" in reader.get("/models/wine/1/optimize").text
 
 
-def test_a_version_that_is_not_there_is_not_found(full_browser):
-    assert full_browser.get("/models/wine/9/optimize").status_code == 404
+def test_a_version_that_is_not_there_is_not_found(reader):
+    assert reader.get("/models/wine/9/optimize").status_code == 404
 
 
-def test_the_dashboard_leads_to_it(full_browser):
-    assert f'href="{PATH}"' in full_browser.get("/partials/versions").text
+def test_the_dashboard_leads_to_it(reader):
+    assert f'href="{PATH}"' in reader.get("/partials/versions").text
 
 
 def test_what_strayed_is_told_and_not_drawn():
