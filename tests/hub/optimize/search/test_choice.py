@@ -102,6 +102,23 @@ def test_a_target_of_tflite_gets_conversions_and_an_accelerator_its_own_program(
     ]
 
 
+@pytest.mark.parametrize(
+    ("target_id", "tries"),
+    [
+        ("stm32f446", []),
+        (
+            "ethos-u55-128",
+            ["vela accelerator=ethos-u55-128 memory_mode=Shared_Sram system_config=Ethos_U55_High_End_Embedded"],
+        ),
+    ],
+)
+def test_a_source_in_tflite_stays_as_it_is_or_gets_a_program_and_no_word_of_other_steps(target_id, tries):
+    found = choose(target(target_id), facts(), ModelFormat.TFLITE, SHELF, has_labels=True)
+
+    assert recipes(found) == tries
+    assert found.skipped == ()
+
+
 def test_a_target_with_tensorrt_gets_its_own_step_and_no_integer_biases():
     found = recipes(chosen("jetson-orin-nano-tensorrt", facts("Conv")))
 

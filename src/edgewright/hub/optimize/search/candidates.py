@@ -50,6 +50,7 @@ def choose(target: Target, facts: SourceFacts, source: ModelFormat, shelf: Shelf
     tries: list[Candidate] = []
     skipped: list[Skipped] = []
     has = _of_target(target) | _of_model(facts, has_labels)
+    has.add(Need.FROM_TFLITE if source is ModelFormat.TFLITE else Need.FROM_ONNX)
     for idea in IDEAS:
         lacks = idea.needs - has
         recipe = _filled(idea, target)

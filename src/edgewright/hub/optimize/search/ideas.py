@@ -20,6 +20,8 @@ class Need(Enum):
     ETHOS = auto()  # the target's accelerator
     CORE = auto()  # it has no such accelerator
     FLOAT32 = auto()  # the target computes in float32
+    FROM_ONNX = auto()  # the source is an ONNX file, as ideas take it for granted …
+    FROM_TFLITE = auto()  # … or a TFLite file
     NETWORK = auto()  # the model multiplies by weights
     DENSE = auto()  # it has no convolution
     ATTENTION = auto()  # it is a transformer
@@ -40,7 +42,8 @@ class Idea:
 
 
 def _idea(recipe: str, *needs: Need, why: str, else_: str = "") -> Idea:
-    return Idea(recipe, frozenset(needs), why, else_)
+    source = () if Need.FROM_TFLITE in needs else (Need.FROM_ONNX,)
+    return Idea(recipe, frozenset((*needs, *source)), why, else_)
 
 
 STATIC = "static-int8 activations={activations} per_channel=true weights={weights}"
@@ -205,6 +208,12 @@ IDEAS = (
         N.ETHOS,
         N.NETWORK,
         why="eight bits, in a program for the accelerator",
+    ),
+    _idea(
+        "vela accelerator={accelerator} memory_mode={memory_mode} system_config={system_config}",
+        N.FROM_TFLITE,
+        N.ETHOS,
+        why="the file as it is, in a program for the accelerator",
     ),
     _idea(
         "clean → nncf transformer=true",
