@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from edgewright.contract.api import Place, Timing, TrialRecord, TrialState
 
-TIME_STEP, MEMORY_STEP, SIZE_STEP = 1.05, 1.03, 1.01
+P95_STEP, P50_STEP, MEMORY_STEP, SIZE_STEP = 1.10, 1.05, 1.03, 1.01
 QUALITY_STEP = 0.001
 
 
@@ -33,8 +33,8 @@ class Point:
         """With every cost at the middle of its step, so that noise decides nothing."""
         return replace(
             self,
-            p95=_middle(self.p95, TIME_STEP),
-            p50=_middle(self.p50, TIME_STEP),
+            p95=_middle(self.p95, P95_STEP),
+            p50=_middle(self.p50, P50_STEP),
             memory_bytes=round(_middle(self.memory_bytes, MEMORY_STEP)),
         )
 
@@ -43,10 +43,10 @@ class Point:
         """Rounded, the lower the better."""
         return (
             -round(self.value / max(QUALITY_STEP, 1.0 / max(self.rows, 1))),
-            _steps(self.p95, TIME_STEP),
+            _steps(self.p95, P95_STEP),
             _steps(self.size_bytes, SIZE_STEP),
             _steps(self.memory_bytes, MEMORY_STEP),
-            _steps(self.energy_mj, TIME_STEP),
+            _steps(self.energy_mj, P50_STEP),
         )
 
 

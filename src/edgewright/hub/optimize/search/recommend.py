@@ -68,8 +68,8 @@ def score(trial: TrialRecord, base: TrialRecord | None, limits_: Constraints) ->
     allowed = max(limits_.max_metric_drop, 1e-6)
     lost = min(1.0, max(-1.0, trial.figures.quality.drop / allowed))
     if theirs is None:
-        return -math.log2(max(mine.size_bytes, 1)) - math.log2(max(mine.p95, 1e-9)) - lost
-    gains = [(theirs.p95, mine.p95), (theirs.size_bytes, mine.size_bytes), (theirs.memory_bytes, mine.memory_bytes)]
+        return -math.log2(max(mine.size_bytes, 1)) - math.log2(max(mine.p50, 1e-9)) - lost
+    gains = [(theirs.p50, mine.p50), (theirs.size_bytes, mine.size_bytes), (theirs.memory_bytes, mine.memory_bytes)]
     gains.append((theirs.energy_mj, mine.energy_mj))
     return sum(math.log2(old / new) for old, new in gains if old > 0 and new > 0) - lost
 
@@ -77,13 +77,13 @@ def score(trial: TrialRecord, base: TrialRecord | None, limits_: Constraints) ->
 def compared(figures: Figures, mine: Point, theirs: Point, source_bytes: int) -> str:
     """What a trial lost and won against the source: '0.30 points lost, 3.4 times smaller, 1.3 times faster'."""
     lost = f"{figures.quality.drop * 100:.2f} points lost" if figures.quality.drop > 0 else "nothing lost"
-    size = times(source_bytes / max(figures.size_bytes, 1), "smaller", "larger")
+    size = times(source_bytes / max(figures.size_bytes, 1), "smaller", "larger", 0.005)
     return f"{lost}, {size}, {times(theirs.p50 / max(mine.p50, 1e-9), 'faster', 'slower')}"
 
 
-def times(ratio: float, better: str, worse: str) -> str:
-    """A ratio in words. Less than 5 % is within what two measurements differ by."""
-    if 0.95 < ratio < 1.05:
+def times(ratio: float, better: str, worse: str, noise: float = 0.05) -> str:
+    """A ratio in words; within `noise` (of times: what two measurements of one file differ by) it is none."""
+    if 1 - noise < ratio < 1 + noise:
         return f"no {better}"
     return f"{ratio:.2f} times {better}" if ratio > 1 else f"{1 / ratio:.2f} times {worse}"
 
@@ -119,8 +119,8 @@ def _rival(trial: TrialRecord, best: TrialRecord) -> str:
     mine, theirs = point(trial), point(best)
     if mine is None or theirs is None:
         return f"{_name(trial)} was weighed too"
-    size = times(theirs.size_bytes / mine.size_bytes, "smaller", "larger")
-    speed = times(theirs.p95 / max(mine.p95, 1e-9), "faster", "slower")
+    size = times(theirs.size_bytes / mine.size_bytes, "smaller", "larger", 0.005)
+    speed = times(theirs.p50 / max(mine.p50, 1e-9), "faster", "slower")
     gain = (mine.value - theirs.value) * 100
     quality = f"{abs(gain):.2f} points {'better' if gain > 0 else 'worse'}" if abs(gain) >= 0.005 else "as good"
     return f"{_name(trial)} is the other choice: {size}, {speed}, {quality}"
