@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from litestar.testing import TestClient
 
 from edgewright.contract.api import Lineage, StudyState, VersionRecord
 from edgewright.hub.web.server import build_app
+from edgewright.hub.web.studying.naming import Mark, names_of
 from edgewright.hub.web.studying.plot import Dot, axis_across, axis_upwards, plot
 from edgewright.hub.web.studying.views import studies_view
 from scenes.dashboard import CONTRACT, NOW, PASSWORD, USER, add_models, add_studies, empty_hub
@@ -162,7 +166,14 @@ def test_names_of_dots_in_one_place_stand_together_and_many_are_counted():
 
     drawn = plot("t", "l", dots, axis_across([1.0, 50.0], str), axis_upwards([0.5, 0.9], str), most=0.0, least=0.0)
 
-    assert [mark.text for mark in drawn.names] == ["t2, t3, t4 +2", "t9"]
+    assert {mark.text for mark in drawn.names} == {"t2, t3, t4 +2", "t9"}
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=15))
+def test_no_name_of_the_rest_lies_over_another(places):
+    names = names_of([Mark(x, y, f"t{number}", "rest") for number, (x, y) in enumerate(places)])
+
+    assert not any(one.overlaps(other) for one, other in combinations(names, 2))
 
 
 @pytest.mark.parametrize("values", [[0.0001, 0.0001], [0.000021, 3_000_000.0], [5.0, 5.1]])

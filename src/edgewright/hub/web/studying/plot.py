@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
+
+from edgewright.hub.web.studying.naming import Mark, Name, names_of
 
 MARGIN = 0.06
 """The room around the outermost points, as a share of their span."""
 TICKS_ACROSS, TICKS_UPWARDS = 4, 4
-NEAR_X, NEAR_Y, NAMES_TOLD = 6.0, 8.0, 3
+TICK_GAP = 18.0
 FLAT = 1e-9
 SPAN_ACROSS = 1.5
 """A chart spans at least this factor, so that a hair's breadth does not look like a mile."""
@@ -26,17 +28,6 @@ class Dot:
     upwards: float
     kind: str
     title: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A dot, a tick, or a limit on the chart; `x` and `y` are per cent from the left and from the top."""
-
-    x: float
-    y: float
-    text: str
-    kind: str = ""
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class Plot:
     title: str
     label: str
     dots: tuple[Mark, ...]
-    names: tuple[Mark, ...]
+    names: tuple[Name, ...]
     front: tuple[Stretch, ...]
     across: tuple[Mark, ...]
     upwards: tuple[Mark, ...]
@@ -118,31 +109,21 @@ def plot(title: str, label: str, dots: Sequence[Dot], x: Axis, y: Axis, most: fl
         title=title,
         label=label,
         dots=tuple(marks),
-        names=tuple(_names(marks)),
+        names=tuple(names_of(marks)),
         front=tuple(Stretch(*one, *two) for one, two in pairwise(corners)),
-        across=tuple(Mark(x.place(value), 100, x.write(value)) for value in x.ticks(TICKS_ACROSS)),
+        across=tuple(_spaced([Mark(x.place(value), 100, x.write(value)) for value in x.ticks(TICKS_ACROSS)])),
         upwards=tuple(Mark(0, 100 - y.place(value), y.write(value)) for value in y.ticks(TICKS_UPWARDS)),
         limits=tuple(limits),
     )
 
 
-def _names(marks: Sequence[Mark]) -> list[Mark]:
-    """What stands beside the dots: dots that lie too near each other share a place, at the last of them."""
-    places: list[list[Mark]] = []
-    for mark in marks:
-        near = next((one for one in places if _is_near(one[-1], mark)), [])
-        places = [*(one for one in places if one is not near), [*near, mark]]
-    return [replace(place[-1], text=_listed([mark.text for mark in place])) for place in places]
-
-
-def _is_near(one: Mark, other: Mark) -> bool:
-    return abs(one.x - other.x) < NEAR_X and abs(one.y - other.y) < NEAR_Y
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The last ones by name, since they lie on top; the others as a number."""
-    left_out = len(names) - NAMES_TOLD
-    return f"{', '.join(names[-NAMES_TOLD:])} +{left_out}" if left_out > 0 else ", ".join(names)
+def _spaced(ticks: Sequence[Mark]) -> list[Mark]:
+    """Without those whose text would lie over the one before, on the narrowest screen."""
+    found: list[Mark] = []
+    for tick in ticks:
+        if not found or tick.x - found[-1].x >= TICK_GAP:
+            found.append(tick)
+    return found
 
 
 def _powers(low: float, high: float) -> list[float]:
