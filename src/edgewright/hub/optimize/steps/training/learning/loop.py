@@ -12,7 +12,7 @@ import torch
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.optimize.steps.training.learning.lessons import Lessons
 
-BATCHES = ((100_000, 256), (10_000, 128), (0, 64))
+BATCHES = ((100_000, 256), (30_000, 128), (0, 64))
 """From so many lessons on, so many at once: few of them want many steps, and many of them are through sooner."""
 WARM_SHARE = 0.15
 WEIGHT_DECAY = 1e-4
