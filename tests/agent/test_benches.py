@@ -58,6 +58,24 @@ def test_a_package_is_measured_and_nothing_of_it_stays(device, releases):
     assert not (device.root / "models").exists()
 
 
+def test_what_a_model_has_written_beside_its_files_goes_too_and_what_it_links_to_stays(device, releases, tmp_path):
+    other = tmp_path / "other"
+    (other / "inner").mkdir(parents=True)
+    (other / "kept").touch()
+    place = device.root / "benches" / "package"
+    (place / "cache" / "deep").mkdir(parents=True)
+    (place / "cache" / "deep" / "file").touch()
+    (place / "linked").symlink_to(other)
+    (place / "lost").symlink_to(tmp_path / "nowhere")
+
+    device.order(bench_of(releases)).settle()
+
+    assert [report.outcome for report in device.told()] == [DONE]
+    assert device.left() == []
+    assert list(place.iterdir()) == []
+    assert (other / "kept").exists()
+
+
 def test_what_was_reported_is_not_measured_again_after_a_reboot(device, releases):
     offer = bench_of(releases)
     device.order(offer).settle()

@@ -35,4 +35,12 @@ class Place:
             for name in names:
                 durable.remove(Path(path) / name)
             for name in folders:
-                os.rmdir(os.path.join(path, name))
+                _remove_folder(Path(path) / name)
+
+
+def _remove_folder(path: Path) -> None:
+    """An empty one, or a link to one, which stays as it is."""
+    if path.is_symlink():
+        durable.remove(path)
+    else:
+        os.rmdir(path)
