@@ -1,4 +1,4 @@
-"""Steps that misbehave, installed like anybody's plug-ins: crash, hang, and take memory without end."""
+"""Steps that misbehave, installed like anybody's plug-ins: crash, hang, take memory without end, and lie."""
 
 from __future__ import annotations
 
@@ -39,6 +39,34 @@ class Greed:
             kept.append(bytearray(64 * 1024**2))
 
 
+class Absent:
+    about: ClassVar = About(summary="says that it left what it did not")
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        return Outcome(path=str(context.folder / "absent"), note="nothing")
+
+
+class Astray:
+    about: ClassVar = About(summary="leaves a link to what is not its own")
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        path = context.folder / "astray.onnx"
+        path.symlink_to(model)
+        return Outcome(path=str(path), note="a link")
+
+
+class Nonsense:
+    about: ClassVar = About(summary="estimates what is no number")
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        path = context.folder / "nonsense.onnx"
+        path.write_bytes(model.read_bytes())
+        return Outcome(path=str(path), note="as it was", estimates={"cycles": float("nan")})
+
+
 class Slow:
     about: ClassVar = About(summary="takes its time")
     params: ClassVar = NoParams
@@ -67,6 +95,6 @@ def lay_out(folder: Path) -> None:
     info.mkdir(parents=True)
     (folder / "troubled_steps.py").write_text(MODULE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: troubled\nVersion: 1.0\n")
-    names = {"crash": "Crash", "hang": "Hang", "greed": "Greed", "slow": "Slow"}
-    lines = [f"{name} = troubled_steps:{kind}" for name, kind in names.items()]
+    kinds = ("Crash", "Hang", "Greed", "Slow", "Absent", "Astray", "Nonsense")
+    lines = [f"{kind.lower()} = troubled_steps:{kind}" for kind in kinds]
     (info / "entry_points.txt").write_text("[edgewright.steps]\n" + "\n".join(lines) + "\n")

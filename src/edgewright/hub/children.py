@@ -59,7 +59,8 @@ def ask(
     """Run `python -m module QUESTION` in `folder` and return its answer.
 
     Raises InvalidInput if the child refuses what it was given, in its words, StepFailed, which speaks of `name`, if it
-    crashes, hangs, takes too much memory (address space) or says nothing, and Cancelled once `is_cancelled` says so.
+    crashes, hangs, takes too much memory (address space) or says nothing that fits, and Cancelled once `is_cancelled`
+    says so.
     """
     finished = run(
         [*PYTHON, "-m", module, msgspec.json.encode(question).decode()],
@@ -78,7 +79,10 @@ def ask(
     reply = _reply(finished.output, name)
     if reply.refusal is not None:
         raise InvalidInput(reply.refusal.message, field=reply.refusal.field, hint=reply.refusal.hint)
-    return msgspec.json.decode(reply.answer, type=answer_type)
+    try:
+        return msgspec.json.decode(reply.answer, type=answer_type)
+    except msgspec.MsgspecError as error:  # such as a number that is none, which JSON tells as null
+        raise StepFailed(f"{name} gave an answer that makes no sense: {error}") from error
 
 
 def serve(act: Callable[[Q], msgspec.Struct], question_type: type[Q]) -> None:

@@ -36,11 +36,17 @@ def folder(tmp_path):
     return found
 
 
-def test_a_step_that_crashes_hangs_or_takes_all_memory_fails_its_trial_and_the_others_go_on(plugged, folder):
+def with_digits(folder):
+    """A room with a version 'digits' that has rows."""
     room = make_room(folder)
     kept = zoo.mlp()
     rows = {**kept.rows, "label": np.zeros(len(next(iter(kept.rows.values()))), np.int64)}
     room.pretend("digits", kept.model.SerializeToString(), kept.contract, room.snapshot("digits", rows, rows))
+    return room
+
+
+def test_a_step_that_crashes_hangs_or_takes_all_memory_fails_its_trial_and_the_others_go_on(plugged, folder):
+    room = with_digits(folder)
 
     study, _ = room.optimise("digits", "cpu-int8", recipes=("crash", "hang", "greed", "clean"))
 
@@ -50,6 +56,22 @@ def test_a_step_that_crashes_hangs_or_takes_all_memory_fails_its_trial_and_the_o
     assert "step hang did not end in time" in reasons["hang"][1]
     assert "MemoryError" in reasons["greed"][1]
     assert reasons["clean"][0] is TrialState.KEPT
+    assert study.state is StudyState.DONE
+    room.db.close()
+
+
+def test_a_step_that_lies_about_what_it_left_fails_its_trial_and_the_others_go_on(plugged, folder):
+    room = with_digits(folder)
+
+    study, _ = room.optimise("digits", "cpu-int8", recipes=("absent", "astray", "clean -> nonsense", "clean"))
+
+    reasons = {" → ".join(trial.recipe): (trial.state, trial.reason) for trial in study.trials}
+    assert {state for state, _ in (reasons["absent"], reasons["astray"], reasons["clean → nonsense"])} == {
+        TrialState.FAILED
+    }
+    assert "step absent ended" in reasons["absent"][1]
+    assert "step astray left no file" in reasons["astray"][1]
+    assert "step nonsense gave an answer that makes no sense" in reasons["clean → nonsense"][1]
     assert study.state is StudyState.DONE
     room.db.close()
 

@@ -100,3 +100,25 @@ def test_no_truth_and_truth_of_another_length_are_refused():
     for truth in (None, np.array([0, 1, 1])):
         with pytest.raises(InvalidInput):
             quality(CLASSES, answers, answers, truth=truth)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("kind", "worth"), [(Kind.VALUE, 1 / 3), (Kind.EMBEDDING, 0.9)])  # a column of three, a row
+def test_answers_that_are_no_numbers_are_worth_nothing_and_the_figures_stay_numbers(kind, worth, odd):
+    truth = np.random.default_rng(0).random((10, 3)).astype(np.float32)
+    answers = truth.copy()
+    answers[4, 1] = odd
+
+    found = quality(contract(kind, 3), {"y": truth}, {"y": answers}, truth=truth)
+
+    assert found.value == pytest.approx(worth)
+    assert np.isfinite([found.low, found.high, found.drop, found.drop_high]).all()
+
+
+def test_r2_of_a_truth_that_is_large_and_varies_little_is_exact():
+    spread = np.array([0.0, 1.0, 2.0, 3.0])
+    answers = spread + np.array([0.5, 0.0, 0.0, 0.0])
+
+    found = quality(contract(Kind.VALUE), {"y": spread + 1e9}, {"y": answers + 1e9}, truth=spread + 1e9)
+
+    assert found.value == pytest.approx(0.95)

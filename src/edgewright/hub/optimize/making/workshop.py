@@ -15,7 +15,7 @@ import numpy as np
 from edgewright.contract.api import Metric, ModelFormat, Target, VersionRecord
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.tensors import TensorSpec
-from edgewright.hub.children import ask
+from edgewright.hub.children import StepFailed, ask
 from edgewright.hub.data import HOLDOUT, LABEL, TRAIN, Data, npz
 from edgewright.hub.optimize.making.cache import StepResults, key_of, versions_of
 from edgewright.hub.optimize.measuring import Measurement, Rehearsal, Rows, Subject, confirm, measure_all, metric_of
@@ -103,7 +103,7 @@ class Workshop:
             return _after(made, msgspec.structs.replace(found, is_cached=made.is_cached, seconds=0.0))
         started = time.monotonic()
         outcome, folder = self._ask(site, made, plan, about, calibration, timeout_s)
-        sha256, _ = self._blobs.put_file(folder / Path(outcome.path).name)
+        sha256, _ = self._blobs.put_file(_left(outcome, folder, plan.name))
         shutil.rmtree(folder, ignore_errors=True)
         done = Made(
             sha256=sha256,
@@ -136,7 +136,9 @@ class Workshop:
         folder = _emptied(self._folder(site.run_id) / "measure")
         first, *others = (self._laid_out(subject) for subject in (source, *subjects))
         before = self._blobs.path(parent).resolve() if parent else None
-        measured = measure_all(first, others, rows, goal, folder, parent=before, progress=progress)
+        measured = measure_all(
+            first, others, rows, goal, folder, parent=before, progress=progress, is_cancelled=site.is_cancelled
+        )
         return tuple(
             msgspec.structs.replace(each, golden=self._blobs.put_file(Path(each.golden))[0] if each.golden else "")
             for each in measured
@@ -146,7 +148,9 @@ class Workshop:
         """Run a subject's golden vectors, whose `model` is a digest, wherever this machine can."""
         folder = _emptied(self._folder(site.run_id) / "rehearse")
         golden = self._blobs.path(golden_sha256).resolve()
-        return confirm(self._laid_out(subject), self._rows(site), golden, goal, folder, self._toolchains())
+        tools = self._toolchains()
+        laid_out, rows = self._laid_out(subject), self._rows(site)
+        return confirm(laid_out, rows, golden, goal, folder, tools, is_cancelled=site.is_cancelled)
 
     def size_bytes(self, sha256: str) -> int:
         """The length of a model."""
@@ -193,7 +197,7 @@ class Workshop:
         if about.is_training:
             files = {file.path: file.sha256 for file in self._data.snapshot(site.snapshot).files}
             seen.update(f"{files.get(TRAIN, '')} {version.source_sha256}".encode())
-        versions = versions_of(about, self._toolchains())
+        versions = versions_of(plan.name, about, self._toolchains())
         return key_of(plan, params_of(plan), made.sha256, seen.hexdigest(), versions, version.lineage.seed)
 
     def _calibration(self, site: Site) -> Path:
@@ -252,6 +256,14 @@ def _after(before: Made, step: Made) -> Made:
         seconds=before.seconds + step.seconds,
         is_cached=step.is_cached,
     )
+
+
+def _left(outcome: Outcome, folder: Path, step: str) -> Path:
+    """The file that a step left; raises StepFailed for anything but a file of its own in its folder."""
+    path = folder / Path(outcome.path).name
+    if path.parent != folder or path.is_symlink() or not path.is_file():
+        raise StepFailed(f"step {step} left no file '{outcome.path[-200:]}' in its folder")
+    return path
 
 
 def _emptied(folder: Path) -> Path:

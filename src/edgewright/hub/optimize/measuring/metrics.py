@@ -23,6 +23,8 @@ RESAMPLES = 1000
 Z_95 = 1.959964
 MAX_GROUPS = 64
 NO_SPREAD = 1e-30
+BOUNDLESS = 1e200
+"""The squared error of an answer that is no number: so large that its row decides, and finite for sums."""
 
 Outputs = Mapping[str, np.ndarray]
 Floats = npt.NDArray[np.float64]
@@ -44,7 +46,9 @@ class Worth:
     @classmethod
     def r2(cls, truth: Floats, answers: Floats) -> Worth:
         """The coefficient of determination, the mean over columns: arrays of rows × columns."""
-        errors, squares = (truth - answers) ** 2, truth**2
+        middle = truth.mean(axis=0)  # keeps digits where the truth is large and varies little
+        truth, answers = truth - middle, answers - middle
+        errors, squares = np.nan_to_num((truth - answers) ** 2, nan=BOUNDLESS, posinf=BOUNDLESS), truth**2
 
         def of(counts: Floats) -> float:
             spread = counts @ squares - (counts @ truth) ** 2 / counts.sum()
@@ -76,8 +80,8 @@ def quality(
 ) -> Quality:
     """How good `variant` is on rows that `source` answered too; `truth` has one value (or row of them) for each.
 
-    Embeddings need no truth: the source's are. r2 is cut off at -1. Raises InvalidInput where there is no truth, or
-    none that fits.
+    Embeddings need no truth: the source's are. r2 is cut off at -1, and an answer that is no finite number is worth
+    nothing. Raises InvalidInput where there is no truth, or none that fits.
     """
     mine, theirs = worth(contract, source, variant, truth), worth(contract, source, source, truth)
     low, high, drop_high = _intervals(mine, theirs, seed)
@@ -163,8 +167,10 @@ def _cosines(wanted: np.ndarray, given: np.ndarray) -> Floats:
         array.reshape(len(array), -1, array.shape[-1]).astype(np.float64) for array in (wanted, given)
     )  # rows x vectors x length
     lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    cosines = (one * other).sum(axis=-1) / np.maximum(lengths, np.finfo(np.float64).tiny)
-    return np.asarray(np.where(lengths > 0, cosines, (one == other).all(axis=-1)).mean(axis=-1))
+    with np.errstate(invalid="ignore"):
+        cosines = (one * other).sum(axis=-1) / np.maximum(lengths, np.finfo(np.float64).tiny)
+    whole = np.where(lengths > 0, cosines, (one == other).all(axis=-1))
+    return np.asarray(np.where(np.isfinite(other).all(axis=-1), whole, 0.0).mean(axis=-1))
 
 
 def _columns(array: np.ndarray) -> Floats:
