@@ -73,7 +73,11 @@ def test_a_study_that_was_cancelled_before_it_began_says_so(room):
 
     room.events.deliver()
 
-    assert room.optimize.study("wine", 1, "raspberry-pi-5").state is StudyState.CANCELLED
+    ended = room.optimize.study("wine", 1, "raspberry-pi-5")
+    assert ended.state is StudyState.CANCELLED
+    with room.db.write() as connection:
+        late = Studies(room.db).grow(connection, msgspec.structs.replace(ended, state=StudyState.DONE))
+    assert late == ended == room.optimize.study("wine", 1, "raspberry-pi-5")
 
 
 def test_one_unknown_target_stops_the_whole_start(room):

@@ -23,6 +23,7 @@ from edgewright.contract.api import (
     VersionRecord,
 )
 from edgewright.contract.errors import InvalidInput
+from edgewright.hub.children import Cancelled
 from edgewright.hub.data import HOLDOUT, TRAIN, Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
@@ -32,7 +33,7 @@ from edgewright.hub.optimize.making.cache import StepResults
 from edgewright.hub.optimize.making.workshop import Site, Workshop
 from edgewright.hub.optimize.model import NeedsSnapshot, Unmet
 from edgewright.hub.optimize.operators import check_format, check_operators, check_toolchain
-from edgewright.hub.optimize.search.conclude import conclude, on_devices
+from edgewright.hub.optimize.search.conclude import on_devices, reconsider
 from edgewright.hub.optimize.search.limits import check_draft, constraints_of
 from edgewright.hub.optimize.search.recipe import parse, title
 from edgewright.hub.optimize.steps import params_of
@@ -256,24 +257,29 @@ class Optimize:
         )
 
     def _told(self, study: StudyRecord) -> StudyRecord:
-        """A study with what devices have measured since."""
+        """A study with what devices have measured since, weighed anew."""
         found = on_devices(study, lambda sha256: self._device_figures(sha256, study.target))
         if found is study or study.state not in (StudyState.DONE, StudyState.UNMET):
             return found
-        return conclude(found, self._targets.get(study.target).format)
+        return reconsider(found, study, self._targets.get(study.target).format)
 
     # What runs inside a durable step: JSON out.
 
     def _save(self, study: StudyRecord, version: VersionRecord) -> Any:
-        """Keep the study with its end, and what it recommends as the version's variant; safe to repeat."""
+        """Keep the study with its end, and what it recommends as the version's variant; safe to repeat.
+
+        Raises Cancelled where the study was cancelled meanwhile.
+        """
         done = msgspec.structs.replace(study, chosen=study.recommended, ended_at=self._clock())
         with self._db.write() as connection:
-            self._studies.save(connection, done)
-            if study.recommended:
+            kept = self._studies.grow(connection, done)
+            if kept.state is StudyState.CANCELLED:
+                raise Cancelled(f"study {study.id} was cancelled")
+            if kept is done and study.recommended:
                 variant = variant_of(done, trial_on_front(done, study.recommended), version, self._clock())
                 self._keep(connection, done, variant)
         self._workshop.tidy(study.id)
-        return msgspec.to_builtins(done)
+        return msgspec.to_builtins(kept)
 
     def _keep(self, connection: sa.Connection, study: StudyRecord, variant: VariantRecord) -> None:
         """Keep a variant, and state what it was made of."""

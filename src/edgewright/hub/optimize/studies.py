@@ -32,6 +32,17 @@ class Studies:
         where = table.study.c.id == record.id
         connection.execute(sa.update(table.study).where(where).values(record=msgspec.to_builtins(record)))
 
+    def grow(self, connection: sa.Connection, record: StudyRecord) -> StudyRecord:
+        """Keep what a running study has become, and return it; one that is over stays as it ended, and is returned."""
+        of = table.study.c
+        found = msgspec.convert(
+            connection.execute(sa.select(of.record).where(of.id == record.id)).scalar_one(), StudyRecord
+        )
+        if found.state is not StudyState.RUNNING:
+            return found
+        self.save(connection, record)
+        return record
+
     def note_family(self, connection: sa.Connection, id: str, op_types: Sequence[str]) -> None:
         """Keep which operators the source of a study has."""
         connection.execute(sa.update(table.study).where(table.study.c.id == id).values(op_types=list(op_types)))

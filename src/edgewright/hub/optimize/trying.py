@@ -88,7 +88,7 @@ class Trying:
         """Lay out what is tried: a Plan."""
         plan = self.planned(task.site, task.goal, task.draft)
         with self._db.write() as connection:
-            self._studies.save(connection, task.record)
+            self._studies.grow(connection, task.record)
             self._studies.note_family(connection, task.record.id, plan.prepared.facts.op_types)
         task.context.report("plan", 0.05, log=plan.said())
         return msgspec.to_builtins(plan)
@@ -219,7 +219,7 @@ class Trying:
         """Save what the study is so far, and say it in the run's log."""
         study = msgspec.structs.replace(task.record, trials=(*done, *found))
         with self._db.write() as connection:
-            self._studies.save(connection, study)
+            self._studies.grow(connection, study)
         words = [
             trials.line(trial, trial.reasons[-1] if trial.reasons else "") for trial in found if trial.id != SOURCE
         ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewright.contract.api import Constraints, Memory, ModelFormat, Place, Precision, StudyState, TrialState
-from edgewright.hub.optimize.search.conclude import conclude, on_devices
+from edgewright.hub.optimize.search.conclude import conclude, on_devices, reconsider
 from edgewright.hub.optimize.search.front import front, point
 from scenes.trials import study, timing, trial
 
@@ -151,6 +151,18 @@ def test_what_devices_measured_is_believed_before_what_the_hub_did():
     assert (hub.recommended, ended.recommended) == ("t1", "t0")
     assert ended.trials[1].figures.timing == timing(12.0, Place.DEVICE)
     assert ended.trials[1].elsewhere == (timing(0.5),)
+
+
+def test_reasons_of_the_first_conclusion_give_way_to_those_that_devices_give():
+    hub = conclude(study(trial("t0"), trial("t1", size=300, ms=0.5), reasons=("version 1 taught this",)), ONNX)
+    memory = Memory(peak_bytes=40_000_000, place=Place.DEVICE)
+    slow = on_devices(hub, lambda sha256: (timing({"t0": 10.0, "t1": 12.0}[sha256[:2]], Place.DEVICE), memory))
+
+    ended = reconsider(slow, hub, ONNX)
+
+    assert ended.recommended == "t0"
+    assert not any("t1 (step-t1) is recommended" in reason for reason in ended.reasons)
+    assert ended.reasons[-1] == "version 1 taught this"
 
 
 def test_where_devices_timed_a_variant_alone_its_speed_against_the_source_is_told_by_the_hub():

@@ -15,7 +15,7 @@ from edgewright import __version__
 from edgewright.hub.db import Database
 from edgewright.hub.optimize import table
 from edgewright.hub.optimize.model import Made, StepPlan
-from edgewright.hub.optimize.steps import About
+from edgewright.hub.optimize.steps import GROUP, About
 
 ALWAYS = ("numpy", "onnx", "onnxruntime")
 
@@ -50,13 +50,22 @@ def key_of(
     return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
 
 
-def versions_of(about: About, toolchains: Mapping[str, Path]) -> dict[str, str]:
-    """The versions of what a step works with: Edgewright's own, its modules', and a digest of all in its toolchain."""
+def versions_of(step: str, about: About, toolchains: Mapping[str, Path]) -> dict[str, str]:
+    """The versions of what a step works with: of the distribution that brings it, Edgewright's own, its modules', and a
+    digest of all in its toolchain.
+    """
     wanted = {*ALWAYS, *(module.partition(".")[0] for module in about.modules)}
     versions = {module: version for module in sorted(wanted) if (version := _version(module))}
     if about.toolchain in toolchains:
         versions[about.toolchain] = _contents(toolchains[about.toolchain])
-    return versions | {"edgewright": __version__}
+    return versions | {"edgewright": __version__, "step": _bringer(step)}
+
+
+@functools.cache
+def _bringer(step: str) -> str:
+    """The distribution that a step came with, and its version."""
+    brought = (point.dist for point in metadata.entry_points(group=GROUP, name=step))
+    return ", ".join(sorted(f"{dist.name} {dist.version}" for dist in brought if dist is not None))
 
 
 @functools.cache

@@ -34,6 +34,13 @@ def conclude(study: StudyRecord, format: ModelFormat) -> StudyRecord:
     )
 
 
+def reconsider(found: StudyRecord, study: StudyRecord, format: ModelFormat) -> StudyRecord:
+    """Conclude `found`, which is `study` with other figures: the first conclusion's reasons give way to new ones."""
+    former = conclude(msgspec.structs.replace(study, reasons=()), format).reasons
+    lasting = tuple(reason for reason in study.reasons if reason not in former)
+    return conclude(msgspec.structs.replace(found, reasons=lasting), format)
+
+
 def on_devices(study: StudyRecord, of: OnDevices) -> StudyRecord:
     """The study with the figures of devices where there are any: they are believed before the hub's own.
 
