@@ -6,13 +6,12 @@ import platform
 from collections.abc import Mapping, Sequence
 
 from edgewright.contract.api import Energy, Memory, ModelFormat, Place, Target, Timing
-from edgewright.hub.optimize.measuring.model import Engine, RunAnswer, Subject
+from edgewright.hub.optimize.measuring.model import TFLITE_MICRO, Engine, RunAnswer, Subject
 from edgewright.hub.registry.runner import LITERT, ONNX_RUNTIME
 
 AT_HOME = {ModelFormat.ONNX: ONNX_RUNTIME, ModelFormat.TFLITE: LITERT}
 """What runs a format on any processor, the last resort."""
 
-TFLITE_MICRO = "tflite-micro"
 
 STAND_INS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "openvino": (("openvino", "CPU"),),

@@ -25,6 +25,7 @@ RUN_TIMEOUT_S = 180.0
 JUDGE_TIMEOUT_S = 300.0
 
 Progress = Callable[[int, int], None]
+Cancelling = Callable[[], bool]
 Runs = dict[str, list[RunAnswer]]
 
 
@@ -37,13 +38,15 @@ def measure_all(
     *,
     parent: Path | None = None,
     progress: Progress = lambda done, total: None,
+    is_cancelled: Cancelling | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure `source` and all `subjects` for a target, in two rounds of opposite order, writing into `folder`.
 
     Each run is a fresh process. Latencies are those of the quieter round, memory is the greater of both. The source's
     measurement comes first. A subject that crashes, hangs or cannot be run has a `failure`, and the others go on;
     for the source that raises StepFailed, or InvalidInput where it refuses the rows. `parent` is the file that devices
-    of this target run now. `progress` gets (done, total) before each child; what it raises ends the measuring.
+    of this target run now. `progress` gets (done, total) before each child; what it raises ends the measuring. Once
+    `is_cancelled` says so, the child that runs is ended, and Cancelled is raised.
     """
     every = (source, *subjects)
     total = 2 * len(every) + 1
@@ -52,10 +55,10 @@ def measure_all(
     for done, subject in enumerate((*every, *reversed(every))):
         progress(done, total)
         if subject.id not in failures:
-            _run_in_turn(subject, source, rows, goal, folder, runs, failures)
+            _run_in_turn(subject, source, rows, goal, folder, runs, failures, is_cancelled)
     progress(total - 1, total)
     whole = [each for each in every if each.id not in failures]
-    verdicts = {each.id: each for each in _judge(whole, rows, goal, folder, parent)}
+    verdicts = {each.id: each for each in _judge(whole, rows, goal, folder, parent, is_cancelled)}
     return tuple(
         Measurement(id=each.id, failure=failures[each.id])
         if each.id in failures
@@ -65,7 +68,14 @@ def measure_all(
 
 
 def _run_in_turn(
-    subject: Subject, source: Subject, rows: Rows, goal: Target, folder: Path, runs: Runs, failures: dict[str, str]
+    subject: Subject,
+    source: Subject,
+    rows: Rows,
+    goal: Target,
+    folder: Path,
+    runs: Runs,
+    failures: dict[str, str],
+    is_cancelled: Cancelling | None,
 ) -> None:
     """Run a subject once and note what came of it; the first time it leaves its answers too."""
     outputs = "" if runs[subject.id] else str(folder / f"{subject.id}.npz")
@@ -74,7 +84,15 @@ def _run_in_turn(
     )
     module = "edgewright.hub.optimize.measuring.measurer"
     try:
-        answer = ask(module, asked, RunAnswer, name=f"measuring {subject.id}", folder=folder, timeout_s=RUN_TIMEOUT_S)
+        answer = ask(
+            module,
+            asked,
+            RunAnswer,
+            name=f"measuring {subject.id}",
+            folder=folder,
+            timeout_s=RUN_TIMEOUT_S,
+            is_cancelled=is_cancelled,
+        )
         runs[subject.id].append(answer)
     except (StepFailed, InvalidInput) as error:
         if subject is source:
@@ -83,7 +101,12 @@ def _run_in_turn(
 
 
 def _judge(
-    whole: Sequence[Subject], rows: Rows, goal: Target, folder: Path, parent: Path | None
+    whole: Sequence[Subject],
+    rows: Rows,
+    goal: Target,
+    folder: Path,
+    parent: Path | None,
+    is_cancelled: Cancelling | None,
 ) -> tuple[Verdict, ...]:
     asked = JudgeQuestion(
         subjects=tuple(
@@ -102,7 +125,16 @@ def _judge(
     )
     module = "edgewright.hub.optimize.measuring.judger"
     name = "judging the answers"
-    return ask(module, asked, JudgeAnswer, name=name, folder=folder, timeout_s=JUDGE_TIMEOUT_S).verdicts
+    answer = ask(
+        module,
+        asked,
+        JudgeAnswer,
+        name=name,
+        folder=folder,
+        timeout_s=JUDGE_TIMEOUT_S,
+        is_cancelled=is_cancelled,
+    )
+    return answer.verdicts
 
 
 def _measurement(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.contract.sources import HEAD_BYTES, is_tflite
 from edgewright.hub.children import serve
 from edgewright.hub.optimize.measuring.arena import arena_bytes
-from edgewright.hub.optimize.measuring.model import Engine, RunAnswer, RunQuestion
+from edgewright.hub.optimize.measuring.model import TFLITE_MICRO, Engine, RunAnswer, RunQuestion
 from edgewright.hub.registry.runner import Arrays, Runner, inputs_of, start
 
 WARM_UP_CALLS, WARM_UP_S = 30, 0.2
@@ -33,7 +34,7 @@ def run(asked: RunQuestion) -> RunAnswer:
     if asked.outputs:
         np.savez(asked.outputs, allow_pickle=False, **runner.answer(inputs))
     p50_ms, p95_ms, p99_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95, 99))
-    arena = _arena_bytes(Path(asked.model))
+    arena = _arena_bytes(Path(asked.model)) if asked.engines[0].runtime == TFLITE_MICRO else 0
     return RunAnswer(
         engine=engine, p50_ms=p50_ms, p95_ms=p95_ms, p99_ms=p99_ms, peak_bytes=peak_bytes, arena_bytes=arena
     )
@@ -80,8 +81,12 @@ def _call(runner: Runner, calls: list[Arrays], least: int, most: int, time_s: fl
 
 
 def _arena_bytes(model: Path) -> int:
+    """What tflite-micro would plan; raises InvalidInput for a file that holds what it does not know."""
     data = model.read_bytes()
-    return arena_bytes(data) if is_tflite(data[:HEAD_BYTES]) else 0
+    try:
+        return arena_bytes(data) if is_tflite(data[:HEAD_BYTES]) else 0
+    except (ValueError, IndexError, struct.error) as error:
+        raise InvalidInput(f"tflite-micro has no place for this model: {error}", field="target.runtime") from error
 
 
 def _peak_bytes() -> int:

@@ -8,6 +8,9 @@ from edgewright.contract.api import Figures, ModelFormat, Place, Quality
 from edgewright.contract.tensors import Contract
 from edgewright.hub.optimize.model import Parity, Precision
 
+TFLITE_MICRO = "tflite-micro"
+"""The runtime of microcontrollers, whose memory is an arena that is planned beforehand."""
+
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """A model file to measure; `id` is that of its trial. `estimates` is what a compiler said of it: 'latency_ms' or

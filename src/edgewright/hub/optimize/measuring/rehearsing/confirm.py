@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -25,14 +26,30 @@ EMULATORS = {"qemu-aarch64": "arm64"}
 TIMEOUT_S = 300.0
 
 
+@dataclass(frozen=True)
+class Here:
+    """Where children work, and what ends them."""
+
+    folder: Path
+    is_cancelled: Callable[[], bool] | None
+
+
 def confirm(
-    subject: Subject, rows: Rows, golden: Path, goal: Target, folder: Path, toolchains: Mapping[str, Path]
+    subject: Subject,
+    rows: Rows,
+    golden: Path,
+    goal: Target,
+    folder: Path,
+    toolchains: Mapping[str, Path],
+    *,
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Rehearsal, ...]:
     """How `golden` (made where the subject was measured) goes in each runtime here, and on the target's emulator.
 
     Runtimes that are not here are left out. An emulator that is not installed is told of, and holds nobody up; one
-    that crashes on the model does.
+    that crashes on the model does. Raises Cancelled once `is_cancelled` says so.
     """
+    here = Here(folder, is_cancelled)
     asked = RehearsalQuestion(
         model=subject.runnable,
         golden=str(golden),
@@ -42,10 +59,10 @@ def confirm(
     )
     own = Engine(runtime=goal.runtime.name, provider=goal.runtime.provider)
     found = [
-        _owned(_in_runtime(asked, engine, folder), is_own=engine == own)
+        _owned(_in_runtime(asked, engine, here), is_own=engine == own)
         for engine in dict.fromkeys((*ENGINES[subject.format], own))
     ]
-    emulated = _owned(_emulated(asked, subject, goal, folder, toolchains), is_own=True)
+    emulated = _owned(_emulated(asked, subject, goal, here, toolchains), is_own=True)
     return tuple(each for each in (*found, emulated) if each is not None)
 
 
@@ -53,10 +70,10 @@ def _owned(found: Rehearsal | None, *, is_own: bool) -> Rehearsal | None:
     return None if found is None else msgspec.structs.replace(found, is_own=is_own)
 
 
-def _in_runtime(asked: RehearsalQuestion, engine: Engine, folder: Path) -> Rehearsal | None:
+def _in_runtime(asked: RehearsalQuestion, engine: Engine, here: Here) -> Rehearsal | None:
     """None where this engine is not here."""
     try:
-        return _ask(asked, folder, engine=engine)
+        return _ask(asked, here, engine=engine)
     except InvalidInput as error:
         if error.field == "target.runtime":
             return None
@@ -66,7 +83,7 @@ def _in_runtime(asked: RehearsalQuestion, engine: Engine, folder: Path) -> Rehea
 
 
 def _emulated(
-    asked: RehearsalQuestion, subject: Subject, goal: Target, folder: Path, toolchains: Mapping[str, Path]
+    asked: RehearsalQuestion, subject: Subject, goal: Target, here: Here, toolchains: Mapping[str, Path]
 ) -> Rehearsal | None:
     """None where the target names no emulator that we know."""
     name = EMULATORS.get(goal.emulator, "")
@@ -76,13 +93,21 @@ def _emulated(
         why = f"the toolchain {name} is not installed" if name not in toolchains else "that runs ONNX files alone"
         return Rehearsal(place=Place.EMULATOR, where=goal.emulator, holds=True, told=f"it was not emulated, as {why}")
     try:
-        return _ask(asked, folder, emulator=str(toolchains[name]))
+        return _ask(asked, here, emulator=str(toolchains[name]))
     except (InvalidInput, StepFailed) as error:
         return Rehearsal(place=Place.EMULATOR, where=goal.emulator, holds=False, told=error.message)
 
 
-def _ask(asked: RehearsalQuestion, folder: Path, *, engine: Engine | None = None, emulator: str = "") -> Rehearsal:
+def _ask(asked: RehearsalQuestion, here: Here, *, engine: Engine | None = None, emulator: str = "") -> Rehearsal:
     question = msgspec.structs.replace(asked, engine=engine or asked.engine, emulator=emulator)
     module = "edgewright.hub.optimize.measuring.rehearsing.rehearser"
     name = f"the golden vectors on {engine or 'the emulated machine'}"
-    return ask(module, question, Rehearsal, name=name, folder=folder, timeout_s=TIMEOUT_S)
+    return ask(
+        module,
+        question,
+        Rehearsal,
+        name=name,
+        folder=here.folder,
+        timeout_s=TIMEOUT_S,
+        is_cancelled=here.is_cancelled,
+    )
