@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from edgewright.contract.errors import NotFound
+from edgewright.contract.wire import settle
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
 from edgewright.hub.benches import Benches, DeviceFigures
 from edgewright.hub.data import Data
@@ -67,6 +68,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to work; what a crash cut off goes on where it was."""
+        settle()
         self.blobs.sweep()
         self._sign_online()
         self.renewal.start()

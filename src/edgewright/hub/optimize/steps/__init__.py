@@ -20,6 +20,7 @@ from edgewright import plugins
 from edgewright.contract.api import ModelFormat
 from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.contract.tensors import Contract
+from edgewright.contract.wire import settle
 from edgewright.hub.optimize.model import Outcome, Precision, StepPlan
 
 GROUP = "edgewright.steps"
@@ -108,7 +109,9 @@ def step(name: str) -> Step:
 
 def params_of(plan: StepPlan) -> msgspec.Struct:
     """A plan's parameters, checked. Raises NotFound, or InvalidInput that names step and parameter."""
+    kind = step(plan.name).params
+    settle(kind)  # studies run in threads, and a step is imported when it is first named
     try:
-        return msgspec.convert(plan.params, step(plan.name).params, strict=False)
+        return msgspec.convert(plan.params, kind, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"step {plan.name}: {error}", field=f"recipe.{plan.name}") from error
