@@ -244,8 +244,12 @@ def test_a_power_cut_at_any_operation_counts_no_row_twice(tmp_path: Path) -> Non
     assert cuts > 60
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_no_order_in_which_the_disk_keeps_things_counts_a_row_twice(tmp_path: Path, times: int) -> None:
+@pytest.mark.parametrize(
+    ("every", "times"),
+    [(5, 1), pytest.param(1, 8, marks=pytest.mark.e2e), pytest.param(1, 160, marks=pytest.mark.slow)],
+    ids=["some", "most", "all"],
+)
+def test_no_order_in_which_the_disk_keeps_things_counts_a_row_twice(tmp_path: Path, every: int, times: int) -> None:
     root, hub, seen, chance = tmp_path / "spool", Hub(), [], random.Random(1)
     write(root, *EARLIER, segment_bytes=6000)
     before = contents(root)
@@ -254,8 +258,8 @@ def test_no_order_in_which_the_disk_keeps_things_counts_a_row_twice(tmp_path: Pa
     seen.append((len(recorder.operations) + 1, len(hub.order)))
 
     ends = [at for at, said in enumerate(recorder.operations) if said[0] == "rename" and "/condensed." in said[2]]
-    close = [end + after for end in ends for after in range(7)] * 8 * times  # where the one takes the others' place
-    for state, cut in enumerate([*range(len(recorder.operations) + 1), *close]):
+    close = [end + after for end in ends for after in range(7)] * times  # where the one takes the others' place
+    for state, cut in enumerate([*range(0, len(recorder.operations) + 1, every), *close]):
         there = tmp_path / f"state{state}"
         disk = disks(recorder.operations, before, cut, chance)
         lay_out(there, {str(there / Path(path).name): data for path, data in disk.items()}, iter([str(there)]))

@@ -22,7 +22,7 @@ from scenes.desk import until
 SEED = int(os.environ.get("EDGEWRIGHT_SEED", "1"))
 TIMES = int(os.environ.get("EDGEWRIGHT_MUTANTS", "1"))
 HASTE = Patience(silence_s=0.3, min_bytes_s=50_000.0, monotonic=time.monotonic)
-COUNT = 2000
+COUNT = 400
 SHA256 = "0" * 64
 GOOD = (
     b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{"nonce": "n", "ttl_s": 60}',

@@ -104,7 +104,7 @@ def test_a_device_reaches_its_hub_by_the_system_s_store(hub, authority, tmp_path
 
 @pytest.mark.parametrize("wrong", ["unknown authority", "expired", "not yet", "host name", "no such file", "no TLS"])
 def test_whoever_is_not_the_hub_gets_no_word_and_the_device_serves_on(hub, authority, tmp_path, wrong):
-    own = replace(PATIENCE, silence_s=0.5, tls=Tls(str(authority.file)))
+    own = replace(PATIENCE, silence_s=0.25, tls=Tls(str(authority.file)))
     proxy = behind(hub, authority.context())
     hub.release(1)
     agent = Agent(tmp_path / "agent", hub, patience=own).work()

@@ -21,7 +21,7 @@ from edgewright.contract.delta.writer import Writer, deflate
 from edgewright.contract.errors import HostileInput
 
 FLOAT32 = FLOAT32_ELEMENT.code
-MUTANTS = 2000
+MUTANTS = [300, pytest.param(20_000, marks=pytest.mark.slow)]
 
 
 def weights(random: np.random.Generator) -> dict[str, np.ndarray]:
@@ -74,23 +74,25 @@ def test_trailing_bytes_are_refused(pair):
         applied(base, delta + b"\0")
 
 
-def test_mutants_are_refused_and_raise_nothing_else(pair):
+@pytest.mark.parametrize("count", MUTANTS)
+def test_mutants_are_refused_and_raise_nothing_else(pair, count):
     base, new, delta = pair
     random = np.random.default_rng(2)
 
-    for _ in range(MUTANTS):
+    for _ in range(count):
         mutant = bytearray(delta)
         for place in random.integers(0, len(delta), random.integers(1, 4)):
             mutant[place] ^= int(random.integers(1, 256))
         assert_refused_or_right(base, bytes(mutant), new)
 
 
-def test_mutants_of_the_unpacked_script_are_refused_and_raise_nothing_else(pair):
+@pytest.mark.parametrize("count", MUTANTS)
+def test_mutants_of_the_unpacked_script_are_refused_and_raise_nothing_else(pair, count):
     base, new, delta = pair
     header, script, rest = taken_apart(delta)
     random = np.random.default_rng(3)
 
-    for _ in range(MUTANTS):
+    for _ in range(count):
         mutant = bytearray(script)
         mutant[random.integers(len(script))] = int(random.choice([0, 1, 2, 3, 4, 5, 127, 255, random.integers(256)]))
         assert_refused_or_right(base, put_together(header, bytes(mutant), rest), new)

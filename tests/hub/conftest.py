@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edgewright.hub.data.table
-import edgewright.hub.govern.table  # noqa: F401
 from edgewright.contract.api import Role
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.registry import Blobs
+from edgewright.hub.tables import metadata
 
 
 @pytest.fixture
@@ -24,10 +24,20 @@ def clock():
     return itertools.count(1_000.0).__next__
 
 
-@pytest.fixture
-def db(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory) -> Path:
+    """A database file with its tables made once: each test works on a copy."""
+    path = tmp_path_factory.mktemp("empty") / "hub.sqlite"
+    database = Database(f"sqlite:///{path}")
     metadata.create_all(database.engine)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def db(tmp_path, empty):
+    shutil.copy(empty, tmp_path / "hub.sqlite")
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
     yield database
     database.close()
 

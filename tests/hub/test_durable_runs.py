@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from edgewright.contract.api import RunState
 from edgewright.contract.errors import Conflict, NotFound, Refused
-from edgewright.hub.jobs import Jobs
+from edgewright.hub.db import Database
+from edgewright.hub.events import Events
+from edgewright.hub.jobs import Jobs, run_table
 from scenes import durable
 from scenes.desk import until
 
@@ -61,22 +67,54 @@ class Bodies:
         self.may_go_on.wait(PATIENCE_S)
 
 
-@pytest.fixture
-def bodies():
-    return Bodies()
+class Stage:
+    """One worker for all tests of this file, which takes a second to come and go; each test has bodies of its own."""
+
+    def __init__(self, folder: Path, empty: Path) -> None:
+        shutil.copy(empty, folder / "hub.sqlite")
+        clock = itertools.count(1_000.0).__next__
+        self.bodies = Bodies()
+        self.db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
+        self.events = Events(self.db, clock)
+        self.jobs = Jobs(self.db, self.events, clock)
+        for name in ("waits", "waits_in_vain", "is_cancelled", "refuses", "breaks", "counts"):
+            self.jobs.define(name, self._body(name), is_heavy=name == "counts")
+        self.jobs.define("holds", self._body("holds"), at_once=1)
+        self.jobs.launch(folder / "runs.sqlite")
+        self.events.start()
+
+    def _body(self, name):
+        return lambda context: getattr(self.bodies, name)(context)
+
+    def close(self) -> None:
+        self.events.stop()
+        self.jobs.shut_down()
+        self.db.close()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory, empty):
+    stage = Stage(tmp_path_factory.mktemp("stage"), empty)
+    yield stage
+    stage.close()
 
 
 @pytest.fixture
-def jobs(db, events, clock, tmp_path, bodies):
-    jobs = Jobs(db, events, clock)
-    for name in ("waits", "waits_in_vain", "is_cancelled", "refuses", "breaks", "counts"):
-        jobs.define(name, getattr(bodies, name), is_heavy=name == "counts")
-    jobs.define("holds", bodies.holds, at_once=1)
-    jobs.launch(tmp_path / "runs.sqlite")
-    events.start()
-    yield jobs
-    events.stop()
-    jobs.shut_down()
+def bodies(stage):
+    stage.bodies = Bodies()
+    return stage.bodies
+
+
+@pytest.fixture
+def db(stage):
+    return stage.db
+
+
+@pytest.fixture
+def jobs(stage, bodies):
+    with stage.db.write() as connection:
+        connection.execute(sa.delete(run_table))
+    return stage.jobs
 
 
 def start(db, jobs, kind, args=None, id=""):
@@ -179,7 +217,8 @@ def test_a_run_whose_transaction_is_rolled_back_never_begins(db, jobs):
     assert [run.kind for run in jobs.runs()] == ["counts"]
 
 
-def test_a_run_goes_on_after_a_kill_without_doing_a_step_again_that_was_done(tmp_path, db, clock):
+@pytest.mark.e2e
+def test_a_run_goes_on_after_a_kill_without_doing_a_step_again_that_was_done(tmp_path):
     process = subprocess.Popen([sys.executable, durable.__file__, str(tmp_path)])
     done = tmp_path / "done"
     until(lambda: done.exists() and done.read_text() == "first\nsecond\n", "the run is in its second step", PATIENCE_S)

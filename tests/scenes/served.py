@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,11 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.agent.link import BlobLine
 from edgewright.contract.api import Role, UserDraft
-from edgewright.hub.app import build_hub
 from edgewright.hub.fleet import table as fleet
 from edgewright.hub.settings import Settings
 from edgewright.hub.web.server import build_app
-from scenes.dashboard import add_device
+from scenes.dashboard import add_device, swift_hub
 from scenes.lines import line
 
 USER, PASSWORD = "ana", "a long password"
@@ -28,7 +28,7 @@ class ServedHub:
     """`settings` are fields of the hub's Settings."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.hub = build_hub(Settings(dir=folder, **settings))
+        self.hub = swift_hub(Settings(dir=folder, **settings), time.time)
         self.device, self.key = self.enrol("lane")
         roles = (Role.ENGINEER, Role.OPERATOR)
         self.hub.people.create("test", UserDraft(name=USER, password=PASSWORD, roles=roles))

@@ -21,7 +21,7 @@ from scenes.patching import apply_delta
 from threats.scene import release, reports
 
 HASTE = Patience(silence_s=0.2, min_bytes_s=10_000.0, monotonic=time.monotonic)
-BOMB_BYTES = 4 * 1024 * 1024
+BOMB_BYTES = 512 * 1024
 DOORS = ["nonce", "session", "checkin", "tuf", "blobs"]
 
 

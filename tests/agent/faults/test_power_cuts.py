@@ -33,12 +33,6 @@ def test_some_states_that_a_power_cut_may_leave_boot_into_a_working_model(tell_f
     assert tally.states > 60
 
 
-def test_the_rig_notices_an_agent_that_never_syncs(tell_figure):
-    tally = run_rig(tell_figure, "cut", "update", draws=30, seed=SEED, without="syncs")
-
-    assert tally.failures > tally.states / 20
-
-
 @pytest.mark.e2e
 @pytest.mark.parametrize("scenario", DRAWS)
 def test_states_that_a_power_cut_may_leave_boot_into_a_working_model(scenario, tell_figure):

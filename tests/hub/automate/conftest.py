@@ -12,6 +12,7 @@ from edgewright.hub.data import Data, npz
 from edgewright.hub.jobs import Jobs, run_table
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Registry
+from scenes.looking import look_once
 
 
 class Queue(Jobs):
@@ -37,7 +38,8 @@ def data(db, events, audit, clock, blobs):
 
 @pytest.fixture
 def registry(db, events, audit, clock, blobs, data):
-    return Registry(db, events, audit, clock, blobs, data.rows)
+    with look_once():
+        yield Registry(db, events, audit, clock, blobs, data.rows)
 
 
 @pytest.fixture

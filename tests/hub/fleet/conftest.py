@@ -16,7 +16,7 @@ from edgewright.contract import httpsig
 from edgewright.contract.api import ClaimDraft, Role
 from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.report import Capabilities, EnrolReply, EnrolRequest, SessionReply
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.fleet.model import key_sha256
@@ -71,16 +71,6 @@ class Handset:
             "POST", path, body, key=SoftKey(key or self.key), keyid=keyid, nonce=nonce, created=created
         )
         return {name.lower(): value for name, value in signed.items()}
-
-
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with its tables made once: each test works on a copy."""
-    path = tmp_path_factory.mktemp("empty") / "hub.sqlite"
-    database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
-    database.close()
-    return path
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from edgewright.contract.api import Role, UserDraft
 from edgewright.contract.errors import InvalidInput, NotLoggedIn
 from edgewright.hub.govern import People, Permission, Principal, require, table
 from edgewright.hub.govern.model import GRANTS, Forbidden, UserExists, WrongPassword
 from edgewright.hub.govern.service import TOKEN_TTL_S
+from scenes.passwords import cheap_passwords
 
 ANA = UserDraft(name="ana", password="correct horse", roles=(Role.ENGINEER,))
 
@@ -19,7 +22,16 @@ def now():
 
 @pytest.fixture
 def people(db, audit, now):
-    return People(db, audit, lambda: now[0])
+    with cheap_passwords():
+        return People(db, audit, lambda: now[0])
+
+
+def test_passwords_are_hashed_with_the_work_that_rfc_9106_recommends(db, audit):
+    People(db, audit, lambda: 0.0).create("admin", ANA)
+
+    with db.read() as connection:
+        kept = connection.scalar(sa.select(table.user.c.password_hash))
+    assert not PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY).check_needs_rehash(kept)
 
 
 def test_a_password_buys_a_token_that_stands_for_its_owner(people):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from edgewright.contract.api import (
 )
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
 from edgewright.hub.data import Data
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events, event_table
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.optimize.targets import target
@@ -166,9 +167,9 @@ def a_file(blobs: Blobs) -> FileRef:
 
 
 @pytest.fixture
-def house(tmp_path) -> House:
+def house(tmp_path, empty) -> House:
+    shutil.copy(empty, tmp_path / "hub.db")
     db = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-    metadata.create_all(db.engine)
     clock = Clock()
     keys = Keys(tmp_path / "keys")
     events, audit = Events(db, clock), Audit(db, clock, keys.audit)

@@ -29,6 +29,7 @@ from edgewright.hub.events import Events, event_table
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.registry import Blobs, Registry, UnknownModel, UnknownVersion
 from edgewright.hub.registry.blobs import UnknownBlob
+from scenes.looking import look_once
 
 ANA = Principal(name="ana", roles=(Role.ENGINEER,))
 COLUMNS = ("heat", "flow", "humidity", "current")
@@ -73,7 +74,8 @@ class Room:
 def room(tmp_path_factory):
     """One for all tests of this file: each looks at a model of its own."""
     room = Room(tmp_path_factory.mktemp("registry"))
-    yield room
+    with look_once():
+        yield room
     room.db.close()
 
 

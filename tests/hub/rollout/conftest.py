@@ -30,7 +30,7 @@ from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime,
 from edgewright.contract.order import Fetch, Install, Rollback
 from edgewright.contract.report import Capabilities, CheckIn, EnrolRequest, InstallReport, ModelState, Outcome, Pace
 from edgewright.contract.tensors import Contract
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.fleet.model import key_sha256
@@ -287,16 +287,6 @@ class World:
             "POST", "/e", body, key=SoftKey(key), keyid=key_sha256(public_key), nonce=nonce, created=1
         )
         return self.fleet.enrol(request, {k.lower(): v for k, v in headers.items()}, body, "POST", "/e").device
-
-
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with its tables made once: each test works on a copy."""
-    path = tmp_path_factory.mktemp("empty") / "hub.sqlite"
-    database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
-    database.close()
-    return path
 
 
 @pytest.fixture
