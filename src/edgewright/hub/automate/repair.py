@@ -14,6 +14,7 @@ from edgewright.contract.api import (
     RolloutDraft,
     RolloutState,
     RunState,
+    StudyDraft,
     TrainDraft,
     TriggerRecord,
 )
@@ -35,6 +36,8 @@ from edgewright.hub.rollout import Rollouts
 
 LOOK_AGAIN_S = 300.0
 """News wake a repair at once; this is for news that never came. Each look stays in the run's durable record."""
+STUDY_S = 60.0
+"""What a repair's studies may take each: the fleet waits, and earlier studies of the model have shown what is good."""
 NEWS = (
     "data.labelled",
     "run.ended",
@@ -164,12 +167,13 @@ class Repair:
             self._outcome(context, run_id)
 
     def _start_optimising(self, run: str, actor: Principal, model: str, version: int) -> list[str]:
+        short = StudyDraft(targets=(), budget_s=STUDY_S)
         with self._db.write() as connection:
             return [
                 self._optimize.queue(
                     connection,
                     actor.name,
-                    Work(model=model, version=version, target=target),
+                    Work(model=model, version=version, target=target, draft=short),
                     id=f"{run}-{target}",
                     why=f"part of {run}",
                 )
