@@ -12,8 +12,9 @@ from onnx import numpy_helper
 from edgewright.contract.errors import NotFound
 from edgewright.hub import children
 from edgewright.hub.optimize.model import Outcome, StepPlan, StepQuestion
-from edgewright.hub.optimize.steps import step
+from edgewright.hub.optimize.steps import About, step
 from edgewright.hub.optimize.steps.graphs.prune import smallest_to_zero
+from edgewright.hub.optimize.steps.shelf import lack
 from plugins.step_checks import answers, check_step, digest
 
 PLANS = {
@@ -123,3 +124,21 @@ def test_a_step_that_hangs_is_an_error_that_names_it(tmp_path, digits):
 def test_an_unknown_step_is_not_found():
     with pytest.raises(NotFound, match="no step 'polish'"):
         step("polish")
+
+
+def test_what_a_step_lacks_is_told_with_what_brings_it():
+    abouts = {
+        "one": About(summary="", modules=("no_such_module",), extra="torch"),
+        "two": About(summary="", modules=("no_such_module", "nor_this.one"), extra="torch"),
+        "apart": About(summary="", toolchain="far"),
+        "whole": About(summary="", modules=("numpy",), toolchain="there"),
+    }
+
+    missing = {name: lack(name, about, {"there"}) for name, about in abouts.items()}
+
+    assert missing == {
+        "one": "step one needs no_such_module, which is not installed (the extra torch brings it)",
+        "two": "step two needs no_such_module and nor_this.one, which are not installed (the extra torch brings them)",
+        "apart": "step apart needs the toolchain far, which is not installed (edgewright hub toolchain install far)",
+        "whole": "",
+    }

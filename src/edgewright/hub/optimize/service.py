@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,9 +175,13 @@ class Optimize:
             draft=work.draft,
             record=self._begun(context.id, work, context.started_at),
         )
-        study = Studying(self._trying).perform(task)
-        context.report("save", 0.95)
-        saved = msgspec.convert(context.step("save", self._save, study, version), StudyRecord)
+        try:
+            study = Studying(self._trying).perform(task)
+            context.report("save", 0.95)
+            saved = msgspec.convert(context.step("save", self._save, study, version), StudyRecord)
+        finally:
+            if context.is_cancelled():  # the step that was under way may have made its folder anew
+                self._workshop.tidy(context.id)
         if saved.state is StudyState.UNMET:
             raise Unmet(f"{work.subject}: {'; '.join(saved.reasons)}", field="constraints")
         return {"study": saved.id, "trial": saved.chosen, "reasons": list(saved.reasons)}
@@ -258,7 +263,8 @@ class Optimize:
 
     def _told(self, study: StudyRecord) -> StudyRecord:
         """A study with what devices have measured since, weighed anew."""
-        found = on_devices(study, lambda sha256: self._device_figures(sha256, study.target))
+        figures_of = functools.cache(lambda sha256: self._device_figures(sha256, study.target))
+        found = on_devices(study, figures_of)
         if found is study or study.state not in (StudyState.DONE, StudyState.UNMET):
             return found
         return reconsider(found, study, self._targets.get(study.target).format)

@@ -130,6 +130,25 @@ def test_a_constraint_that_nothing_meets_is_named_with_what_it_would_have_to_be(
     )
 
 
+def test_of_what_breaks_one_constraint_the_nearest_is_told_first():
+    sizes = (1000, 700, 300, 500, 250)
+    trials = [trial(f"t{number}", size=size) for number, size in enumerate(sizes)]
+
+    ended = concluded(*trials, limits=Constraints(size_bytes=100))
+
+    near = [reason.split(" ")[1] for reason in ended.reasons if reason.startswith("near: ")]
+    assert near == ["t4", "t2", "t3"]
+
+
+def test_where_no_recipe_left_what_the_target_runs_no_constraint_is_to_blame():
+    failed = trial("t1", format=ModelFormat.TFLITE, state=TrialState.FAILED, figures=None)
+
+    ended = conclude(study(trial("t0"), failed), ModelFormat.TFLITE)
+
+    assert (ended.state, ended.recommended) == (StudyState.UNMET, "")
+    assert [reason.split(":")[0] for reason in ended.reasons] == ["no recipe left what the target runs"]
+
+
 def test_trials_that_strayed_or_failed_are_never_on_the_front():
     ended = concluded(
         trial("t0"), trial("t1", size=10, state=TrialState.STRAYED), trial("t2", state=TrialState.FAILED, figures=None)

@@ -131,16 +131,26 @@ def _unmet(
 ) -> tuple[str, ...]:
     """Why nothing is recommended: the constraint that binds, and the nearest trials."""
     tried = [trial for trial in trials if trial.figures is not None]
-    reasons = [
-        "no trial meets the constraints" if not meeting else "what meets the constraints is worse than the source"
-    ]
+    if meeting:
+        reasons = ["what meets the constraints is worse than the source"]
+    elif any(trial.breaks for trial in tried):
+        reasons = ["no trial meets the constraints"]
+    else:
+        reasons = ["no recipe left what the target runs: each failed, strayed or was not tried for a reason of its own"]
     reasons += [f"{_name(trial)} is not recommended: {worse[trial.id]}" for trial in meeting]
     if (bound := limits.binding(tried, limits_)) is not None:
         limit, needed = limits.told(bound.name, bound.limit), limits.told(bound.name, bound.needed)
         reasons.append(f"{bound.name} binds: at {needed} instead of {limit}, {bound.trial} would do")
-    near = sorted((trial for trial in tried if trial.breaks), key=lambda trial: len(trial.breaks))[:NEAREST]
+    near = sorted((trial for trial in tried if trial.breaks), key=lambda trial: _excess(trial, limits_))[:NEAREST]
     reasons += [f"near: {_name(trial)} breaks {_broken(trial, limits_)}" for trial in near]
     return tuple(reasons)
+
+
+def _excess(trial: TrialRecord, limits_: Constraints) -> tuple[int, float]:
+    """How far a trial is from meeting the constraints: how many it breaks, and by which factor the worst of them."""
+    rows = limits.compared(trial.figures, limits_) if trial.figures is not None else []
+    factors = [value / limit if limit > 0 else math.inf for name, value, limit in rows if name in trial.breaks]
+    return len(trial.breaks), max(factors, default=math.inf)
 
 
 def _broken(trial: TrialRecord, limits_: Constraints) -> str:

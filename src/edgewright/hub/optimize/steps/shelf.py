@@ -32,17 +32,20 @@ def stock(toolchains: Collection[str]) -> Shelf:
         except EdgewrightError as error:
             missing[name] = error.message
         else:
-            missing[name] = _missing(name, abouts[name], toolchains)
+            missing[name] = lack(name, abouts[name], toolchains)
     return Shelf(abouts, {name: why for name, why in missing.items() if why}, params_of)
 
 
-def _missing(name: str, about: About, toolchains: Collection[str]) -> str:
+def lack(name: str, about: About, toolchains: Collection[str]) -> str:
+    """Why a step cannot run here, in a sentence; "" if it can."""
     lacks = [module for module in about.modules if not _is_there(module)]
-    brings = f" ({about.extra} brings it)" if about.extra else ""
     if lacks:
-        return f"step {name} needs {' and '.join(lacks)}, which is not installed{brings}"
+        is_, it = ("is", "it") if len(lacks) == 1 else ("are", "them")
+        brings = f" (the extra {about.extra} brings {it})" if about.extra else ""
+        return f"step {name} needs {' and '.join(lacks)}, which {is_} not installed{brings}"
     if about.toolchain and about.toolchain not in toolchains:
-        return f"step {name} needs the toolchain {about.toolchain}, which is not installed{brings}"
+        install = f"edgewright hub toolchain install {about.toolchain}"
+        return f"step {name} needs the toolchain {about.toolchain}, which is not installed ({install})"
     return ""
 
 

@@ -48,7 +48,7 @@ class LiteRt:
         gives=ModelFormat.TFLITE,
         modules=("ai_edge_litert",),
         toolchain=TOOLCHAIN,
-        extra="the extra litert, with `edgewright hub toolchain install litert`",
+        extra="litert",
         precision=Precision.INT8,
     )
     params: ClassVar[type[msgspec.Struct]] = LiteRtParams

@@ -43,7 +43,7 @@ class Vela:
         takes=ModelFormat.TFLITE,
         gives=ModelFormat.TFLITE,
         modules=("ethosu",),
-        extra="the extra vela",
+        extra="vela",
         precision=Precision.INT8,
         is_opaque=True,
     )
