@@ -17,7 +17,7 @@ demo: $(VENV)/.demo ## the whole loop on this machine, in about two minutes (ARG
 	@$(BIN)/edgewright demo $(ARGS)
 
 test: $(VENV)/.dev ## the quick tests
-	$(BIN)/python -m pytest -m "not chromium and not slow and not e2e and not optimize" -n 2
+	$(BIN)/python -m pytest -m "not chromium and not slow and not e2e and not optimize" -n 2 --dist worksteal
 
 check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 
 test-all: test ## these and the longer ones, with the Debian packages that they need
 	@./debian-packages.sh
-	$(BIN)/python -m pytest -m "(chromium or e2e) and not slow and not optimize" -n 2
+	$(BIN)/python -m pytest -m "(chromium or e2e) and not slow and not optimize" -n 2 --dist worksteal
 
 test-optimize: export EDGEWRIGHT_TOOLCHAINS = $(abspath $(VENV)/toolchains)
 test-optimize: $(VENV)/.dev-optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first

@@ -9,6 +9,8 @@ import pytest
 from on_disk import ModelOnDisk, Trained, train
 from sklearn.datasets import load_digits
 
+from edgewright import plugins
+
 
 @pytest.fixture(scope="session")
 def images() -> np.ndarray:
@@ -29,3 +31,9 @@ def shuffled(images: np.ndarray) -> Trained:
 @pytest.fixture
 def device(tmp_path: Path) -> ModelOnDisk:
     return ModelOnDisk(tmp_path / "agent")
+
+
+@pytest.fixture
+def one_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else is installed here: each runtime is asked in a process of its own."""
+    monkeypatch.setattr(plugins, "names", lambda group: ["onnxruntime"])

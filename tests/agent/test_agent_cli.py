@@ -27,7 +27,7 @@ def hub(tmp_path):
     hub.close()
 
 
-def test_a_used_claim_ends_with_code_4_and_says_so(tmp_path, hub, capsys):
+def test_a_used_claim_ends_with_code_4_and_says_so(tmp_path, hub, one_runtime, capsys):
     hub.is_claim_used = True
 
     code = main(["run", "--dir", str(tmp_path / "agent"), "--hub", hub.url, "--claim", CLAIM])
@@ -39,7 +39,7 @@ def test_a_used_claim_ends_with_code_4_and_says_so(tmp_path, hub, capsys):
     ]
 
 
-def test_a_hub_that_is_not_there_ends_the_first_start_with_code_3(tmp_path, capsys):
+def test_a_hub_that_is_not_there_ends_the_first_start_with_code_3(tmp_path, one_runtime, capsys):
     code = main(["run", "--dir", str(tmp_path), "--hub", "http://127.0.0.1:9", "--claim", "c"])
 
     assert code == 3

@@ -99,7 +99,7 @@ def test_a_healthy_device_has_nothing_bad(root):
     assert all(one.help for one in found if one.verdict is not Verdict.OK)
 
 
-def test_the_command_ends_with_code_1_where_something_is_bad(root, capsys):
+def test_the_command_ends_with_code_1_where_something_is_bad(root, one_runtime, capsys):
     (root / "device.key").chmod(0o644)
 
     code = main(["doctor", "--dir", str(root), "--offline", "--json"])
@@ -139,14 +139,14 @@ def test_a_disk_that_is_nearly_full(root, monkeypatch):
     assert "Make room" in only(folder.space(case_of(root)), Verdict.BAD).help
 
 
-def test_a_device_that_is_not_enrolled(tmp_path):
+def test_a_device_that_is_not_enrolled(tmp_path, one_runtime):
     found = list(examine(tmp_path, os.environ, is_offline=True))
 
     assert "--claim" in next(one.help for one in found if one.name == "identity")
 
 
 @pytest.mark.parametrize(("name", "cure"), [("agent.json", "Mend"), ("identity.json", "Enrol anew")])
-def test_a_damaged_file_of_words(root, name, cure):
+def test_a_damaged_file_of_words(root, one_runtime, name, cure):
     for path in (root / name, root / f"{name}.bak"):
         path.write_bytes(b"{")
 

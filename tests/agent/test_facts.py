@@ -23,7 +23,7 @@ def test_a_devicetree_names_its_machine_the_most_particular_first(tmp_path, comp
     assert read_hardware_ids(tmp_path) == ids
 
 
-def test_a_machine_without_a_devicetree_has_the_ids_that_people_have_set(tmp_path, monkeypatch):
+def test_a_machine_without_a_devicetree_has_the_ids_that_people_have_set(tmp_path, one_runtime, monkeypatch):
     monkeypatch.setattr("edgewright.agent.system.facts.DEVICE_TREE", tmp_path / "none")
 
     assert read_hardware_ids(tmp_path / "none") == ()
