@@ -33,6 +33,114 @@ ABOUTS = {
 NO_TORCH = "step distill needs torch, which is not installed (the extra torch brings it)"
 SHELF = Shelf(ABOUTS, {"distill": NO_TORCH}, params_of)
 
+
+def facts(*op_types: str, is_network: bool = True) -> SourceFacts:
+    return SourceFacts(
+        contract=Contract(inputs=(), outputs=()),
+        op_types=op_types,
+        parameters=10,
+        is_network=is_network,
+        is_forest=not is_network,
+        opset=21,
+        ir_version=10,
+    )
+
+
+def chosen(target_id: str, found: SourceFacts, shelf: Shelf = SHELF) -> Choice:
+    return choose(target(target_id), found, ModelFormat.ONNX, shelf, has_labels=True)
+
+
+def recipes(choice: Choice) -> list[str]:
+    return [" → ".join(candidate.recipe) for candidate in choice.tries]
+
+
+def test_a_float_target_gets_a_clean_model_and_nothing_else():
+    assert recipes(chosen("cpu-fp32", facts("MatMul"))) == ["clean"]
+
+
+def test_an_int8_target_gets_its_own_signedness_first():
+    found = recipes(chosen("cpu-int8", facts("Conv", "Relu")))
+
+    assert found[:2] == ["clean", f"clean → {STATIC}"]
+    assert f"clean → prune ratio=0.2 → {STATIC}" in found
+
+
+@pytest.mark.parametrize("target_id", ["cpu-int8", "raspberry-pi-4", "x86-64-vnni"])
+def test_a_recipe_that_two_ideas_come_to_is_tried_once(target_id):
+    found = recipes(chosen(target_id, facts("Conv")))
+
+    assert len(found) == len(set(found))
+
+
+def test_dynamic_int8_is_for_dense_models_and_convolutions_are_told_why_not():
+    dense, convolutional = chosen("cpu-int8", facts("MatMul")), chosen("cpu-int8", facts("Conv"))
+
+    assert "clean → dynamic-int8" in recipes(dense)
+    why = {" → ".join(one.recipe): one.why for one in convolutional.skipped}
+    assert "several times slower" in why["clean → dynamic-int8"]
+
+
+def test_a_forest_is_only_cleaned_and_told_why():
+    found = chosen("cpu-int8", facts("TreeEnsembleClassifier", is_network=False))
+
+    assert recipes(found) == ["clean"]
+    assert any("nothing to quantise" in one.why for one in found.skipped)
+
+
+def test_a_step_whose_tools_are_missing_is_skipped_with_the_reason():
+    why = [one.why for one in chosen("cpu-int8", facts("Conv")).skipped if one.recipe[0] == "distill"]
+
+    assert set(why) == {NO_TORCH}
+
+
+def test_a_target_of_tflite_gets_conversions_and_an_accelerator_its_own_program():
+    plain, beside = chosen("stm32f446", facts("Conv")), chosen("ethos-u55-128", facts("Conv"))
+
+    assert next(one for one in recipes(plain) if "litert" in one) == "clean → litert precision=int8"
+    assert recipes(beside) == [
+        "clean → litert precision=int8 → vela accelerator=ethos-u55-128 memory_mode=Shared_Sram "
+        "system_config=Ethos_U55_High_End_Embedded"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target_id", "tries"),
+    [
+        ("stm32f446", []),
+        (
+            "ethos-u55-128",
+            ["vela accelerator=ethos-u55-128 memory_mode=Shared_Sram system_config=Ethos_U55_High_End_Embedded"],
+        ),
+    ],
+)
+def test_a_source_in_tflite_stays_as_it_is_or_gets_a_program_and_no_word_of_other_steps(target_id, tries):
+    found = choose(target(target_id), facts(), ModelFormat.TFLITE, SHELF, has_labels=True)
+
+    assert recipes(found) == tries
+    assert found.skipped == ()
+
+
+def test_a_target_with_tensorrt_gets_its_own_step_and_no_integer_biases():
+    found = recipes(chosen("jetson-orin-nano-tensorrt", facts("Conv")))
+
+    assert "clean → tensorrt" in found
+    assert not any("static-int8" in recipe for recipe in found)
+
+
+def test_recipes_that_somebody_wrote_are_tried_in_their_order():
+    found = asked_for((f"clean -> {STATIC}", "clean"), target("cpu-int8"), ModelFormat.ONNX, SHELF)
+
+    assert recipes(found) == [f"clean → {STATIC}", "clean"]
+
+
+def test_a_recipe_that_leaves_another_format_than_the_target_runs_is_refused():
+    with pytest.raises(InvalidInput, match="it leaves tflite, and cpu-int8 runs onnx"):
+        asked_for(("clean → litert",), target("cpu-int8"), ModelFormat.ONNX, SHELF)
+
+
+def test_a_recipe_is_read_with_arrows_of_both_kinds_and_its_parameters_get_their_types():
+    steps = parse("clean→ static-int8  per_channel=TRUE ->prune ratio=0.4", params_of)
+
     assert steps == (
         StepPlan(name="clean"),
         StepPlan(name="static-int8", params={"per_channel": True}),
