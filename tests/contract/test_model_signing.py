@@ -70,10 +70,11 @@ def test_the_reference_implementation_verifies_our_bundle(signed: Signed) -> Non
     "spoil",
     [
         lambda folder: (folder / "labels.txt").write_bytes(b"bad\ngood\n"),
-        lambda folder: (folder / "manifest.json").write_bytes(b"{}"),
-        lambda folder: (folder / "labels.txt").unlink(),
-        lambda folder: (folder / "more.txt").write_bytes(b""),
+        pytest.param(lambda folder: (folder / "manifest.json").write_bytes(b"{}"), marks=pytest.mark.e2e),
+        pytest.param(lambda folder: (folder / "labels.txt").unlink(), marks=pytest.mark.e2e),
+        pytest.param(lambda folder: (folder / "more.txt").write_bytes(b""), marks=pytest.mark.e2e),
     ],
+    ids=["another label", "another manifest", "a file less", "a file more"],
 )
 def test_the_reference_implementation_refuses_a_package_that_was_changed(
     signed: Signed, spoil: Callable[[Path], object]

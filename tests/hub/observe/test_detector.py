@@ -15,6 +15,11 @@ from edgewright.hub.observe.model import Finding, drifting_devices, judge, split
 ROWS = 60
 
 
+def worlds(quick: int, all_: int) -> list:
+    """Seeds of worlds to simulate: some of them each time, all of them now and then."""
+    return [*range(quick), *(pytest.param(seed, marks=pytest.mark.e2e) for seed in range(quick, all_))]
+
+
 def columns(count: int) -> Contract:
     spec = TensorSpec(name="x", dtype=Dtype.FLOAT32, shape=(None, count))
     return Contract(inputs=(spec,), outputs=())
@@ -37,7 +42,7 @@ def watch(schema: Schema, batches) -> list[Finding]:
     return findings
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", worlds(quick=6, all_=30))
 def test_twenty_thousand_unchanged_rows_raise_no_alarm(seed):
     generator = np.random.default_rng(seed)
     schema = build_schema(columns(10), "m", 1, {"x": generator.normal(size=(1300, 10))}, {})
@@ -64,7 +69,7 @@ def test_a_shift_of_one_standard_deviation_in_one_of_ten_columns_alarms_within_3
     assert 19 <= findings[-1].since <= 20
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", worlds(quick=2, all_=5))
 def test_a_hold_out_of_58_wines_resampled_for_ever_is_no_drift(seed):
     generator = np.random.default_rng(seed)
     rows, truth = load_wine(return_X_y=True)
@@ -111,7 +116,7 @@ def digits_world(seed: int) -> tuple[Schema, np.ndarray, np.random.Generator]:
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", worlds(quick=2, all_=5))
 @pytest.mark.parametrize("world", [540, 270])
 def test_a_hold_out_of_digits_resampled_for_ever_is_no_drift(seed, world):
     schema, pixels, generator = digits_world(seed)
