@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 FIGURE = "figure"
@@ -11,6 +13,12 @@ FIGURE = "figure"
 def tell_figure(record_property):
     """Tell a line of figures at the end of the run, whoever runs the test and however it ends."""
     return lambda line: record_property(FIGURE, line)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no search for garbage, of which tests make some, need look there again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

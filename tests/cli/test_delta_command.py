@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,29 @@ import pytest
 from safetensors.numpy import save
 
 from edgewright.cli.verbs.delta import lines_of
-from edgewright.contract.delta import DeltaStats, Operation, TensorStats
+from edgewright.contract.delta import DeltaStats, Operation, TensorStats, make
 
 
-@pytest.fixture
-def files(tmp_path) -> Path:
-    """base.safetensors, what training made of it, and some other file."""
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    """A base, what training made of it, the delta between them, and some other file."""
+    folder = tmp_path_factory.mktemp("kept")
     random = np.random.default_rng(1)
     before = {f"layer.{number}.weight": random.normal(0, 0.1, (64, 48)).astype(np.float32) for number in range(4)}
     after = {
         name: (values + random.normal(0, 1e-4, values.shape)).astype(np.float32) for name, values in before.items()
     }
-    (tmp_path / "base").write_bytes(save(before))
-    (tmp_path / "new").write_bytes(save(after))
-    (tmp_path / "other").write_bytes(b"something else")
-    return tmp_path
+    (folder / "base").write_bytes(save(before))
+    (folder / "new").write_bytes(save(after))
+    (folder / "other").write_bytes(b"something else")
+    make(folder / "base", folder / "new", folder / "delta")
+    return folder
+
+
+@pytest.fixture
+def files(kept, tmp_path) -> Path:
+    """Copies of them in a folder of one's own."""
+    return Path(shutil.copytree(kept, tmp_path / "files"))
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def run(edgewright, files, monkeypatch):
 
 
 def test_what_is_made_applies_to_the_same_bytes(run, files):
-    made = run("make", "base", "new", "delta")
+    made = run("make", "base", "new", "delta", "--force")
     applied = run("apply", "base", "delta", "out", "--json")
 
     assert made.code == applied.code == 0
@@ -49,7 +58,6 @@ def test_what_is_made_applies_to_the_same_bytes(run, files):
 
 
 def test_a_dry_run_writes_nothing(run, files):
-    run("make", "base", "new", "delta")
     before = {path.name: path.read_bytes() for path in files.iterdir()}
 
     made = run("make", "base", "new", "another", "--dry-run", "--json")
@@ -62,8 +70,6 @@ def test_a_dry_run_writes_nothing(run, files):
 
 @pytest.mark.parametrize("words", [("make", "base", "new", "other"), ("apply", "base", "delta", "other")])
 def test_what_is_there_is_replaced_by_force_alone(run, files, words):
-    run("make", "base", "new", "delta")
-
     refused = run(*words)
     kept = (files / "other").read_bytes()
     forced = run(*words, "--force")
@@ -96,7 +102,6 @@ def test_not_even_force_replaces_what_is_read(run, files, out):
     ],
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(run, files, words, code, said):
-    run("make", "base", "new", "delta")
     before = sorted(path.name for path in files.iterdir())
 
     ended = run(*words)
@@ -125,8 +130,6 @@ def test_stats_as_json_names_every_tensor_with_its_limit(run):
 
 
 def test_a_delta_alone_is_told_by_its_operations(run, files):
-    run("make", "base", "new", "delta")
-
     told = run("stats", "delta", "--json").json
     table = run("stats", "delta")
 
