@@ -67,6 +67,25 @@ class Nonsense:
         return Outcome(path=str(path), note="as it was", estimates={"cycles": float("nan")})
 
 
+class Twice:
+    about: ClassVar = About(summary="leaves a model that tells everything twice")
+    params: ClassVar = NoParams
+
+    def apply(self, model, params, context):
+        import onnx
+
+        made = onnx.load(model)
+        told = made.graph.output[0]
+        made.graph.node.add(op_type="Concat", input=["once", "once"], output=[told.name])
+        made.graph.node[-1].attribute.add(name="axis", i=1, type=onnx.AttributeProto.INT)
+        for node in made.graph.node[:-1]:
+            node.output[:] = ["once" if name == told.name else name for name in node.output]
+        told.type.tensor_type.shape.dim[1].Clear()
+        path = context.folder / "twice.onnx"
+        onnx.save(made, path)
+        return Outcome(path=str(path), note="all of it twice")
+
+
 class Slow:
     about: ClassVar = About(summary="takes its time")
     params: ClassVar = NoParams
@@ -95,6 +114,6 @@ def lay_out(folder: Path) -> None:
     info.mkdir(parents=True)
     (folder / "troubled_steps.py").write_text(MODULE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: troubled\nVersion: 1.0\n")
-    kinds = ("Crash", "Hang", "Greed", "Slow", "Absent", "Astray", "Nonsense")
+    kinds = ("Crash", "Hang", "Greed", "Slow", "Absent", "Astray", "Nonsense", "Twice")
     lines = [f"{kind.lower()} = troubled_steps:{kind}" for kind in kinds]
     (info / "entry_points.txt").write_text("[edgewright.steps]\n" + "\n".join(lines) + "\n")

@@ -76,6 +76,19 @@ def test_a_step_that_lies_about_what_it_left_fails_its_trial_and_the_others_go_o
     room.db.close()
 
 
+def test_a_variant_that_answers_something_else_fails_its_trial_and_the_others_go_on(plugged, folder):
+    room = with_digits(folder)
+
+    study, _ = room.optimise("digits", "cpu-int8", recipes=("twice", "clean -> prune ratio=0.1"))
+
+    reasons = {" → ".join(trial.recipe): (trial.state, trial.reason) for trial in study.trials}
+    assert reasons["twice"][0] is TrialState.FAILED
+    assert "the source's of" in reasons["twice"][1]
+    assert reasons["clean → prune ratio=0.1"][0] is not TrialState.FAILED
+    assert study.state is StudyState.DONE
+    room.db.close()
+
+
 def test_a_study_that_was_killed_goes_on_without_trying_again_what_was_tried(plugged, folder):
     env = {**os.environ, "PYTHONPATH": f"{plugged}{os.pathsep}{TESTS}"}
     process = subprocess.Popen([sys.executable, studied.__file__, str(folder)], env=env)

@@ -33,6 +33,8 @@ def weigh(asked: JudgeQuestion) -> JudgeAnswer:
 
     def weigh_one(subject: Judged) -> Verdict:
         outputs = _load(subject.outputs)
+        if why := _misfit(source, outputs):
+            return Verdict(id=subject.id, failure=why)
         found = quality(rows.contract, source, outputs, truth=truth, groups=groups)
         parity = judge(subject.precision, rows.contract, source, outputs, found, max_drop=asked.max_drop)
         Path(subject.golden).write_bytes(golden.encode(*(_pick(each, chosen) for each in (inputs, outputs, source))))
@@ -51,6 +53,17 @@ def _check_finite(source: Arrays) -> None:
                 field=f"contract.outputs.{name}",
                 hint="Look for NaN or infinite weights, and for rows that no training has seen.",
             )
+
+
+def _misfit(source: Arrays, outputs: Arrays) -> str:
+    """Which of a subject's answers cannot be held against the source's, and why; "" for none."""
+    for name, wanted in source.items():
+        given = outputs.get(name)
+        if given is None:
+            return f"it has no output '{name}'"
+        if (given.shape[:1], given.size) != (wanted.shape[:1], wanted.size):
+            return f"its output '{name}' is of shape {list(given.shape)}, the source's of {list(wanted.shape)}"
+    return ""
 
 
 def _delta_bytes(parent: Path, model: Path) -> int | None:

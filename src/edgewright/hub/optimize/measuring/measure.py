@@ -43,7 +43,7 @@ def measure_all(
     """Measure `source` and all `subjects` for a target, in two rounds of opposite order, writing into `folder`.
 
     Each run is a fresh process. Latencies are those of the quieter round, memory is the greater of both. The source's
-    measurement comes first. A subject that crashes, hangs or cannot be run has a `failure`, and the others go on;
+    measurement comes first. A subject that crashes, hangs, cannot be run or answers in other shapes has a `failure`, and the others go on;
     for the source that raises StepFailed, or InvalidInput where it refuses the rows. `parent` is the file that devices
     of this target run now. `progress` gets (done, total) before each child; what it raises ends the measuring. Once
     `is_cancelled` says so, the child that runs is ended, and Cancelled is raised.
@@ -145,6 +145,8 @@ def _measurement(
     verdict: Verdict,
     folder: Path,
 ) -> Measurement:
+    if verdict.quality is None:
+        return Measurement(id=subject.id, failure=verdict.failure)
     ran = figures.quietest(rounds)
     taken = figures.timing(goal, subject, ran, figures.quietest(source))
     return Measurement(

@@ -112,12 +112,13 @@ class JudgeQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the answers of one subject are worth."""
+    """What the answers of one subject are worth; `failure` says why they cannot be judged."""
 
     id: str
-    quality: Quality
-    parity: Parity
+    quality: Quality | None = None
+    parity: Parity | None = None
     delta_bytes: int | None = None
+    failure: str = ""
 
 
 class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
