@@ -34,6 +34,13 @@ def test_what_measurements_of_one_file_differ_by_is_no_difference_and_of_equals_
     assert [one.id for one in ended.trials if one.is_on_front] == ["t1"]
 
 
+def test_what_may_be_recommended_gives_no_way_to_what_beats_it_by_noise_and_may_not():
+    ended = concluded(trial("t0"), trial("t1", size=500, ms=1.01), trial("t2", size=501, ms=0.99))
+
+    assert ended.recommended == "t2"
+    assert [one.id for one in ended.trials if one.is_on_front] == ["t1", "t2"]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 10**6), st.floats(0.001, 100), st.floats(0, 0.9), st.integers(1, 10**9)),

@@ -9,17 +9,22 @@ import msgspec
 from edgewright.contract.api import Memory, ModelFormat, StudyRecord, StudyState, Timing, TrialRecord
 from edgewright.hub.optimize.search.front import front, point
 from edgewright.hub.optimize.search.limits import breaks
-from edgewright.hub.optimize.search.recommend import SOURCE, advise, baseline
+from edgewright.hub.optimize.search.recommend import SOURCE, advise, baseline, takable
 
 OnDevices = Callable[[str], tuple[Timing, Memory] | None]
 """What enrolled devices of the target measured of a file, by its digest; None where none did."""
 
 
 def conclude(study: StudyRecord, format: ModelFormat) -> StudyRecord:
-    """The study with front, breaks and recommendation; `format` is what its target runs."""
+    """The study with front, breaks and recommendation; `format` is what its target runs.
+
+    Within noise, what may be recommended can lose against what may not: of itself alone it has its front, too.
+    """
     weighed = tuple(_weighed(trial, study, format) for trial in study.trials)
+    base = baseline(weighed, format)
     fit = [found for trial in weighed if trial.format is format and (found := point(trial)) is not None]
-    best = front(fit)
+    able = takable(weighed, base)
+    best = front(fit) | front([found for found in fit if found.id in able])
     trials = tuple(msgspec.structs.replace(trial, is_on_front=trial.id in best) for trial in weighed)
     advice = advise(trials, baseline(trials, format), study.constraints)
     trials = tuple(

@@ -57,6 +57,11 @@ def advise(trials: Sequence[TrialRecord], base: TrialRecord | None, limits_: Con
     return Advice(best.id, tuple(reasons))
 
 
+def takable(trials: Sequence[TrialRecord], base: TrialRecord | None) -> frozenset[str]:
+    """The ids of those that might be recommended: they meet the constraints, neither slower nor larger than `base`."""
+    return frozenset(trial.id for trial in trials if not trial.breaks and not _worse(trial, base))
+
+
 def score(trial: TrialRecord, base: TrialRecord | None, limits_: Constraints) -> float:
     """How much better than the baseline a trial is: doublings of speed and of smallness in size, memory and energy,
     each of the same weight, less the share that it uses up of the loss that is allowed.
