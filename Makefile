@@ -8,6 +8,8 @@ B      ?= delta agent optimize profiles
 T      ?= delta_apply manifest_decode oip_request order_envelope tuf_metadata
 S      ?= 60
 
+unexport PYTHONDONTWRITEBYTECODE  # with it, every test that starts a process would compile what that imports
+
 .PHONY: demo test check bench test-all test-optimize campaign fuzz conformance format clean help
 
 help: ## these lines
