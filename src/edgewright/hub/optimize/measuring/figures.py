@@ -66,11 +66,8 @@ def timing(goal: Target, subject: Subject, ran: RunAnswer, source: RunAnswer) ->
         return _estimated(cycles / goal.clock_hz * 1000, told)
     if goal.runtime.provider in GPUS and ran.engine.provider != goal.runtime.provider:
         told = f"not known: there is no {goal.runtime.provider} here, and the source's time stands for all"
-        return Timing(
-            p50_ms=source.p50_ms, p95_ms=source.p95_ms, p99_ms=source.p99_ms, place=Place.ESTIMATE, where=told
-        )
-    place = where(goal, ran.engine)
-    return Timing(p50_ms=ran.p50_ms, p95_ms=ran.p95_ms, p99_ms=ran.p99_ms, place=Place.HUB, where=place)
+        return _timed(source, Place.ESTIMATE, told)
+    return _timed(ran, Place.HUB, where(goal, ran.engine))
 
 
 def memory(goal: Target, subject: Subject, ran: RunAnswer) -> Memory:

@@ -43,10 +43,10 @@ def measure_all(
     """Measure `source` and all `subjects` for a target, in two rounds of opposite order, writing into `folder`.
 
     Each run is a fresh process. Latencies are those of the quieter round, memory is the greater of both. The source's
-    measurement comes first. A subject that crashes, hangs, cannot be run or answers in other shapes has a `failure`, and the others go on;
-    for the source that raises StepFailed, or InvalidInput where it refuses the rows. `parent` is the file that devices
-    of this target run now. `progress` gets (done, total) before each child; what it raises ends the measuring. Once
-    `is_cancelled` says so, the child that runs is ended, and Cancelled is raised.
+    measurement comes first. A subject that crashes, hangs, cannot be run or answers in other shapes has a `failure`,
+    and the others go on; for the source that raises StepFailed, or InvalidInput where it refuses the rows. `parent` is
+    the file that devices of this target run now. `progress` gets (done, total) before each child; what it raises ends
+    the measuring. Once `is_cancelled` says so, the child that runs is ended, and Cancelled is raised.
     """
     every = (source, *subjects)
     total = 2 * len(every) + 1

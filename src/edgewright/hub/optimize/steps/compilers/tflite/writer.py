@@ -17,7 +17,6 @@ ALIGNMENT_BYTES = 16
 """Of each buffer: what schema.fbs asks for, and the Python builder does not do by itself."""
 
 LAST_OLD_CODE = 127
-NO_TENSOR = -1
 FREE = -1
 
 TYPES: dict[np.dtype[Any], int] = {

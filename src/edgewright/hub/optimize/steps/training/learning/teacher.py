@@ -28,7 +28,8 @@ class Teacher:
         self._session = onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
         self._contract = contract
         first = self._session.get_inputs()[0].shape
-        self._at_once = first[0] if first and isinstance(first[0], int) else AT_ONCE
+        self._is_fixed = bool(first) and isinstance(first[0], int)
+        self._at_once: int = first[0] if self._is_fixed else AT_ONCE
 
     def outputs(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """All its outputs by name, for all rows; where it takes a fixed number at once, for whole lots of them."""
@@ -38,7 +39,7 @@ class Teacher:
         parts = []
         for at in range(0, count, self._at_once):
             lot = {name: inputs[name][at : at + self._at_once] for name in takes}
-            missing = self._at_once - len(lot[takes[0]]) if self._at_once != AT_ONCE else 0
+            missing = self._at_once - len(lot[takes[0]]) if self._is_fixed else 0
             filled = {name: np.concatenate([array, array[:1].repeat(missing, 0)]) for name, array in lot.items()}
             parts.append(self._session.run(names, filled))
         return {name: np.concatenate([part[place] for part in parts])[:count] for place, name in enumerate(names)}
