@@ -12,6 +12,7 @@ from wired import Agent
 
 from edgewright.agent.cli import main
 from edgewright.agent.status import LiveState, WorkerFacts, amount, read_status, span, to_text
+from edgewright.agent.system.runtimes import find_runtimes
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,12 @@ def test_a_stopped_device_tells_of_models_disk_spool_and_clock(root):
     assert status.clock is not None
     assert status.clock.last_signed > 0
     assert "onnxruntime" in status.runtimes
+
+
+def test_runtimes_are_told_as_the_agent_found_them(root):
+    found = find_runtimes(root)
+
+    assert read_status(root).runtimes == {name: one.version for name, one in found.items()}
 
 
 def test_the_text_fits_and_tells_how_far_a_download_is(root):

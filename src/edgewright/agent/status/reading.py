@@ -16,6 +16,7 @@ from edgewright.agent.disk import ModelFolder, NotEnrolled, Settings, Spool, app
 from edgewright.agent.link import device_time, read_clock
 from edgewright.agent.runtimes import GROUP
 from edgewright.agent.status.facts import AppFacts, Clock, Disk, LiveState, ModelFacts, ModelStatus, Status
+from edgewright.agent.system.runtimes import remembered_versions
 from edgewright.contract.errors import EdgewrightError, InvalidInput, NotFound
 from edgewright.contract.tensors import TensorSpec
 
@@ -41,7 +42,7 @@ def read_status(root: Path) -> Status:
         key=kept.key.partition("?")[0],
         disk=_disk(root, kept),
         clock=_clock(root),
-        runtimes=_runtimes(),
+        runtimes=remembered_versions(root) or _installed_runtimes(),
     )
 
 
@@ -135,8 +136,8 @@ def _clock(root: Path) -> Clock:
     return Clock(shows=time.time(), last_signed=device_time(root).last_signed, ahead_s=noted.ahead_s if noted else None)
 
 
-def _runtimes() -> dict[str, str]:
-    """Versions by name, without importing any."""
+def _installed_runtimes() -> dict[str, str]:
+    """Versions of those whose distribution is named after them, without importing any: for before the first start."""
     found: dict[str, str] = {}
     for name in plugins.names(GROUP):
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -44,6 +44,12 @@ def find_runtimes(folder: Path) -> dict[str, Probed]:
     return {name: one for name, one in found.items() if one.version}
 
 
+def remembered_versions(folder: Path) -> dict[str, str]:
+    """What `find_runtimes` found last, by name, without a probe: nothing where none was or the machine has changed."""
+    found = _recall(folder / NAME, _key()) or {}
+    return {name: one.version for name, one in found.items() if one.version}
+
+
 def _probe(name: str) -> Probed | None:
     """What the child said; None, with a line in the log, where it crashed."""
     child = start_bound([sys.executable, "-m", probe.__name__, name], limits=Limits(nice=_NICE))
