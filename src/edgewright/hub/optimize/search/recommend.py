@@ -52,7 +52,8 @@ def advise(trials: Sequence[TrialRecord], base: TrialRecord | None, limits_: Con
     best = max(fit, key=lambda trial: score(trial, base, limits_))
     reasons = [_praise(best, base)]
     reasons += [f"{_name(trial)} is not: {worse[trial.id]}" for trial in meeting if trial.id in worse]
-    reasons += [_rival(trial, best) for trial in fit if trial is not best and trial.is_on_front]
+    rivals = [trial for trial in fit if trial is not best and trial.is_on_front]
+    reasons += [said for trial in rivals if (said := _rival(trial, best))]
     reasons += [f"{_name(trial)} is not: it breaks {_broken(trial, limits_)}" for trial in able if trial.breaks]
     return Advice(best.id, tuple(reasons))
 
@@ -120,7 +121,7 @@ def _praise(best: TrialRecord, base: TrialRecord | None) -> str:
 
 
 def _rival(trial: TrialRecord, best: TrialRecord) -> str:
-    """How another trial of the front differs from the best one."""
+    """How another trial of the front differs from the best one; "" if it is ahead in memory at most."""
     mine, theirs = point(trial), point(best)
     if mine is None or theirs is None:
         return f"{_name(trial)} was weighed too"
@@ -128,6 +129,8 @@ def _rival(trial: TrialRecord, best: TrialRecord) -> str:
     speed = times(theirs.p50 / max(mine.p50, 1e-9), "faster", "slower")
     gain = (mine.value - theirs.value) * 100
     quality = f"{abs(gain):.2f} points {'better' if gain > 0 else 'worse'}" if abs(gain) >= 0.005 else "as good"
+    if not size.endswith("times smaller") and not speed.endswith("times faster") and gain < 0.005:
+        return ""
     return f"{_name(trial)} is the other choice: {size}, {speed}, {quality}"
 
 
