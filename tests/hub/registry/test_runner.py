@@ -82,8 +82,8 @@ def test_int8_is_calibrated_on_prepared_rows(model: Path, tmp_path: Path) -> Non
     np.savez(tmp_path / "rows.npz", image=IMAGES[:120])
     context = StepContext(folder=tmp_path, calibration=tmp_path / "rows.npz", prepare=Preparing(RAW, {}))
 
-    rows = Rows(model, context)
+    rows = Rows(onnx.load(model), context)
 
-    fed = [batch["x"] for batch in iter(rows.get_next, None)]
+    fed = [batch["x"] for batch in rows]
     np.testing.assert_array_equal(np.concatenate(fed), prepared()[:120])
     assert rows.count == 120
