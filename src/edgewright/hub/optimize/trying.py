@@ -115,7 +115,7 @@ class Trying:
         if not draft.use_history:
             return learn(choice, None)
         family = self._studies.family(version.model, version.version, goal.id, prepared.facts.op_types)
-        return learn(choice, family[0] if family else None)
+        return learn(choice, family[0] if family else None, draft.budget_s)
 
     def make(self, task: Task, plan: Plan, id: str, candidate: Candidate, left_s: float, fraction: float) -> Any:
         """Take a candidate's steps: a Try. One that fails fails its trial alone."""

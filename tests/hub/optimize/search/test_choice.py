@@ -200,6 +200,16 @@ def test_of_what_lost_on_an_earlier_version_nothing_is_tried_again():
     assert "11 recipes were not tried again" in lesson.reasons[0]
 
 
+def test_a_winner_that_took_longer_than_the_budget_gives_way_to_the_best_of_what_did_not():
+    trials = [trial(f"t{number}", recipe=(f"s{number}",), size=1000 - 100 * number, seconds=5.0) for number in (1, 2)]
+    winner = trial("t3", recipe=("s3",), size=50, seconds=90.0, is_on_front=True)
+    earlier = study(*trials, winner, recommended="t3")
+
+    lesson = learn(Choice(tries=candidates("s1", "s2", "s3")), earlier, budget_s=40.0)
+
+    assert [candidate.recipe for candidate in lesson.tries] == [("s2",)]
+
+
 def test_without_history_everything_is_tried():
     lesson = learn(Choice(tries=candidates("a", "b")), None)
 
