@@ -12,9 +12,11 @@ ROWS = 32
 IN, OUT, FLOAT = "in:", "out:", "float:"
 
 
-def choose(rows: int) -> np.ndarray:
-    """Which of `rows` rows are golden: ROWS of them, spread evenly. The same for all variants of a version."""
-    return np.unique(np.linspace(0, rows - 1, min(ROWS, rows)).round().astype(np.int64))
+def picked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The golden ones among all rows: ROWS of them, spread evenly. The same for all variants of a version."""
+    rows = len(next(iter(arrays.values())))
+    places = np.unique(np.linspace(0, rows - 1, min(ROWS, rows)).round().astype(np.int64))
+    return {name: array[places] for name, array in arrays.items()}
 
 
 def encode(

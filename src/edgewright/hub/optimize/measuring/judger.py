@@ -29,7 +29,7 @@ def weigh(asked: JudgeQuestion) -> JudgeAnswer:
         groups = arrays.get(GROUP_KEY)
     source = _load(asked.subjects[0].outputs)
     _check_finite(source)
-    chosen = golden.choose(len(next(iter(inputs.values()))))
+    golden_rows, golden_source = golden.picked(inputs), _load(asked.subjects[0].answered)
 
     def weigh_one(subject: Judged) -> Verdict:
         outputs = _load(subject.outputs)
@@ -37,7 +37,7 @@ def weigh(asked: JudgeQuestion) -> JudgeAnswer:
             return Verdict(id=subject.id, failure=why)
         found = quality(rows.contract, source, outputs, truth=truth, groups=groups)
         parity = judge(subject.precision, rows.contract, source, outputs, found, max_drop=asked.max_drop)
-        Path(subject.golden).write_bytes(golden.encode(*(_pick(each, chosen) for each in (inputs, outputs, source))))
+        Path(subject.golden).write_bytes(golden.encode(golden_rows, _load(subject.answered), golden_source))
         delta_bytes = _delta_bytes(Path(asked.parent), Path(subject.model)) if asked.parent else None
         return Verdict(id=subject.id, quality=found, parity=parity, delta_bytes=delta_bytes)
 
@@ -81,10 +81,6 @@ def _delta_bytes(parent: Path, model: Path) -> int | None:
 def _load(path: str) -> Arrays:
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
-
-
-def _pick(arrays: Arrays, rows: np.ndarray) -> Arrays:
-    return {name: array[rows] for name, array in arrays.items()}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from edgewright.contract.api import Figures, Target
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.children import StepFailed, ask
@@ -78,10 +80,10 @@ def _run_in_turn(
     is_cancelled: Cancelling | None,
 ) -> None:
     """Run a subject once and note what came of it; the first time it leaves its answers too."""
-    outputs = "" if runs[subject.id] else str(folder / f"{subject.id}.npz")
-    asked = RunQuestion(
-        model=subject.runnable, engines=figures.engines(goal, subject.format), rows=rows, outputs=outputs
-    )
+    asked = RunQuestion(model=subject.runnable, engines=figures.engines(goal, subject.format), rows=rows)
+    if not runs[subject.id]:
+        outputs, answered = _answers(folder, subject)
+        asked = msgspec.structs.replace(asked, outputs=str(outputs), golden=str(answered))
     module = "edgewright.hub.optimize.measuring.measurer"
     try:
         answer = ask(
@@ -114,7 +116,8 @@ def _judge(
                 id=each.id,
                 model=each.model,
                 precision=each.precision,
-                outputs=str(folder / f"{each.id}.npz"),
+                outputs=str(_answers(folder, each)[0]),
+                answered=str(_answers(folder, each)[1]),
                 golden=str(_golden(folder, each)),
             )
             for each in whole
@@ -163,6 +166,11 @@ def _measurement(
         golden=str(_golden(folder, subject)),
         reasons=(f"measured on {figures.where(goal, ran.engine)}",),
     )
+
+
+def _answers(folder: Path, subject: Subject) -> tuple[Path, Path]:
+    """Where a subject's answers lie: to all rows, and to the golden ones."""
+    return folder / f"{subject.id}.npz", folder / f"{subject.id}.golden.npz"
 
 
 def _golden(folder: Path, subject: Subject) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.contract.sources import HEAD_BYTES, is_tflite
 from edgewright.hub.children import serve
+from edgewright.hub.optimize.measuring import golden
 from edgewright.hub.optimize.measuring.arena import arena_bytes
 from edgewright.hub.optimize.measuring.model import TFLITE_MICRO, Engine, RunAnswer, RunQuestion
 from edgewright.hub.registry.runner import Arrays, Runner, inputs_of, start
@@ -33,6 +34,8 @@ def run(asked: RunQuestion) -> RunAnswer:
     peak_bytes = _peak_bytes()
     if asked.outputs:
         np.savez(asked.outputs, allow_pickle=False, **runner.answer(inputs))
+    if asked.golden:
+        np.savez(asked.golden, allow_pickle=False, **runner.answer(golden.picked(inputs)))
     p50_ms, p95_ms, p99_ms = (float(np.percentile(latencies_ms, share)) for share in (50, 95, 99))
     arena = _arena_bytes(Path(asked.model)) if asked.engines[0].runtime == TFLITE_MICRO else 0
     return RunAnswer(

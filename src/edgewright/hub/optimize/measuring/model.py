@@ -68,13 +68,15 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 class RunQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Load `model` by the first of `engines` that is here, time it on single rows, and have it answer all of them.
 
-    The answers go to `outputs` (npz); "" leaves them out.
+    The answers go to `outputs` (npz), and those to the golden rows, asked in one call as devices do, to `golden`: where
+    scales are of a call they are others. "" leaves both out.
     """
 
     model: str
     engines: tuple[Engine, ...]
     rows: Rows
     outputs: str = ""
+    golden: str = ""
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +95,15 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A subject whose answers lie in `outputs`; its golden vectors go to `golden`."""
+    """A subject whose answers lie in `outputs`, those to the golden rows in `answered`; its golden vectors go to
+    `golden`.
+    """
 
     id: str
     model: str
     precision: Precision
     outputs: str
+    answered: str
     golden: str
 
 
