@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 
 FIGURE = "figure"
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read where numpy is imported: pytest's workers share the cores
 
 
 @pytest.fixture
