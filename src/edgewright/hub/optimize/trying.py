@@ -113,9 +113,9 @@ class Trying:
             return Lesson(tries=asked.tries, skipped=asked.skipped)
         choice = choose(goal, prepared.facts, prepared.format, shelf, has_labels=prepared.has_labels)
         if not draft.use_history:
-            return learn(choice, None)
+            return learn(choice, ())
         family = self._studies.family(version.model, version.version, goal.id, prepared.facts.op_types)
-        return learn(choice, family[0] if family else None, draft.budget_s)
+        return learn(choice, family, draft.budget_s)
 
     def make(self, task: Task, plan: Plan, id: str, candidate: Candidate, left_s: float, fraction: float) -> Any:
         """Take a candidate's steps: a Try. One that fails fails its trial alone."""

@@ -190,7 +190,7 @@ def test_of_what_lost_on_an_earlier_version_nothing_is_tried_again():
     trials[2] = trial("t3", recipe=("s2",), state=TrialState.STRAYED)
     earlier = study(*trials, recommended="t2")
 
-    lesson = learn(Choice(tries=candidates(*names, "new")), earlier)
+    lesson = learn(Choice(tries=candidates(*names, "new")), [earlier])
 
     assert [candidate.recipe for candidate in lesson.tries] == [("s1",), ("new",)]
     assert len(lesson.reserve) == 11
@@ -205,13 +205,31 @@ def test_a_winner_that_took_longer_than_the_budget_gives_way_to_the_best_of_what
     winner = trial("t3", recipe=("s3",), size=50, seconds=90.0, is_on_front=True)
     earlier = study(*trials, winner, recommended="t3")
 
-    lesson = learn(Choice(tries=candidates("s1", "s2", "s3")), earlier, budget_s=40.0)
+    lesson = learn(Choice(tries=candidates("s1", "s2", "s3")), [earlier], budget_s=40.0)
 
     assert [candidate.recipe for candidate in lesson.tries] == [("s2",)]
 
 
+def test_what_a_grandparent_tried_and_the_parent_left_out_is_still_known():
+    lost, won = trial("t1", recipe=("s1",)), trial("t2", recipe=("s2",), size=200, is_on_front=True)
+    left_out = trial("t1", recipe=("s1",), state=TrialState.SKIPPED)
+    family = [study(left_out, won, recommended="t2"), study(lost, won, recommended="t2")]
+
+    lesson = learn(Choice(tries=candidates("s1", "s2")), family)
+
+    assert [candidate.recipe for candidate in lesson.tries] == [("s2",)]
+
+
+def test_what_failed_for_lack_of_time_is_tried_again_with_more():
+    late, won = trial("t1", recipe=("s1",), state=TrialState.FAILED), trial("t2", recipe=("s2",), is_on_front=True)
+    earlier = study(late, won, recommended="t2", budget_s=40.0)
+
+    assert len(learn(Choice(tries=candidates("s1", "s2")), [earlier], budget_s=40.0).tries) == 1
+    assert len(learn(Choice(tries=candidates("s1", "s2")), [earlier], budget_s=90.0).tries) == 2
+
+
 def test_without_history_everything_is_tried():
-    lesson = learn(Choice(tries=candidates("a", "b")), None)
+    lesson = learn(Choice(tries=candidates("a", "b")), [])
 
     assert (len(lesson.tries), lesson.reserve, lesson.reasons) == (2, (), ())
 
@@ -223,7 +241,7 @@ def test_at_most_three_of_an_earlier_front_are_tried_again():
         for number, name in enumerate(names, 1)
     ]
 
-    lesson = learn(Choice(tries=candidates(*names)), study(*trials, recommended="t3", chosen="t2"))
+    lesson = learn(Choice(tries=candidates(*names)), [study(*trials, recommended="t3", chosen="t2")])
 
     assert {candidate.recipe[0] for candidate in lesson.tries} >= {"s1", "s2"}
     assert len(lesson.tries) == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -25,32 +27,55 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     seconds: dict[str, float] = {}  # what each recipe took, by its title
 
 
-def learn(choice: Choice, earlier: StudyRecord | None, budget_s: float = math.inf) -> Lesson:
-    """Leave out of `choice` what the family's newest study shows to be worse; without one, all is tried.
+def learn(choice: Choice, family: Sequence[StudyRecord], budget_s: float = math.inf) -> Lesson:
+    """Leave out of `choice` what the family's studies (the newest first) show to be worse; without any, all is tried.
 
-    What took longer there than `budget_s` has won nothing that could be had again.
+    Of each recipe the newest study counts that tried it. What took longer there than `budget_s` has won nothing that
+    could be had again.
     """
-    if earlier is None:
-        return Lesson(tries=choice.tries, skipped=choice.skipped)
-    trials = {trial.recipe: trial for trial in earlier.trials}
-    again = {trial.recipe for trial in _best(earlier, budget_s)}
+    verdicts: dict[tuple[str, ...], _Verdict] = {}
+    for study in reversed(family):
+        verdicts |= _verdicts(study, budget_s)
     tries, reserve, skipped = [], [], list(choice.skipped)
     for candidate in choice.tries:
-        trial = trials.get(candidate.recipe)
-        if trial is None or trial.state is TrialState.SKIPPED or candidate.recipe in again:
+        verdict = verdicts.get(candidate.recipe)
+        if verdict is None or verdict.is_worth_it:
             tries.append(candidate)
             continue
         reserve.append(candidate)
-        skipped.append(Skipped(recipe=candidate.recipe, why=_why_not(trial, earlier)))
+        skipped.append(Skipped(recipe=candidate.recipe, why=_why_not(verdict.trial, verdict.study)))
     if not tries:
         return Lesson(tries=choice.tries, skipped=choice.skipped)
     return Lesson(
         tries=tuple(tries),
         reserve=tuple(reserve),
         skipped=tuple(skipped),
-        reasons=(_summary(earlier, len(reserve)),) if reserve else (),
-        seconds={title(trial.recipe): trial.seconds for trial in earlier.trials if trial.seconds},
+        reasons=(_summary(family[0], len(reserve)),) if reserve else (),
+        seconds={title(recipe): one.trial.seconds for recipe, one in verdicts.items() if one.trial.seconds},
     )
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What one study says of one recipe."""
+
+    trial: TrialRecord
+    study: StudyRecord
+    is_worth_it: bool
+
+
+def _verdicts(study: StudyRecord, budget_s: float) -> dict[tuple[str, ...], _Verdict]:
+    """Of each recipe that was tried. One that failed gets another chance where there is more time than it had."""
+    again = {trial.recipe for trial in _best(study, budget_s)}
+    return {
+        trial.recipe: _Verdict(
+            trial,
+            study,
+            trial.recipe in again or (trial.state is TrialState.FAILED and study.budget_s < budget_s),
+        )
+        for trial in study.trials
+        if trial.state is not TrialState.SKIPPED
+    }
 
 
 def _best(study: StudyRecord, budget_s: float) -> list[TrialRecord]:
@@ -100,6 +125,6 @@ def _why_not(trial: TrialRecord, study: StudyRecord) -> str:
 
 def _summary(study: StudyRecord, left_out: int) -> str:
     return (
-        f"version {study.version} has the same operators: of what lost there, {left_out} recipes were not tried again "
-        f"(--no-history, use_history=false, tries all)"
+        f"version {study.version} has the same operators: of what lost by then, {left_out} "
+        f"{'recipe was' if left_out == 1 else 'recipes were'} not tried again (--no-history tries all)"
     )
