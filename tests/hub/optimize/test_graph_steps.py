@@ -308,6 +308,19 @@ def test_what_overflows_in_half_precision_is_kept_in_float32(tmp_path):
     assert "kept float32 because they overflow" in outcome.note
 
 
+@pytest.mark.parametrize("plan", [STATIC, PERCENTILE, ENTROPY, DYNAMIC, FP16], ids=titled)
+def test_layers_behind_an_operator_for_estimators_are_changed_like_others(plan, tmp_path):
+    kept = zoo.mlp()
+    scaled = kept.model.graph.node.add(op_type="Scaler", domain="ai.onnx.ml", input=["x"], output=["scaled"])
+    scaled.attribute.extend([helper.make_attribute("offset", [0.5]), helper.make_attribute("scale", [2.0])])
+    for node in kept.model.graph.node[:-1]:
+        node.input[:] = ["scaled" if name == "x" else name for name in node.input]
+    plain.sort_nodes(kept.model.graph)
+    kept.model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+
+    check(plan, kept, tmp_path)
+
+
 @pytest.mark.parametrize("plan", [FP16, STORED, BF16], ids=titled)
 def test_half_precision_is_half_the_size(plan, tmp_path):
     kept = zoo.digits_cnn()

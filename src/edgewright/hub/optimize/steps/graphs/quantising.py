@@ -9,9 +9,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
+import onnxruntime
 
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.optimize.steps.graphs import layers, plain
+
+TYPES = {
+    "tensor(bool)": onnx.TensorProto.BOOL,
+    "tensor(double)": onnx.TensorProto.DOUBLE,
+    "tensor(float)": onnx.TensorProto.FLOAT,
+    "tensor(int32)": onnx.TensorProto.INT32,
+    "tensor(int64)": onnx.TensorProto.INT64,
+}
+"""Of numbers, as ONNX Runtime calls them."""
 
 LEAST_OPSET = 13
 """From here on, a scale for each channel can be written."""
@@ -26,7 +36,7 @@ def prepared(path: Path, step: str) -> onnx.ModelProto:
     if opset < LEAST_OPSET:
         model = _converted(model, opset)
     layers.name_nodes(model.graph)
-    return onnx.shape_inference.infer_shapes(model)
+    return _typed(onnx.shape_inference.infer_shapes(model))
 
 
 def refuse_weightless(model: onnx.ModelProto, step: str) -> None:
@@ -71,6 +81,34 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the types that ONNX's own inference does not find, behind operators of ai.onnx.ml: ONNX Runtime
+    knows them, and its quantisers ask for them.
+    """
+    graph = model.graph
+    known = {value.name for value in (*graph.input, *graph.output, *graph.value_info)}
+    unknown = [name for node in graph.node for name in node.output if name and name not in known]
+    if not unknown:
+        return model
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in unknown)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception:  # ONNX Runtime raises a class of its own for each status; the step itself will say what is wrong
+        return model
+    graph.value_info.extend(
+        onnx.helper.make_tensor_value_info(found.name, TYPES[found.type], None)  # [] may be any shape
+        for found in session.get_outputs()
+        if found.name in unknown and found.type in TYPES
+    )
+    return model
 
 
 def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
