@@ -22,6 +22,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", paths)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # a plug-in that changes twice in a second is read each time
     monkeypatch.setattr(plugins, "names", lambda group: ["abacus"])
     return folder
 
