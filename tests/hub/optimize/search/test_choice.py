@@ -208,6 +208,7 @@ def test_a_winner_that_took_longer_than_the_budget_gives_way_to_the_best_of_what
     lesson = learn(Choice(tries=candidates("s1", "s2", "s3")), [earlier], budget_s=40.0)
 
     assert [candidate.recipe for candidate in lesson.tries] == [("s2",)]
+    assert lesson.skipped[-1].why == "it took 90 s on version 2 (t3 of optimize-1), more than there is now"
 
 
 def test_what_a_grandparent_tried_and_the_parent_left_out_is_still_known():

@@ -43,7 +43,7 @@ def learn(choice: Choice, family: Sequence[StudyRecord], budget_s: float = math.
             tries.append(candidate)
             continue
         reserve.append(candidate)
-        skipped.append(Skipped(recipe=candidate.recipe, why=_why_not(verdict.trial, verdict.study)))
+        skipped.append(Skipped(recipe=candidate.recipe, why=_why_not(verdict.trial, verdict.study, budget_s)))
     if not tries:
         return Lesson(tries=choice.tries, skipped=choice.skipped)
     return Lesson(
@@ -110,9 +110,11 @@ def _loss(trial: TrialRecord) -> float:
     return -trial.figures.quality.value if trial.figures is not None else 0.0
 
 
-def _why_not(trial: TrialRecord, study: StudyRecord) -> str:
+def _why_not(trial: TrialRecord, study: StudyRecord, budget_s: float) -> str:
     where = f"on version {study.version} ({trial.id} of {study.id})"
     match trial.state:
+        case TrialState.KEPT if trial.is_on_front and trial.seconds > budget_s:
+            return f"it took {trial.seconds:.0f} s {where}, more than there is now"
         case TrialState.KEPT if trial.is_on_front:
             return f"it was on the front {where}, but others were smaller, faster or better"
         case TrialState.KEPT:
