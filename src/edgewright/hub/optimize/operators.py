@@ -46,8 +46,9 @@ def check_operators(op_types: Iterable[str], target: Target, known: Iterable[Tar
         return
     able = sorted(other.id for other in known if not unsupported(wanted, other))
     verb = "knows it" if len(missing) == 1 else "knows them"
+    are = "is" if len(missing) == 1 else "are"
     raise UnsupportedOperator(
-        f"{', '.join(missing)} is not known to {target.runtime.name}, the runtime of {target.id}",
+        f"{', '.join(missing)} {are} not known to {target.runtime.name}, the runtime of {target.id}",
         field="targets",
         hint=f"{_listed(able)} {verb if len(able) == 1 else verb.replace('knows', 'know')}." if able else "",
     )

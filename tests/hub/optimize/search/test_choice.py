@@ -257,7 +257,7 @@ def test_a_trial_is_started_only_if_its_like_would_fit_into_what_is_left():
     assert expected_s(qat, [], {}, trains=True) == TRAINING_S
     assert expected_s(qat, done, {"clean → qat epochs=9": 90.0}, trains=True) == 90.0
     assert expected_s(*candidates("clean"), [], {}, trains=False) == 0.0
-    assert shortage(39.0, 40.0) == "39 s of the budget were left, and its like took 40 s"
+    assert shortage(39.0, 40.0) == "39 s of the budget were left, and it may take 40 s"
     assert shortage(0.0, 0.0) == "the budget was spent"
     assert shortage(41.0, 40.0) == ""
 

@@ -27,7 +27,7 @@ def shortage(left_s: float, expected_s: float) -> str:
     if left_s <= 0:
         return "the budget was spent"
     if left_s < expected_s:
-        return f"{left_s:.0f} s of the budget were left, and its like took {expected_s:.0f} s"
+        return f"{left_s:.0f} s of the budget were left, and it may take {expected_s:.0f} s"
     return ""
 
 

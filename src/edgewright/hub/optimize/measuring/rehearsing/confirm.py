@@ -77,9 +77,15 @@ def _in_runtime(asked: RehearsalQuestion, engine: Engine, here: Here) -> Rehears
     except InvalidInput as error:
         if error.field == "target.runtime":
             return None
-        return Rehearsal(place=Place.HUB, where=str(engine), holds=False, told=error.message)
+        return Rehearsal(place=Place.HUB, where=str(engine), holds=False, told=_not_run(error))
     except StepFailed as error:
-        return Rehearsal(place=Place.HUB, where=str(engine), holds=False, told=error.message)
+        return Rehearsal(place=Place.HUB, where=str(engine), holds=False, told=_not_run(error))
+
+
+def _not_run(error: InvalidInput | StepFailed) -> str:
+    """Why there are no answers, in one line: of a runtime's long story, its end, where it names what it lacks."""
+    lines = [line.strip(" -") for line in error.message.splitlines() if line.strip(" -")]
+    return f"it does not run there: {lines[-1] if lines else error.code}"
 
 
 def _emulated(
