@@ -2,8 +2,8 @@
 
 A step writes only into its folder and gives the same bytes for the same input, parameters and tool versions. It keeps
 the names, element types and ranks of inputs and outputs. tests/plugins/step_checks.py checks every one, yours too:
-steps are plug-ins (entry points of the group 'edgewright.steps'). A step's module imports nothing heavy before its
-`apply` runs, so that the hub can ask it about itself.
+steps are plug-ins (entry points of the group 'edgewright.steps'). A step's module imports nothing heavier than onnx
+and onnxruntime before its `apply` runs, so that the hub can ask it about itself.
 """
 
 from __future__ import annotations
