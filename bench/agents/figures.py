@@ -19,8 +19,8 @@ def figure(
     """Print the line; says whether the bound holds."""
     line = {
         "figure": name,
-        "ours": round(ours, 2),
-        "peer": round(peer, 2),
+        "ours": round(ours, 4),
+        "peer": round(peer, 4),
         "peer_name": peer_name,
         "ratio": round(ours / peer, 3) if peer else None,
         "unit": unit,
