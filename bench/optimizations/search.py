@@ -26,10 +26,10 @@ def main(folder: Path) -> bool:
 
 
 def breadth(hub: Desk, folder: Path) -> Iterator[bool]:
-    """A whole search of the CNN, the same again without the cache, and that of a child."""
+    """A search of the CNN with a budget of SECONDS, the same again without the cache, and that of a child."""
     source, child = exhibit("cnn", folder), exhibit("cnn-child", folder)
     version = hub.register(source)
-    draft = StudyDraft(targets=(TARGET,), budget_s=600.0, use_cache=False, use_history=False)
+    draft = StudyDraft(targets=(TARGET,), budget_s=SECONDS, use_cache=False, use_history=False)
     first, first_s = hub.study(version, draft)
     made = digests(first)
     yield figure(
@@ -45,7 +45,7 @@ def breadth(hub: Desk, folder: Path) -> Iterator[bool]:
     again, _ = hub.study(version, draft)
     equal = sum(digests(again).get(recipe) == sha256 for recipe, sha256 in made.items())
     yield figure("cnn: equal digests again", equal, len(made), "all", "variants", holds=equal == len(made))
-    learned = StudyDraft(targets=(TARGET,), budget_s=600.0)
+    learned = StudyDraft(targets=(TARGET,), budget_s=SECONDS)
     second, second_s = hub.study(hub.register(child, source.name), learned)
     yield figure(
         "cnn: seconds for a search of its child",
