@@ -100,6 +100,8 @@ class Terminal:
         self._folder = folder
         self._end = f"end-of-command-{os.urandom(6).hex()}"
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: ^C would reach nobody
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
