@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from agents.figures import figure
 
 from edgewright.contract.api import StudyDraft, StudyRecord, TrialState
@@ -14,6 +15,7 @@ from optimizations.zoo import Exhibit, exhibit
 
 TARGET = "x86-64-vnni"
 VARIANTS, SECONDS, LEARNED = 12, 120.0, 3.0
+WHOLE_S = 600.0  # enough for everything that is tried, also for what trains
 NOISE = 1.05
 """Two races of the same file differ by up to so much here."""
 
@@ -26,7 +28,7 @@ def main(folder: Path) -> bool:
 
 
 def breadth(hub: Desk, folder: Path) -> Iterator[bool]:
-    """A search of the CNN with a budget of SECONDS, the same again without the cache, and that of a child."""
+    """A search of the CNN with a budget of SECONDS, a whole one without the cache, and that of a child."""
     source, child = exhibit("cnn", folder), exhibit("cnn-child", folder)
     version = hub.register(source)
     draft = StudyDraft(targets=(TARGET,), budget_s=SECONDS, use_cache=False, use_history=False)
@@ -42,19 +44,20 @@ def breadth(hub: Desk, folder: Path) -> Iterator[bool]:
         holds=len(made) >= VARIANTS and first_s <= SECONDS,
         variants=len(made),
     )
-    again, _ = hub.study(version, draft)
+    whole = msgspec.structs.replace(draft, budget_s=WHOLE_S)
+    again, whole_s = hub.study(version, whole)
     equal = sum(digests(again).get(recipe) == sha256 for recipe, sha256 in made.items())
     yield figure("cnn: equal digests again", equal, len(made), "all", "variants", holds=equal == len(made))
-    learned = StudyDraft(targets=(TARGET,), budget_s=SECONDS)
+    learned = StudyDraft(targets=(TARGET,), budget_s=WHOLE_S)
     second, second_s = hub.study(hub.register(child, source.name), learned)
     yield figure(
         "cnn: seconds for a search of its child",
         second_s,
-        first_s,
-        "first search",
+        whole_s,
+        "its parent's whole search",
         "s",
         bound=f"{LEARNED} times faster",
-        holds=first_s / second_s >= LEARNED,
+        holds=whole_s / second_s >= LEARNED,
         tried=sum(trial.figures is not None for trial in second.trials),
     )
 
