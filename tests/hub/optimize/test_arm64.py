@@ -28,4 +28,4 @@ def test_its_python_is_found_from_wherever_the_folder_lies(tmp_path):
 
     said = subprocess.run([folder / "bin" / "python", "-I", "x.py"], capture_output=True, text=True, check=True).stdout
 
-    assert said.strip() == f"-L {folder}/root {folder}/root/usr/bin/python3.11 -I x.py"
+    assert said.strip() == f"-L {folder}/sysroot {folder}/sysroot/usr/bin/python3.11 -I x.py"

@@ -35,7 +35,7 @@ FOREIGN = (
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 STARTER = """#!/bin/sh
 here=$(cd "$(dirname "$0")/.." && pwd)
-exec "$here/bin/qemu" -L "$here/root" "$here/root/usr/bin/python{python}" "$@"
+exec "$here/bin/qemu" -L "$here/sysroot" "$here/sysroot/usr/bin/python{python}" "$@"
 """
 
 
@@ -62,7 +62,7 @@ def emulated(versions: Mapping[str, str]) -> Build:
 
 
 def _unpack(work: Path, folder: Path, tell: Tell) -> None:
-    """Debian's packages into folder/root, and the emulator to folder/bin/qemu."""
+    """Debian's packages into folder/sysroot, and the emulator to folder/bin/qemu."""
     apt = _apt(work)
     run([*apt, "update"], folder, tell, cwd=work)
     found = shutil.which(EMULATOR)
@@ -70,7 +70,7 @@ def _unpack(work: Path, folder: Path, tell: Tell) -> None:
     run([*apt, "download", *wanted], folder, tell, cwd=work)
     native = folder / "native"
     for package in sorted(work.glob("*.deb")):
-        place = folder / "root" if package.name.endswith("_arm64.deb") else native
+        place = folder / "sysroot" if package.name.endswith("_arm64.deb") else native
         run(["dpkg-deb", "-x", str(package), str(place)], folder, tell)
     (folder / "bin").mkdir()
     shutil.copy2(found or native / "usr" / "bin" / EMULATOR, folder / "bin" / "qemu")
@@ -93,7 +93,7 @@ def _apt(work: Path) -> list[str]:
 
 
 def _install_wheels(versions: Mapping[str, str], folder: Path, tell: Tell) -> None:
-    place = folder / "root" / "usr" / "lib" / "python3" / "dist-packages"
+    place = folder / "sysroot" / "usr" / "lib" / "python3" / "dist-packages"
     platforms = [f"--platform={platform}" for platform in PLATFORMS]
     wanted = [f"{name}=={version}" for name, version in sorted(versions.items())]
     pip = [sys.executable, *PIP, f"--target={place}", f"--python-version={PYTHON}", *platforms, *wanted]
