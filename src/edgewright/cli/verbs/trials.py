@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from edgewright.contract.api import Figures, StudyRecord, Timing, TrialRecord
 
 SOURCE = "the source itself"
-SOURCE_ID = "t0"
 
 
 def trial_line(trial: TrialRecord) -> str:
@@ -50,10 +49,12 @@ def why(trial: TrialRecord) -> str:
 
 def verdict(study: StudyRecord, trial: TrialRecord) -> str:
     """What it gained against the source where it was kept, else why it was not."""
+    from edgewright.contract.api import SOURCE_TRIAL
+
     if trial.state != "kept" or trial.figures is None:
         return trial.reason
     broken = f"breaks {words(trial.breaks)}; " if trial.breaks else ""
-    if trial.id == SOURCE_ID:
+    if trial.id == SOURCE_TRIAL:
         return f"{broken}{trial.reason}"
     drop = trial.figures.quality.drop
     lost = f"{100 * drop:.2f} points lost" if drop > 0 else "nothing lost"
@@ -72,13 +73,9 @@ def decimal(value: float) -> str:
 
 def against(study: StudyRecord, trial: TrialRecord) -> str:
     """How much smaller and faster it is than the source, "" where nothing is known."""
-    source = next((one.figures for one in study.trials if one.id == SOURCE_ID), None)
-    figures = trial.figures
-    if figures is None or source is None or trial.id == SOURCE_ID:
+    if (gains := study.gains(trial)) is None:
         return ""
-    timing = trial.source_timing or source.timing
-    smaller = source.size_bytes / max(figures.size_bytes, 1)
-    faster = timing.p50_ms / max(figures.timing.p50_ms, 1e-9)
+    smaller, faster = gains
     return f"{smaller:.2f} times smaller, {faster:.2f} times as fast"
 
 

@@ -21,6 +21,7 @@ from edgewright.contract.api.keys import (
 )
 from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
 from edgewright.contract.api.optimization import (
+    SOURCE_TRIAL,
     ChoiceDraft,
     Constraints,
     Energy,
@@ -99,6 +100,7 @@ from edgewright.contract.api.targets import (
 )
 
 __all__ = [
+    "SOURCE_TRIAL",
     "BenchDraft",
     "BenchRecord",
     "MeasurementRecord",

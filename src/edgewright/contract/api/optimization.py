@@ -8,6 +8,9 @@ import msgspec
 
 from edgewright.contract.manifest import Quantisation
 
+SOURCE_TRIAL = "t0"
+"""The id of the trial that is the source itself."""
+
 
 class ModelFormat(StrEnum):
     """What kind of file a model is."""
@@ -170,6 +173,18 @@ class StudyRecord(msgspec.Struct, frozen=True, kw_only=True):
     recommended: str = ""
     chosen: str = ""
     reasons: tuple[str, ...] = ()
+
+    def gains(self, trial: TrialRecord) -> tuple[float, float] | None:
+        """How many times smaller and how many times as fast as the source a trial is; None where that is not known.
+
+        The source's own time is that of the same turns, where there is one.
+        """
+        source = next((one.figures for one in self.trials if one.id == SOURCE_TRIAL), None)
+        figures = trial.figures
+        if figures is None or source is None or trial.id == SOURCE_TRIAL:
+            return None
+        timing = trial.source_timing or source.timing
+        return source.size_bytes / max(figures.size_bytes, 1), timing.p50_ms / max(figures.timing.p50_ms, 1e-9)
 
 
 class StudyDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgewright.contract.api import StudyRecord, TrialRecord, TrialState
+from edgewright.contract.api import SOURCE_TRIAL, StudyRecord, TrialRecord, TrialState
 from edgewright.hub.optimize.search import budget, trials
 from edgewright.hub.optimize.search.candidates import Candidate
 from edgewright.hub.optimize.search.conclude import conclude
-from edgewright.hub.optimize.search.recommend import SOURCE
 from edgewright.hub.optimize.search.trials import Try
 from edgewright.hub.optimize.trying import Measured, Plan, Rehearsed, Task, Trying
 
@@ -103,7 +102,7 @@ class Studying:
                 task.context.step(f"rehearse {best.id}", self._trying.rehearse, task, best), Rehearsed
             )
             broken = found.broken
-            if best.id == SOURCE or not broken:
+            if best.id == SOURCE_TRIAL or not broken:
                 return msgspec.structs.replace(study, reasons=(*study.reasons, *map(str, found.rehearsals)))
             strayed = msgspec.structs.replace(best, state=TrialState.STRAYED, reason="; ".join(map(str, broken)))
             done = tuple(strayed if trial.id == best.id else trial for trial in done)

@@ -10,7 +10,15 @@ from typing import Any
 
 import msgspec
 
-from edgewright.contract.api import StudyDraft, StudyRecord, Target, TrialRecord, TrialState, VersionRecord
+from edgewright.contract.api import (
+    SOURCE_TRIAL,
+    StudyDraft,
+    StudyRecord,
+    Target,
+    TrialRecord,
+    TrialState,
+    VersionRecord,
+)
 from edgewright.contract.errors import EdgewrightError
 from edgewright.hub.children import Cancelled
 from edgewright.hub.db import Database
@@ -22,7 +30,6 @@ from edgewright.hub.optimize.search import trials
 from edgewright.hub.optimize.search.candidates import Candidate, asked_for, choose
 from edgewright.hub.optimize.search.history import Lesson, learn
 from edgewright.hub.optimize.search.recipe import title
-from edgewright.hub.optimize.search.recommend import SOURCE
 from edgewright.hub.optimize.search.trials import Try
 from edgewright.hub.optimize.steps.shelf import Shelf, stock
 from edgewright.hub.optimize.studies import Studies
@@ -160,13 +167,15 @@ class Trying:
         found: list[TrialRecord] = []
         if not done:
             sha256, facts = task.site.version.source_sha256, plan.prepared.facts
-            found.append(trials.source_trial(measured[SOURCE], sha256, plan.prepared.format, facts.precision, seconds))
+            found.append(
+                trials.source_trial(measured[SOURCE_TRIAL], sha256, plan.prepared.format, facts.precision, seconds)
+            )
         for one in tries:
             made_one = made.get(one.id)
             if made_one is None:
                 found.append(trials.unmeasured(one))
             else:
-                found.append(trials.measured_trial(one, made_one, measured[one.id], measured[SOURCE], seconds))
+                found.append(trials.measured_trial(one, made_one, measured[one.id], measured[SOURCE_TRIAL], seconds))
         self._show(task, done, found)
         return msgspec.to_builtins(Measured(trials=tuple(found)))
 
@@ -185,7 +194,9 @@ class Trying:
             if one.made is not None and one.state is TrialState.KEPT
         ]
         facts = plan.prepared.facts
-        source = Subject(id=SOURCE, model=version.source_sha256, precision=facts.precision, format=plan.prepared.format)
+        source = Subject(
+            id=SOURCE_TRIAL, model=version.source_sha256, precision=facts.precision, format=plan.prepared.format
+        )
         goal = msgspec.structs.replace(task.goal, constraints=task.record.constraints)
 
         def progress(number: int, total: int) -> None:
@@ -221,7 +232,9 @@ class Trying:
         with self._db.write() as connection:
             self._studies.grow(connection, study)
         words = [
-            trials.line(trial, trial.reasons[-1] if trial.reasons else "") for trial in found if trial.id != SOURCE
+            trials.line(trial, trial.reasons[-1] if trial.reasons else "")
+            for trial in found
+            if trial.id != SOURCE_TRIAL
         ]
         task.context.report("measured", log="".join(words))
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from edgewright.contract.api import Memory, ModelFormat, StudyRecord, StudyState, Timing, TrialRecord
+from edgewright.contract.api import SOURCE_TRIAL, Memory, ModelFormat, StudyRecord, StudyState, Timing, TrialRecord
 from edgewright.hub.optimize.search.front import front, point
 from edgewright.hub.optimize.search.limits import breaks
-from edgewright.hub.optimize.search.recommend import SOURCE, advise, baseline, takable
+from edgewright.hub.optimize.search.recommend import advise, baseline, takable
 
 OnDevices = Callable[[str], tuple[Timing, Memory] | None]
 """What enrolled devices of the target measured of a file, by its digest; None where none did."""
@@ -53,7 +53,7 @@ def on_devices(study: StudyRecord, of: OnDevices) -> StudyRecord:
     """
     if not any(trial.sha256 and trial.figures is not None and of(trial.sha256) for trial in study.trials):
         return study
-    source = next((trial for trial in study.trials if trial.id == SOURCE), None)
+    source = next((trial for trial in study.trials if trial.id == SOURCE_TRIAL), None)
     known = of(source.sha256) if source is not None and source.sha256 else None
     return msgspec.structs.replace(study, trials=tuple(_on_device(trial, of, known) for trial in study.trials))
 

@@ -10,12 +10,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgewright.contract.api import Constraints, Figures, ModelFormat, Precision, TrialRecord
+from edgewright.contract.api import SOURCE_TRIAL, Constraints, Figures, ModelFormat, Precision, TrialRecord
 from edgewright.hub.optimize.search import limits
 from edgewright.hub.optimize.search.front import Point, point
 from edgewright.hub.optimize.search.recipe import title
 
-SOURCE = "t0"
 NEAREST = 3
 
 
@@ -34,10 +33,10 @@ def baseline(trials: Sequence[TrialRecord], format: ModelFormat) -> TrialRecord 
         trial
         for trial in trials
         if trial.format is format
-        and (trial.id == SOURCE or trial.precision is Precision.FP32)
+        and (trial.id == SOURCE_TRIAL or trial.precision is Precision.FP32)
         and point(trial) is not None
     ]
-    return next((trial for trial in fit if trial.id == SOURCE), next(iter(fit), None))
+    return next((trial for trial in fit if trial.id == SOURCE_TRIAL), next(iter(fit), None))
 
 
 def advise(trials: Sequence[TrialRecord], base: TrialRecord | None, limits_: Constraints) -> Advice:
@@ -99,7 +98,7 @@ def _worse(trial: TrialRecord, base: TrialRecord | None) -> str:
     mine, theirs = point(trial), point(base) if base is not None else None
     if mine is None or theirs is None or trial is base:
         return ""
-    what = "the source" if theirs.id == SOURCE else f"{theirs.id}, which is the source converted"
+    what = "the source" if theirs.id == SOURCE_TRIAL else f"{theirs.id}, which is the source converted"
     if mine.size_bytes > theirs.size_bytes:
         return f"it is larger than {what} ({mine.size_bytes:,} against {theirs.size_bytes:,} bytes)"
     for name, one, other in (("p50", mine.p50, theirs.p50), ("p95", mine.p95, theirs.p95)):
@@ -110,7 +109,7 @@ def _worse(trial: TrialRecord, base: TrialRecord | None) -> str:
 
 def _praise(best: TrialRecord, base: TrialRecord | None) -> str:
     mine, theirs = point(best), point(base) if base is not None else None
-    if best.id == SOURCE:
+    if best.id == SOURCE_TRIAL:
         return f"{_name(best)} is recommended: nothing that was tried is as good, as fast and as small at once"
     if mine is None or theirs is None or best.figures is None or base is None:
         return f"{_name(best)} is recommended: the smallest and fastest that keeps its answers"

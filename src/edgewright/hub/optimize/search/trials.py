@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgewright.contract.api import ModelFormat, TrialRecord, TrialState
+from edgewright.contract.api import SOURCE_TRIAL, ModelFormat, TrialRecord, TrialState
 from edgewright.hub.optimize.measuring import Measurement
 from edgewright.hub.optimize.model import Made, Precision
 from edgewright.hub.optimize.search.candidates import Candidate, Skipped
 from edgewright.hub.optimize.search.front import point
 from edgewright.hub.optimize.search.recipe import title
-from edgewright.hub.optimize.search.recommend import SOURCE, compared
+from edgewright.hub.optimize.search.recommend import compared
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def source_trial(
 ) -> TrialRecord:
     """The source itself: what every trial is held against."""
     return TrialRecord(
-        id=SOURCE,
+        id=SOURCE_TRIAL,
         recipe=(),
         state=TrialState.KEPT,
         reason="the source itself",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.contract.api import (
+    SOURCE_TRIAL,
     Constraints,
     Figures,
     Metric,
@@ -19,8 +20,6 @@ from edgewright.contract.api import (
 from edgewright.hub.web.studying.plot import Dot, Plot, axis_across, axis_upwards, plot
 from edgewright.hub.web.views import Moment, moment
 from edgewright.hub.web.wording import duration, size
-
-SOURCE = "t0"
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def _verdict(study: StudyRecord, trial: TrialRecord) -> str:
     if trial.state is not TrialState.KEPT or trial.figures is None:
         return trial.reason
     broken = f"breaks {', '.join(trial.breaks)}; " if trial.breaks else ""
-    if trial.id == SOURCE:
+    if trial.id == SOURCE_TRIAL:
         return f"{broken}{trial.reason}"
     drop = trial.figures.quality.drop
     lost = f"{100 * drop:.2f} points lost" if drop > 0 else "nothing lost"
@@ -179,8 +178,8 @@ def _measured(study: StudyRecord, trial: TrialRecord) -> list[tuple[str, str]]:
         return []
     told, energy = figures.quality, figures.energy
     return [
-        ("Parity", trial.reason if trial.id != SOURCE else ""),
-        ("Drop", f"{told.drop:.2%}, at most {told.drop_high:.2%}" if trial.id != SOURCE else ""),
+        ("Parity", trial.reason if trial.id != SOURCE_TRIAL else ""),
+        ("Drop", f"{told.drop:.2%}, at most {told.drop_high:.2%}" if trial.id != SOURCE_TRIAL else ""),
         ("Groups", ", ".join(f"{name} {quality(value, told.metric)}" for name, value in told.groups.items())),
         ("Latency", "; ".join(map(_timing, (figures.timing, *trial.elsewhere)))),
         ("Energy", f"{energy.mj:.3g} mJ, {energy.place} {energy.where}".rstrip() if energy else ""),
@@ -200,13 +199,10 @@ def _place(timing: Timing) -> str:
 
 
 def _against(study: StudyRecord, trial: TrialRecord) -> str:
-    source = next((one.figures for one in study.trials if one.id == SOURCE), None)
-    figures = trial.figures
-    if figures is None or source is None or trial.id == SOURCE:
+    if (gains := study.gains(trial)) is None:
         return ""
-    timing = trial.source_timing or source.timing
-    smaller = source.size_bytes / max(figures.size_bytes, 1)
-    return f"{smaller:.2f} times smaller, {timing.p50_ms / max(figures.timing.p50_ms, 1e-9):.2f} times as fast"
+    smaller, faster = gains
+    return f"{smaller:.2f} times smaller, {faster:.2f} times as fast"
 
 
 def _plots(study: StudyRecord) -> tuple[Plot, ...]:
@@ -216,7 +212,7 @@ def _plots(study: StudyRecord) -> tuple[Plot, ...]:
         return ()
     metric = drawn[0][1].quality.metric
     upwards = axis_upwards([figures.quality.value for _, figures in drawn], lambda value: quality(value, metric))
-    source = next((figures.quality.value for trial, figures in drawn if trial.id == SOURCE), 0.0)
+    source = next((figures.quality.value for trial, figures in drawn if trial.id == SOURCE_TRIAL), 0.0)
     least = source - study.constraints.max_metric_drop
     found = []
     for title, of, write, most in _costs(study.constraints):
