@@ -10,8 +10,9 @@ import pytest
 
 from edgewright.agent.disk.ledger import Clocks, Ledger
 from edgewright.agent.disk.settings import Settings
-from edgewright.agent.link import Allowance, Later, day_end, windows
+from edgewright.agent.link import Allowance, Later, day_end
 from edgewright.agent.link.allowance import check_windows
+from edgewright.contract import windows
 from edgewright.contract.errors import InvalidInput
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -8,7 +8,7 @@ import msgspec
 
 from edgewright.contract.wire import Count, ModelName, Moment, Sha256, Share, SizeBytes, Text, Word
 
-FORMAT = 2
+FORMAT = 3
 PAYLOAD_TYPE = "application/vnd.edgewright.order+json"
 MAX_ORDER_BYTES = 64 * 1024
 MAX_MODELS = 64
@@ -18,6 +18,7 @@ MAX_REQUESTS = 1_000_000
 MAX_BUDGET = 100_000
 MAX_BENCHES = 8
 MAX_CALLS = 10_000
+MAX_WINDOWS = 16
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +61,14 @@ class Install(msgspec.Struct, frozen=True, kw_only=True):
     fetches: tuple[Fetch, ...]
     shadow: Shadow | None = None
     is_reoffer: bool = False  # somebody offers bytes again that this device has rejected
+    windows: Annotated[tuple[Word, ...], msgspec.Meta(max_length=MAX_WINDOWS)] = ()
+    """When it may take over, in the device's own time of the day (contract/windows.py); () for always."""
+    begin_by: Moment | None = None  # until then a busy device may put it off; None: it may not
+    lease_until: Moment | None = None
+    """Neither tried nor taken over after this moment unless a later order says so again; None: it has no end.
+
+    What the hub counts as under way at a site ends with it, also where the device is cut off.
+    """
 
 
 class Rollback(msgspec.Struct, frozen=True, kw_only=True):

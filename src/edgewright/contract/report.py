@@ -21,6 +21,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     agent_version: str
     python: str = ""
     hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings, the most particular first
+    accelerators: tuple[str, ...] = ()  # such as 'cuda', 'ethos-u', as its runtimes and its machine tell them
+    link_kind: str = ""  # 'ethernet', 'wifi', 'cellular'; '' where not known
+    time_zone: str = ""  # an IANA name; '' where not known
 
 
 class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +79,20 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     is_metered: bool = False  # each byte costs money: fewest bytes come before least time
 
 
+class Deferral(msgspec.Struct, frozen=True, kw_only=True):
+    """An install that this device puts off for now, as its order allows until `begin_by`."""
+
+    deployment: str
+    reason: str  # 'battery', 'busy'
+    since: Moment
+
+
 class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
-    """One poll: state in, order (or 304) out. `etag` names the last order that this device verified."""
+    """One poll: state in, order (or 304) out. `etag` names the last order that this device verified.
+
+    `life` names one run of one agent, at random; `turn` rises with each of its check-ins. A life that goes on after
+    another has begun means that one key is in two places.
+    """
 
     nonce: str
     models: tuple[ModelState, ...] = ()
@@ -85,6 +100,10 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
     order_age_s: float = 0.0
     backlog: int = 0  # records that wait in the spool
     pace: Pace = Pace()
+    life: str = ""
+    turn: int = 0
+    machine: Capabilities | None = None  # at the begin of a life, and where it has changed since
+    deferrals: tuple[Deferral, ...] = ()
 
 
 class Outcome(StrEnum):

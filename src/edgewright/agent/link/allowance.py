@@ -13,9 +13,9 @@ import msgspec
 
 from edgewright.agent.disk import Settings
 from edgewright.agent.disk.ledger import Day, Ledger
-from edgewright.agent.link import windows
 from edgewright.agent.link.line import Later
 from edgewright.agent.system import logs
+from edgewright.contract import windows
 from edgewright.contract.errors import InvalidInput
 
 RECHECK_S = 900.0

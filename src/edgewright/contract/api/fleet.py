@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 
 class ClaimDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim token enrols `uses` devices, only of the class that `hardware` names (any, where it is empty)."""
+
     labels: dict[str, str] = {}
     count: int = 1
     expires_in_s: float = 86400.0
+    uses: int = 1
+    hardware: tuple[str, ...] = ()  # architectures or hardware ids; one of them must be the device's
+    needs_approval: bool = False  # a person looks at each first contact before the device gets orders
+    replaces: str = ""  # the device whose place the new board takes
 
 
 class ClaimReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +35,14 @@ class DeviceModel(msgspec.Struct, frozen=True, kw_only=True):
     bad_counters: tuple[int, ...] = ()
 
 
+class DeviceState(StrEnum):
+    WAITING = "waiting"  # for a person to approve its first contact
+    ACTIVE = "active"
+    QUARANTINED = "quarantined"  # its key is in two places: no orders until a person decides
+    RETIRED = "retired"  # taken out of service; its place may go to another board
+    REVOKED = "revoked"
+
+
 class DeviceRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
@@ -43,6 +59,13 @@ class DeviceRecord(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int = 0
     hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings
     providers: dict[str, tuple[str, ...]] = {}  # by runtime: what it computes with; left out where not known
+    state: DeviceState = DeviceState.ACTIVE
+    disk_free_bytes: int = 0
+    accelerators: tuple[str, ...] = ()
+    link_kind: str = ""
+    time_zone: str = ""
+    state_reason: str = ""
+    replaces: str = ""  # the device whose place it took
 
 
 class GroupDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +74,7 @@ class GroupDraft(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     selector: str = ""
     devices: tuple[str, ...] = ()
+    poll_s: float | None = None  # how often its devices check in; None: as the hub's settings say
 
 
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,3 +83,4 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[str, ...]
     count: int
     created_at: float
+    poll_s: float | None = None

@@ -1,4 +1,4 @@
-"""Rollouts, waves, gates and deployments."""
+"""Rollouts, waves, gates, budgets and deployments."""
 
 from __future__ import annotations
 
@@ -31,13 +31,72 @@ class GateDraft(msgspec.Struct, frozen=True, kw_only=True):
     shadow_wait_s: float = 120.0
 
 
+class WaveDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """One wave: `count` or `percent` is a total with all waves before it, `selector` adds those devices of the group.
+
+    Exactly one of the three is given. The last wave always takes in the rest.
+    """
+
+    count: int = 0
+    percent: float = 0.0
+    selector: str = ""
+    soak_s: float = 0.0  # that must pass, with the gate passing, after its devices have committed
+    gate: GateDraft | None = None  # None: the rollout's
+    needs_promotion: bool = False  # a person lets the next wave begin
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `max_unavailable` devices that agree in the label `per` are unavailable or at an install at a time.
+
+    It holds for all rollouts of such devices together: what one has under way counts for the others.
+    """
+
+    per: str
+    max_unavailable: int
+
+
+class SiteCap(msgspec.Struct, frozen=True, kw_only=True):
+    """What one site's line bears, a site being the devices that agree in the label `per`. 0 means no cap."""
+
+    per: str
+    max_at_once: int = 0
+    bytes_s: float = 0.0
+
+
+class ScheduleDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """When a rollout may touch devices: from `start_at` on, in `windows` of each device's own time zone."""
+
+    start_at: float | None = None  # None: at once
+    windows: tuple[str, ...] = ()  # 'mon-fri 22:00-05:00'; () for always
+    max_defer_s: float = 0.0  # how long a device may put its install off (battery, busy); 0: not at all
+
+
 class RolloutDraft(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     group: str
-    waves: tuple[int, ...]  # rising device counts; the last wave always takes in the whole group
+    waves: tuple[int | WaveDraft, ...]  # a number is a WaveDraft with that count
     gate: GateDraft = GateDraft()
     target_of: dict[str, str] = {}  # target by device id; the rest get the best that fits
     target: str = ""  # one target for all; "" chooses by device
+    schedule: ScheduleDraft = ScheduleDraft()
+    budgets: tuple[Budget, ...] = ()
+    caps: tuple[SiteCap, ...] = ()
+    emergency: str = ""  # why waves, soaks, windows and budgets are passed over; kept in the audit log
+
+
+class GateState(StrEnum):
+    PASSED = "passed"
+    HELD = "held"  # not enough is known yet, or it soaks
+    FAILED = "failed"
+
+
+class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule of a gate says of a wave, and by which numbers."""
+
+    metric: str
+    state: GateState
+    reason: str
+    numbers: dict[str, float] = {}
 
 
 class WaveRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +109,28 @@ class WaveRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     ended_at: float | None = None
     reason: str = ""
+    soak_s: float = 0.0
+    needs_promotion: bool = False
+    committed_at: float | None = None  # since when its devices have done what they can: the soak's beginning
+    verdicts: tuple[GateVerdict, ...] = ()
+
+
+class DirectiveKind(StrEnum):
+    PIN = "pin"  # this device keeps this release, or gets it
+    HOLD = "hold"  # this device is left alone by rollouts
+    FORCE = "force"  # this device is offered this release whatever it did with it before
+
+
+class Directive(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants of one model on one device, beside every rollout."""
+
+    device: str
+    model: str
+    kind: DirectiveKind
+    counter: int = 0  # of the release; 0 with HOLD
+    reason: str = ""
+    by: str = ""
+    at: float = 0.0
 
 
 class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edgewright.contract.api import GateDraft, ReleaseRecord, ReleaseState, RolloutState
+from edgewright.contract.api import GateDraft, ReleaseRecord, ReleaseState, RolloutState, WaveDraft
 from edgewright.contract.errors import Conflict, InvalidInput, Refused
 from edgewright.contract.order import Shadow
 from edgewright.contract.report import Outcome
@@ -157,13 +157,13 @@ def after_report(state: DeploymentState, outcome: Outcome) -> DeploymentState:
     return reported if reported in NEXT_DEPLOYMENT[state] else state
 
 
-def plan_waves(devices: Sequence[str], sizes: Sequence[int]) -> list[list[str]]:
+def plan_waves(devices: Sequence[str], sizes: Sequence[int | WaveDraft]) -> list[list[str]]:
     """Cut `devices`, in their order, into waves of rising total size: (1, 3, 8) is the first, then up to the third,
     then up to the eighth. The last wave takes in all the rest; waves that would be empty fall away.
 
     Raises InvalidInput unless the sizes rise from at least 1.
     """
-    ends = list(sizes)
+    ends = [size if isinstance(size, int) else size.count for size in sizes]
     if not ends or ends[0] < 1 or any(later <= former for former, later in itertools.pairwise(ends)):
         raise InvalidInput(
             f"the waves {', '.join(map(str, ends)) or '()'} do not rise from at least 1",
