@@ -7,7 +7,7 @@ import pytest
 from edgewright.contract.api import DeviceRecord
 from edgewright.contract.manifest import Budgets, Manifest, Runtime, Tolerance
 from edgewright.contract.tensors import Contract
-from edgewright.hub.rollout.fit import misfit
+from edgewright.hub.rollout.planning import misfit
 
 CUDA = "CUDAExecutionProvider"
 

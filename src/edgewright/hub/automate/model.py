@@ -11,7 +11,8 @@ import numpy as np
 
 from edgewright.contract.api import EvaluationRecord, PipelineDraft, TriggerDraft, TriggerRecord
 from edgewright.contract.errors import InvalidInput, NotFound, Refused
-from edgewright.hub.rollout.model import check_gate, plan_waves
+from edgewright.hub.rollout.model import check_gate
+from edgewright.hub.rollout.planning import check_waves
 
 BOOTSTRAPS = 2000
 MAX_TIMEOUT_S = 7 * 86400.0
@@ -83,7 +84,7 @@ def check_trigger(draft: TriggerDraft) -> None:
         hint = f"Choose 0 to {MAX_COOLDOWN_S:g} seconds."
         raise InvalidInput(f"cooldown_s is {draft.cooldown_s:g}", field="cooldown_s", hint=hint)
     check_gate(draft.gate)
-    plan_waves([], draft.rollout_waves or (1,))
+    check_waves(draft.rollout_waves or (1,))
 
 
 def should_fire(trigger: TriggerRecord, now: float, active: Sequence[str]) -> Verdict:

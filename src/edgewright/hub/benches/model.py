@@ -14,7 +14,7 @@ from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.contract.manifest import Role
 from edgewright.contract.order import MAX_CALLS, MAX_TTL_S
 from edgewright.contract.report import BenchOutcome, BenchReport
-from edgewright.hub.rollout.fit import Offer, choose, misfit
+from edgewright.hub.rollout.planning import Offer, choose, misfit
 
 MAX_RELEASES = 16
 MAX_MEASUREMENTS = 1000

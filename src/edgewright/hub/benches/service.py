@@ -28,9 +28,9 @@ from edgewright.hub.db import Database, after_commit
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import Audit, Principal
-from edgewright.hub.rollout.fit import Offer
 from edgewright.hub.rollout.model import check_ready, parse_release
 from edgewright.hub.rollout.packages import Packages, Ways
+from edgewright.hub.rollout.planning import Offer
 
 log = structlog.get_logger()
 

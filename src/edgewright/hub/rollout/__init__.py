@@ -1,17 +1,16 @@
 """Rollouts: a release's way to a group of devices in growing waves, each passed by a gate on what devices report."""
 
 from edgewright.hub.rollout.carried import Carried
-from edgewright.hub.rollout.fit import NoDeviceFits
 from edgewright.hub.rollout.model import (
     EmptyGroup,
     ReleaseNotReady,
     RolloutMovedOn,
     RolloutOverlaps,
     decide,
-    plan_waves,
     shadow_policy,
 )
 from edgewright.hub.rollout.packages import Packages
+from edgewright.hub.rollout.planning import NoDeviceFits, check_waves, plan_waves
 from edgewright.hub.rollout.service import Rollouts
 
 __all__ = [
@@ -23,6 +22,7 @@ __all__ = [
     "RolloutMovedOn",
     "RolloutOverlaps",
     "Rollouts",
+    "check_waves",
     "decide",
     "plan_waves",
     "shadow_policy",

@@ -20,9 +20,9 @@ from edgewright.hub.db import Database
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import Audit, Permission, Principal, require
 from edgewright.hub.packaging import MAX_FETCHES
-from edgewright.hub.rollout.fit import NoDeviceFits, Offer, choose
 from edgewright.hub.rollout.model import check_ready, parse_release
 from edgewright.hub.rollout.packages import Packages, Ways
+from edgewright.hub.rollout.planning import NoDeviceFits, Offer, choose
 
 STICK = Pace(is_metered=True)
 """A stick has no line to be measured: the fewest bytes are the best."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
-import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edgewright.contract.api import GateDraft, ReleaseRecord, ReleaseState, RolloutState, WaveDraft
+from edgewright.contract.api import GateDraft, ReleaseRecord, ReleaseState, RolloutState
 from edgewright.contract.errors import Conflict, InvalidInput, Refused
 from edgewright.contract.order import Shadow
 from edgewright.contract.report import Outcome
@@ -20,9 +17,6 @@ SHADOW_MARGIN = 0.10
 SHADOW_SIGMAS = 3.0
 MAX_HOLD_S = 10.0
 DELTA_PATIENCE_S = 300.0
-
-
-LEAST_SILENCE_S = 5.0
 
 
 class ReleaseNotReady(Refused):
@@ -157,38 +151,6 @@ def after_report(state: DeploymentState, outcome: Outcome) -> DeploymentState:
     return reported if reported in NEXT_DEPLOYMENT[state] else state
 
 
-def plan_waves(devices: Sequence[str], sizes: Sequence[int | WaveDraft]) -> list[list[str]]:
-    """Cut `devices`, in their order, into waves of rising total size: (1, 3, 8) is the first, then up to the third,
-    then up to the eighth. The last wave takes in all the rest; waves that would be empty fall away.
-
-    Raises InvalidInput unless the sizes rise from at least 1.
-    """
-    ends = [size if isinstance(size, int) else size.count for size in sizes]
-    if not ends or ends[0] < 1 or any(later <= former for former, later in itertools.pairwise(ends)):
-        raise InvalidInput(
-            f"the waves {', '.join(map(str, ends)) or '()'} do not rise from at least 1",
-            field="waves",
-            hint="Give rising totals of devices, as in 1,3,8.",
-        )
-    bounds = [0, *ends[:-1], len(devices)]
-    waves = [list(devices[start:end]) for start, end in itertools.pairwise(bounds)]
-    return [wave for wave in waves if wave]
-
-
-def canary_order(
-    devices: Collection[str], reachable: Collection[str], running: Collection[str], seed: str
-) -> list[str]:
-    """The order in which devices are asked: first those that can answer now, of those first the ones that run the
-    model already (a candidate needs it for its shadow), else shuffled by `seed`, always alike.
-    """
-    can_answer, can_compare = set(reachable), set(running)
-
-    def rank(device: str) -> tuple[bool, bool, bytes]:
-        return device not in can_answer, device not in can_compare, hashlib.sha256(f"{seed}:{device}".encode()).digest()
-
-    return sorted(devices, key=rank)
-
-
 def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
     """Count where the devices of a wave are. Withdrawn ones count nowhere: they will not answer."""
     states = [device.state for device in wave.devices]
@@ -206,19 +168,6 @@ def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
 def is_away(seen_at: float | None, listening_since: float, patience_s: float, now: float) -> bool:
     """Whether a device was not heard of for `patience_s`, in a time in which the hub did listen."""
     return now - max(seen_at or 0.0, listening_since) > patience_s
-
-
-def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float) -> set[str]:
-    """Which devices make good canaries: heard of lately, as their group goes.
-
-    A device that has been silent three times as long as the median of its group has probably just gone away, even
-    if the gate's patience with it has not ended.
-    """
-    ages = {device: now - at for device, at in seen_at.items() if at is not None}
-    if not ages:
-        return set()
-    limit_s = min(patience_s, max(LEAST_SILENCE_S, 3 * statistics.median(ages.values())))
-    return {device for device, age in ages.items() if age <= limit_s}
 
 
 def decide(wave: WaveFacts, gate: GateDraft, now: float) -> Decision:

@@ -18,7 +18,6 @@ from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.govern import SYSTEM, Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.rollout import records, table
-from edgewright.hub.rollout.fit import Offer
 from edgewright.hub.rollout.model import (
     ACTIVE,
     DELTA_PATIENCE_S,
@@ -31,13 +30,11 @@ from edgewright.hub.rollout.model import (
     check_ready,
     next_state,
     parse_release,
-    plan_waves,
-    reachable,
     shadow_policy,
 )
 from edgewright.hub.rollout.offers import Offers
 from edgewright.hub.rollout.packages import Packages, Ways
-from edgewright.hub.rollout.planning import Plan, make_plan
+from edgewright.hub.rollout.planning import Offer, Plan, check_waves, make_plan, reachable
 from edgewright.hub.rollout.waves import Waves
 
 DELTAS = "-deltas"
@@ -82,7 +79,7 @@ class Rollouts:
         Raises InvalidInput, EmptyGroup, NotFound, ReleaseNotReady, ReleaseIsBad, NoDeviceFits, RolloutOverlaps.
         """
         check_gate(draft.gate)
-        plan_waves([], draft.waves)
+        check_waves(draft.waves)
         release = self._packages.release(*parse_release(draft.release))
         check_ready(release)
         now = self._clock()
@@ -285,7 +282,9 @@ def _next_id(connection: sa.Connection, release: ReleaseRecord) -> str:
 def _wave_rows(head: dict[str, Any], plan: Plan) -> list[dict[str, Any]]:
     blank = {"rollout": head["id"], "state": WaveState.PENDING, "attempt": 1, "run": "", "reason": ""}
     times = {"started_at": None, "ended_at": None}
-    return [{**blank, **times, "number": number, "size": len(wave)} for number, wave in enumerate(plan.waves, 1)]
+    return [
+        {**blank, **times, "number": number, "size": len(wave.devices)} for number, wave in enumerate(plan.waves, 1)
+    ]
 
 
 def _deployment_rows(head: dict[str, Any], plan: Plan) -> list[dict[str, Any]]:
@@ -293,7 +292,7 @@ def _deployment_rows(head: dict[str, Any], plan: Plan) -> list[dict[str, Any]]:
     rows = [
         _deployment(head, device, number, DeploymentState.PENDING, offer=plan.offers[device])
         for number, wave in enumerate(plan.waves, 1)
-        for device in wave
+        for device in wave.devices
     ]
     rows += [
         _deployment(head, device, 0, DeploymentState.COMMITTED, "runs it already") | {"offered_at": now}

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 from edgewright.contract.api import DeviceRecord, ReleaseRecord, RolloutDraft
 from edgewright.contract.errors import InvalidInput
-from edgewright.hub.rollout.fit import NoDeviceFits, Offer, choose
-from edgewright.hub.rollout.model import EmptyGroup, canary_order, plan_waves
+from edgewright.hub.rollout.model import EmptyGroup
+from edgewright.hub.rollout.planning.fit import NoDeviceFits, Offer, choose
+from edgewright.hub.rollout.planning.order import canary_order
+from edgewright.hub.rollout.planning.waves import PlannedWave, plan_waves
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Waves of device ids, the package of each device in them, and why the others are in none.
+    """The waves, the package of each device in them, and why the others are in none.
 
     `has_bases`: some of these devices run the model already, so that deltas can be of use.
     """
 
-    waves: tuple[tuple[str, ...], ...]
+    waves: tuple[PlannedWave, ...]
     offers: Mapping[str, Offer]
     already: tuple[str, ...]
     refused: Mapping[str, str]
@@ -60,8 +62,7 @@ def make_plan(
         raise NoDeviceFits(_none_fits(draft, release, already, refused), field="group")
     running = [id for id in chosen if counters[id] > 0]
     order = canary_order(chosen, reachable, running, release.id)
-    waves = tuple(tuple(wave) for wave in plan_waves(order, draft.waves))
-    return Plan(waves, chosen, already, refused, has_bases=bool(running))
+    return Plan(tuple(plan_waves(order, draft.waves)), chosen, already, refused, has_bases=bool(running))
 
 
 def _counter(device: DeviceRecord, model: str) -> int:
