@@ -63,6 +63,7 @@ def test_the_table_of_errors_is_the_tree_of_errors():
         errors.UsageError,
         errors.NotFound,
         errors.Unreachable,
+        errors.Busy,
         errors.NotAllowed,
         errors.NotLoggedIn,
     ]

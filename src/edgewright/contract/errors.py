@@ -7,6 +7,7 @@ EdgewrightError
 ├── UsageError         the words of the request are off           exit 2, HTTP 400
 │   └── NotFound       no such thing under that name              exit 2, HTTP 404
 ├── Unreachable        the hub does not answer                    exit 3, HTTP 503
+│   └── Busy           it has too much to do; come again          exit 3, HTTP 429
 ├── NotAllowed         you are unknown here, or may not           exit 4, HTTP 403
 │   └── NotLoggedIn    no token, or one that has ended            exit 4, HTTP 401
 └── HostileInput       bytes that crossed the wire fail a check   exit 1, HTTP 400
@@ -83,6 +84,21 @@ class Unreachable(EdgewrightError):
     exit_code = 3
 
 
+class Busy(Unreachable):
+    """The other side has too much to do now, and has done nothing: come again after `retry_after_s` (RFC 6585 section 4).
+
+    Over HTTP that time is the header Retry-After.
+    """
+
+    code = "busy"
+    http_status = 429
+    hint = "Try again later."
+
+    def __init__(self, message: str, *, retry_after_s: float, field: str = "", hint: str = "") -> None:
+        super().__init__(message, field=field, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class NotAllowed(EdgewrightError):
     """The caller is known and may not do this."""
 
@@ -133,6 +149,7 @@ _BY_STATUS: dict[int, type[EdgewrightError]] = {
     404: NotFound,
     409: Conflict,
     422: Refused,
+    429: Unreachable,
     503: Unreachable,
 }
 

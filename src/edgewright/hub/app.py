@@ -13,6 +13,7 @@ from edgewright.contract.errors import NotFound
 from edgewright.contract.wire import settle
 from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
 from edgewright.hub.benches import Benches, DeviceFigures
+from edgewright.hub.commits import GroupCommit
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
@@ -41,6 +42,7 @@ class Hub:
     settings: Settings
     clock: Callable[[], float]
     db: Database
+    commits: GroupCommit
     events: Events
     jobs: Jobs
     keys: Keys
@@ -89,18 +91,29 @@ class Hub:
         self.serving.close()
         self.events.stop()
         self.jobs.shut_down()
+        self.commits.stop()
         self.fleet.flush()
         self.db.close()
 
 
-def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub:
-    """Build a hub on `settings.dir`, whose tables are brought up to date. It does nothing before `start`."""
+def build_hub(
+    settings: Settings,
+    clock: Callable[[], float] = time.time,
+    *,
+    jobs_of: Callable[[Database, Events, Callable[[], float]], Jobs] = Jobs,
+    token_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Hub:
+    """Build a hub on `settings.dir`, whose tables are brought up to date. It does nothing before `start`.
+
+    The simulator brings its own clock, `jobs_of` that take no real time, and `token_bytes` that a seed gives.
+    """
     settings.dir.mkdir(parents=True, exist_ok=True)
     db = Database(settings.url)
     db.migrate()
     keys = Keys(settings.dir / "keys")
+    commits = GroupCommit(db, max_waiting=settings.commits_waiting)
     events = Events(db, clock)
-    jobs = Jobs(db, events, clock)
+    jobs = jobs_of(db, events, clock)
     repository = Repository(settings.dir / "tuf", keys.timestamp, keys.snapshot)
     audit = Audit(db, clock, keys.audit, repository.audit_keys)
     blobs = Blobs(settings.dir / "blobs")
@@ -141,7 +154,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         settings.approvals_needed,
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
-    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, secrets.token_bytes)
+    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes)
     evaluations = Evaluations(db, clock, registry, data, blobs)
     rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, deltas, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
@@ -160,6 +173,7 @@ def build_hub(settings: Settings, clock: Callable[[], float] = time.time) -> Hub
         settings=settings,
         clock=clock,
         db=db,
+        commits=commits,
         events=events,
         jobs=jobs,
         keys=keys,

@@ -48,7 +48,7 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A writing transaction."""
-        if getattr(self._writing, "is_on", False):
+        if self.is_writing:
             raise RuntimeError("a write() inside a write(): hand its connection on instead")
         todo: list[Callable[[], None]] = []
         self._writing.is_on = True
@@ -60,6 +60,11 @@ class Database:
             self._writing.is_on = False
         for act in todo:
             act()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this thread is inside a `write()`."""
+        return getattr(self._writing, "is_on", False)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -95,6 +100,19 @@ def to_record(row: sa.RowMapping, type_: type[R]) -> R:
 def after_commit(connection: sa.Connection, act: Callable[[], None]) -> None:
     """Do `act` once this `write()` has committed; never if it rolls back."""
     connection.info["after_commit"].append(act)
+
+
+@contextlib.contextmanager
+def savepoint(connection: sa.Connection) -> Iterator[None]:
+    """A part of a `write()` that is rolled back alone if the block raises, with all that it wanted done after it."""
+    todo = connection.info["after_commit"]
+    count = len(todo)
+    try:
+        with connection.begin_nested():
+            yield
+    except BaseException:
+        del todo[count:]
+        raise
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     approvals_needed: int = 1
     order_ttl_s: float = Field(default=86_400.0, gt=0, le=MAX_TTL_S)
     poll_s: float = 30.0
+    commits_waiting: int = Field(default=5000, ge=1)  # changes that wait for a shared commit; beyond that: 429
     delta_disk_bytes: int = 20 * 1024**3  # deltas take at most so much of the disk
     delta_run_cpu_s: float = 1800.0  # for all deltas of a rollout
     delta_pair_cpu_s: float = 600.0  # for each of them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +11,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from edgewright.contract.errors import EdgewrightError, ErrorBody, ErrorReply, NotFound, UsageError, to_body
+from edgewright.contract.errors import Busy, EdgewrightError, ErrorBody, ErrorReply, NotFound, UsageError, to_body
 
 log = structlog.get_logger()
 
@@ -33,7 +35,12 @@ _UNREADABLE: dict[type[Exception], str] = {
 
 def on_refusal(_request: Request[Any, Any, Any], error: EdgewrightError) -> Response[bytes]:
     """An error of ours."""
-    return _reply(error.http_status, to_body(error))
+    return _reply(error.http_status, to_body(error), headers_of(error))
+
+
+def headers_of(error: EdgewrightError) -> dict[str, str]:
+    """What an error says in headers: when to come again (RFC 9110 section 10.2.3), in whole seconds."""
+    return {"retry-after": str(math.ceil(error.retry_after_s))} if isinstance(error, Busy) else {}
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -61,5 +68,5 @@ def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return _reply(500, ErrorReply(body))
 
 
-def _reply(status: int, body: ErrorReply) -> Response[bytes]:
-    return Response(msgspec.json.encode(body), status_code=status, media_type=MediaType.JSON)
+def _reply(status: int, body: ErrorReply, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    return Response(msgspec.json.encode(body), status_code=status, media_type=MediaType.JSON, headers=headers)

@@ -4,46 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 
-from edgewright.hub.db import Database, after_commit, metadata
+from edgewright.hub.db import Database, after_commit
+from edgewright.hub.events.table import Event, cursor_table, event_table
+from edgewright.hub.events.watching import Watcher, Watching
 
 log = structlog.get_logger()
 
 TRIES = 3
-
-event_table = sa.Table(
-    "event",
-    metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("kind", sa.String(80), nullable=False),
-    sa.Column("subject", sa.String(200), nullable=False),
-    sa.Column("data", sa.JSON, nullable=False),
-)
-
-cursor_table = sa.Table(
-    "event_cursor",
-    metadata,
-    sa.Column("name", sa.String(40), primary_key=True),
-    sa.Column("number", sa.Integer, nullable=False),
-)
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened: `kind` is 'room.thing', `subject` names the thing."""
-
-    number: int
-    at: float
-    kind: str
-    subject: str
-    data: dict[str, Any]
-
 
 Handler = Callable[[Event], None]
 
@@ -62,25 +35,45 @@ class Events:
         self._news = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._watching = Watching(db)
 
     def record(self, connection: sa.Connection, kind: str, subject: str, **data: Any) -> None:
         """Note an event in this transaction; subscribers hear of it once it has committed."""
-        row = {"at": self._clock(), "kind": kind, "subject": subject, "data": data}
-        connection.execute(sa.insert(event_table).values(row))
+        row: dict[str, Any] = {"at": self._clock(), "kind": kind, "subject": subject, "data": data}
+        number = connection.execute(sa.insert(event_table).values(row)).inserted_primary_key
         after_commit(connection, self._news.set)
+        if self._watching.is_watched(kind):
+            event = Event(number=number[0] if number else 0, **row)
+            after_commit(connection, lambda: self._watching.tell_own(event))
 
     def subscribe(self, kind: str, handler: Handler) -> None:
         """Call `handler` for every event of `kind`."""
         self._handlers[kind].append(handler)
 
+    def watch(self, kinds: Collection[str], watcher: Watcher) -> None:
+        """Have `watcher` hear of every event of these kinds ('rollout.*' for all of a room), whichever hub records it.
+
+        For what every process keeps in memory: it is called in the thread that has committed, before `db.write()`
+        returns, and within about a second of another hub's commit, from the start of this process on. It must be
+        quick, wait for nothing, and bear being called by several threads, twice for one event and, with other hubs, not
+        in the order of the numbers.
+        """
+        self._watching.add(kinds, watcher)
+
+    def watched_s(self) -> float:
+        """For how many seconds nothing is known of what other hubs have recorded; infinite before `start`."""
+        return self._watching.lag_s()
+
     def start(self) -> None:
         """Begin to hand out events, first those that a previous life left."""
+        self._watching.start()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the batch in hand and stop."""
         self._stopping = True
+        self._watching.stop()
         self._news.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
