@@ -206,7 +206,7 @@ class Jobs:
         body, _ = self._bodies[kind]
         self.note(run_id, state=RunState.RUNNING)
         try:
-            result = body(RunContext(self, run_id, row.args, row.started_at))
+            result = body(self.context(run_id, row.args, row.started_at))
         except dbos_error.DBOSWorkflowCancelledError:
             self.note(run_id, state=RunState.CANCELLED, ended=True)
             raise
@@ -221,6 +221,10 @@ class Jobs:
             return {}
         self.note(run_id, state=RunState.DONE, fraction=1.0, result=result, ended=True)
         return {}
+
+    def context(self, run_id: str, args: dict[str, Any], started_at: float) -> RunContext:
+        """What the body of a run sees of it."""
+        return RunContext(self, run_id, args, started_at)
 
     def _begin(self, kind: str, run_id: str) -> None:
         _, queue = self._bodies[kind]
