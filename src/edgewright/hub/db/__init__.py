@@ -1,0 +1,27 @@
+"""The database: one engine, short transactions, and what shall happen once a transaction has committed."""
+
+from edgewright.hub.db.database import Database, after_commit, metadata, savepoint, to_record
+from edgewright.hub.db.engines import (
+    PRAGMAS,
+    DatabaseAway,
+    DatabaseBusy,
+    DoesNotFit,
+    NewerDatabase,
+    WrongDatabase,
+    key_of,
+)
+
+__all__ = [
+    "PRAGMAS",
+    "Database",
+    "DatabaseAway",
+    "DatabaseBusy",
+    "DoesNotFit",
+    "NewerDatabase",
+    "WrongDatabase",
+    "after_commit",
+    "key_of",
+    "metadata",
+    "savepoint",
+    "to_record",
+]
