@@ -26,13 +26,15 @@ class EdgewrightError(Exception):
     """Something Edgewright refuses or cannot do, told so that the reader knows what to do next.
 
     `message` says what is wrong, `field` names the offending field ("" where there is none) and `hint` says
-    how to mend it. `code` is stable: programs may match on it.
+    how to mend it. `code` is stable: programs may match on it. Over HTTP `retry_after_s`, where it is not 0, is the
+    header Retry-After.
     """
 
     code: ClassVar[str] = "error"
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
     hint: str = ""
+    retry_after_s: float = 0.0
 
     def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
         super().__init__(message)
@@ -85,10 +87,7 @@ class Unreachable(EdgewrightError):
 
 
 class Busy(Unreachable):
-    """The other side has too much to do now, and has done nothing: come again after `retry_after_s` (RFC 6585 section 4).
-
-    Over HTTP that time is the header Retry-After.
-    """
+    """The other side has too much to do now, and has done nothing: come again after `retry_after_s` (RFC 6585 §4)."""
 
     code = "busy"
     http_status = 429

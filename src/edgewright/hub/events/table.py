@@ -17,6 +17,7 @@ event_table = sa.Table(
     sa.Column("kind", sa.String(80), nullable=False),
     sa.Column("subject", sa.String(200), nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
+    sa.Index("ix_event_subject_number", "subject", "number"),
 )
 
 cursor_table = sa.Table(

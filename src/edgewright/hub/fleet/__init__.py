@@ -1,5 +1,6 @@
 """Fleet: devices, how they enrol and hold a session, the groups they are in, and what they report of themselves."""
 
+from edgewright.hub.fleet.facts import DeviceFacts, Machine, hardware_class
 from edgewright.hub.fleet.model import (
     ClaimExpired,
     ClaimUsed,
@@ -17,11 +18,14 @@ __all__ = [
     "ClaimExpired",
     "ClaimUsed",
     "Desired",
+    "DeviceFacts",
     "DeviceRevoked",
     "Fleet",
+    "Machine",
     "SessionEnded",
     "StaleNonce",
     "UnknownClaim",
     "UnknownDevice",
+    "hardware_class",
     "matches",
 ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgewright.contract.api import ClaimDraft, GroupDraft
+from edgewright.contract.api import ClaimDraft, DeviceState, GroupDraft
 from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput, NotAllowed, NotLoggedIn
 from edgewright.contract.report import CheckIn, EnrolRequest
@@ -28,6 +28,7 @@ MAX_HELD = 8
 MAX_WORD = 200
 MAX_PACE = 1e12
 ALL = "all"
+ENDED = (DeviceState.RETIRED, DeviceState.REVOKED)
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9_.:/ -]{1,100}")
@@ -55,9 +56,32 @@ class UnknownDevice(NotAllowed):
     hint = "Enrol the device with a claim token: `edgewright device claim`."
 
 
-class DeviceRevoked(NotAllowed):
+class DeviceShutOut(NotAllowed):
+    """A device that is known, and gets nothing in the state that it is in."""
+
+    code = "device_shut_out"
+
+
+class DeviceRevoked(DeviceShutOut):
     code = "device_revoked"
     hint = "This device was revoked for good; a new key and a new claim token make it a new device."
+
+
+class DeviceRetired(DeviceShutOut):
+    code = "device_retired"
+    hint = "This device was taken out of service; a new key and a new claim token make it a new device."
+
+
+class WaitingForApproval(DeviceShutOut):
+    code = "waiting_for_approval"
+    hint = "A person looks at it: `edgewright device approve DEVICE`, or `edgewright device reject DEVICE`."
+    retry_after_s = 60.0
+
+
+class DeviceQuarantined(DeviceShutOut):
+    code = "device_quarantined"
+    hint = "Its key is in two places: `edgewright device show DEVICE`, then `release` or `revoke` it."
+    retry_after_s = 300.0
 
 
 class StaleNonce(NotAllowed):
@@ -118,6 +142,19 @@ def _parse_term(term: str, selector: str) -> tuple[str, str]:
         field="selector",
         hint="Write 'name=value' terms joined by commas, as in 'site=berlin,line=1', or 'all'.",
     )
+
+
+def check_admitted(device: str, state: str, reason: str = "") -> None:
+    """Raise the leaf of DeviceShutOut that tells why a device in `state` gets nothing; an active one passes."""
+    match state:
+        case DeviceState.REVOKED:
+            raise DeviceRevoked(f"device {device} was revoked", field="device")
+        case DeviceState.RETIRED:
+            raise DeviceRetired(f"device {device} was retired", field="device")
+        case DeviceState.WAITING:
+            raise WaitingForApproval(f"device {device} waits for a person to approve it", field="device")
+        case DeviceState.QUARANTINED:
+            raise DeviceQuarantined(f"device {device} is in quarantine: {reason or 'see its record'}", field="device")
 
 
 def token(prefix: str, secret: bytes) -> str:

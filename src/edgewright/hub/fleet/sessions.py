@@ -20,9 +20,9 @@ from edgewright.hub.fleet.model import (
     SESSION_PREFIX,
     SESSION_TTL_S,
     TOKEN_BYTES,
-    DeviceRevoked,
     SessionEnded,
     StaleNonce,
+    check_admitted,
     token,
     token_sha256,
 )
@@ -98,7 +98,7 @@ class Sessions:
         return SessionReply(token=text, expires_in_s=SESSION_TTL_S)
 
     def device(self, text: str, now: float) -> str:
-        """Whose session this token is; raises SessionEnded, or DeviceRevoked."""
+        """Whose session this token is; raises SessionEnded, or a leaf of DeviceShutOut."""
         digest = token_sha256(text)
         known = self._cache.get(digest) or self._load(digest)
         if known is None or now >= known.expires_at:
@@ -114,7 +114,7 @@ class Sessions:
         # The lock keeps a revocation from committing between the reading of a row and its caching.
         with self._lock:
             query = (
-                sa.select(table.session.c.device, table.session.c.expires_at, table.device.c.is_revoked)
+                sa.select(table.session.c.device, table.session.c.expires_at, table.device.c.state)
                 .join(table.device, table.device.c.id == table.session.c.device)
                 .where(table.session.c.token_sha256 == digest)
             )
@@ -122,8 +122,7 @@ class Sessions:
                 row = connection.execute(query).first()
             if row is None:
                 return None
-            if row.is_revoked:
-                raise DeviceRevoked(f"device {row.device} was revoked", field="device")
+            check_admitted(row.device, row.state)
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
             self._cache[digest] = _Session(row.device, row.expires_at)

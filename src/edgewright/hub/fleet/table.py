@@ -26,8 +26,17 @@ device = sa.Table(
     sa.Column("enrolled_at", sa.Float, nullable=False),
     sa.Column("last_seen_at", sa.Float),
     sa.Column("backlog", sa.Integer, nullable=False, default=0),
-    sa.Column("is_revoked", sa.Boolean, nullable=False, default=False),
     sa.Column("pace", sa.JSON, nullable=False, default=dict),
+    sa.Column("state", sa.String(20), nullable=False, default="active"),
+    sa.Column("state_reason", sa.String(300), nullable=False, default=""),
+    sa.Column("accelerators", sa.JSON, nullable=False, default=list),
+    sa.Column("link_kind", sa.String(100), nullable=False, default=""),
+    sa.Column("time_zone", sa.String(100), nullable=False, default=""),
+    sa.Column("replaces", sa.String(40), nullable=False, default=""),
+    sa.Column("lives", sa.JSON, nullable=False, default=list),  # see lives.py
+    sa.Column("changed_at", sa.Float, nullable=False, default=0.0),  # when what groups may select by did change
+    sa.Index("ix_device_name_id", "name", "id"),
+    sa.Index("ix_device_changed_at", "changed_at"),
 )
 
 device_model = sa.Table(
@@ -52,8 +61,11 @@ claim = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("created_by", sa.String(80), nullable=False),
     sa.Column("expires_at", sa.Float, nullable=False),
-    sa.Column("used_at", sa.Float),
-    sa.Column("device", sa.String(40)),
+    sa.Column("uses", sa.Integer, nullable=False, default=1),
+    sa.Column("used", sa.Integer, nullable=False, default=0),
+    sa.Column("hardware", sa.JSON, nullable=False, default=list),
+    sa.Column("needs_approval", sa.Boolean, nullable=False, default=False),
+    sa.Column("replaces", sa.String(40), nullable=False, default=""),
 )
 
 session = sa.Table(
@@ -79,4 +91,5 @@ group = sa.Table(
     sa.Column("devices", sa.JSON, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("created_by", sa.String(80), nullable=False),
+    sa.Column("poll_s", sa.Float),
 )

@@ -11,7 +11,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from edgewright.contract.errors import Busy, EdgewrightError, ErrorBody, ErrorReply, NotFound, UsageError, to_body
+from edgewright.contract.errors import EdgewrightError, ErrorBody, ErrorReply, NotFound, UsageError, to_body
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ def on_refusal(_request: Request[Any, Any, Any], error: EdgewrightError) -> Resp
 
 def headers_of(error: EdgewrightError) -> dict[str, str]:
     """What an error says in headers: when to come again (RFC 9110 section 10.2.3), in whole seconds."""
-    return {"retry-after": str(math.ceil(error.retry_after_s))} if isinstance(error, Busy) else {}
+    return {"retry-after": str(math.ceil(error.retry_after_s))} if error.retry_after_s else {}
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -1,0 +1,122 @@
+"""What plans need to know of many devices at once: compact facts, in which equal machines are one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.contract.report import ModelState
+from edgewright.hub.db import Database
+from edgewright.hub.fleet import table
+from edgewright.hub.fleet.model import Seen
+
+T = TypeVar("T")
+
+
+class Machine(msgspec.Struct, frozen=True, gc=False):
+    """A capability class: what fits one device of it fits all."""
+
+    arch: str
+    cores: int
+    ram_bytes: int
+    hardware_ids: tuple[str, ...]
+    runtimes: dict[str, str]
+    providers: dict[str, tuple[str, ...]]
+
+    @property
+    def hardware(self) -> str:
+        """The hardware class whose measurements are comparable: the board's own name, or else arch and cores."""
+        return hardware_class(self.arch, self.cores, self.hardware_ids)
+
+
+class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
+    """One device as plans see it. `machine` is one object for all devices of its capability class."""
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    machine: Machine
+    models: tuple[ModelState, ...]
+    seen_at: float | None
+    time_zone: str = ""
+
+
+def hardware_class(arch: str, cores: int, hardware_ids: Collection[str]) -> str:
+    """Which devices take as long for the same model: those of one board; where it has no name, of one make."""
+    return next(iter(hardware_ids), "") or f"{arch}, {cores} cores"
+
+
+def read_facts(db: Database, newest: Callable[[str, Seen], Seen], models: Collection[str]) -> Iterator[DeviceFacts]:
+    """Every device in use, by id, with what it reported of `models`."""
+    with db.read() as connection:
+        states = _states(connection, models)
+        rows = connection.execute(_DEVICES).all()
+    labels_of, machine_of = _once(_labels), _once(_machine)
+    for id, name, labels, *machine, seen_at in rows:
+        seen = newest(id, Seen(at=seen_at))
+        yield DeviceFacts(id, name, labels_of(labels), machine_of(*machine), states.get(id, ()), seen.at)
+
+
+def _states(connection: sa.Connection, models: Collection[str]) -> dict[str, tuple[ModelState, ...]]:
+    """States by device; equal ones are one object."""
+    state_of, found = _once(_state), dict[str, tuple[ModelState, ...]]()
+    query = _STATES.where(table.device_model.c.model.in_(sorted(models)))
+    for device, *state in connection.execute(query).all():
+        found[device] = (*found.get(device, ()), state_of(*state))
+    return found
+
+
+def _once(make: Callable[..., T]) -> Callable[..., T]:
+    return cache(make)
+
+
+def _labels(text: str) -> dict[str, str]:
+    found: dict[str, str] = msgspec.json.decode(text, type=dict[str, str])
+    return found
+
+
+def _machine(arch: str, cores: int, ram_bytes: int, hardware_ids: str, runtimes: str, providers: str) -> Machine:
+    return Machine(
+        arch,
+        cores,
+        ram_bytes,
+        msgspec.json.decode(hardware_ids, type=tuple[str, ...]),
+        msgspec.json.decode(runtimes, type=dict[str, str]),
+        msgspec.json.decode(providers, type=dict[str, tuple[str, ...]]),
+    )
+
+
+def _state(
+    model: str, version: int, counter: int, manifest_sha256: str, step: str, candidate: int, held: str
+) -> ModelState:
+    return ModelState(
+        model=model,
+        version=version,
+        counter=counter,
+        manifest_sha256=manifest_sha256,
+        step=step,
+        candidate_counter=candidate,
+        held_manifests=msgspec.json.decode(held, type=tuple[str, ...]),
+    )
+
+
+def _text(column: sa.Column[Any]) -> sa.ColumnElement[str]:
+    """A JSON column as it is kept: equal texts are parsed once."""
+    return sa.cast(column, sa.Text)
+
+
+_D, _M = table.device.c, table.device_model.c
+_DEVICES = (
+    sa.select(_D.id, _D.name, _text(_D.labels))
+    .add_columns(_D.arch, _D.cores, _D.ram_bytes, _text(_D.hardware_ids), _text(_D.runtimes), _text(_D.providers))
+    .add_columns(_D.last_seen_at)
+    .where(_D.is_revoked.is_(False))
+    .order_by(_D.id)
+)
+_STATES = sa.select(_M.device, _M.model, _M.version, _M.counter, _M.manifest_sha256, _M.step).add_columns(
+    _M.candidate_counter, _text(_M.held_manifests)
+)
