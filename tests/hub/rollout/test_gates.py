@@ -10,13 +10,11 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.report import Outcome
 from edgewright.hub.packaging import ReleaseIsBad
 from edgewright.hub.rollout import ReleaseNotReady, RolloutMovedOn, decide, shadow_policy
+from edgewright.hub.rollout.gates import Decision, DeviceFacts, WaveFacts, check_gate, health
 from edgewright.hub.rollout.model import (
     MAX_HOLD_S,
     DeploymentState,
-    DeviceFacts,
-    WaveFacts,
     after_report,
-    check_gate,
     check_ready,
     hold_s,
     next_state,
@@ -73,19 +71,23 @@ def wave(text: str, **facts) -> WaveFacts:
     ],
 )
 def test_a_gate_decides_by_counts(devices, gate, action):
-    decision = decide(wave(devices), GateDraft(**gate), NOW)
+    decision = asked(wave(devices), GateDraft(**gate))
 
     assert decision.action == action
     assert decision.reason
 
 
+def asked(seen: WaveFacts, gate: GateDraft = GateDraft()) -> Decision:
+    return decide(health(seen, gate, NOW), gate)
+
+
 def test_failures_of_earlier_waves_that_came_late_count():
-    assert decide(wave("CCC", late_failures=1), GateDraft(), NOW).action == "roll_back"
+    assert asked(wave("CCC", late_failures=1)).action == "roll_back"
 
 
 def test_nobody_is_away_while_the_hub_itself_was():
-    assert decide(wave("CCCAA", listening_since=NOW - 10.0), GateDraft(), NOW).action == "hold"
-    assert decide(wave("CCCNN", listening_since=NOW - 70.0), GateDraft(), NOW).action == "advance"
+    assert asked(wave("CCCAA", listening_since=NOW - 10.0)).action == "hold"
+    assert asked(wave("CCCNN", listening_since=NOW - 70.0)).action == "advance"
 
 
 def test_a_wave_looks_less_often_while_nothing_happens():

@@ -20,8 +20,24 @@ class RolloutState(StrEnum):
         return self in (RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED)
 
 
+class GateRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of a gate on how the model behaves; docs/reference/gates.md lists the metrics.
+
+    `limit` and `wait_s` are the metric's own where they are None. Where its evidence is missing, a rule holds the wave
+    for `wait_s` after its devices have committed, and passes it then, saying so.
+    """
+
+    metric: str
+    limit: float | None = None
+    wait_s: float | None = None
+    is_on: bool = True  # False leaves out a rule that is on for everybody
+
+
 class GateDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """When a wave passes. `max_failed` devices may fail; a share of `min_reported` must have answered."""
+    """When a wave passes. `max_failed` devices may fail; a share of `min_reported` must have answered.
+
+    `rules` are added to those that are on for everybody, or change them.
+    """
 
     max_failed: int = 0
     min_reported: float = 0.5
@@ -29,6 +45,7 @@ class GateDraft(msgspec.Struct, frozen=True, kw_only=True):
     shadow_requests: int = 50  # 0: no shadow phase
     shadow_agreement: float = 0.9
     shadow_wait_s: float = 120.0
+    rules: tuple[GateRule, ...] = ()
 
 
 class WaveDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewright.contract.api import EvaluationRecord, PipelineDraft, TriggerDraft, TriggerRecord
 from edgewright.contract.errors import InvalidInput, NotFound, Refused
-from edgewright.hub.rollout.model import check_gate
+from edgewright.hub.rollout.gates import check_gate
 from edgewright.hub.rollout.planning import check_waves
 
 BOOTSTRAPS = 2000

@@ -1,13 +1,12 @@
 """Rollouts: a release's way to a group of devices in growing waves, each passed by a gate on what devices report."""
 
 from edgewright.hub.rollout.carried import Carried
+from edgewright.hub.rollout.gates import decide, shadow_policy
 from edgewright.hub.rollout.model import (
     EmptyGroup,
     ReleaseNotReady,
     RolloutMovedOn,
     RolloutOverlaps,
-    decide,
-    shadow_policy,
 )
 from edgewright.hub.rollout.packages import Packages
 from edgewright.hub.rollout.planning import NoDeviceFits, check_waves, plan_waves

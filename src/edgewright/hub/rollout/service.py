@@ -18,6 +18,7 @@ from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.govern import SYSTEM, Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.rollout import records, table
+from edgewright.hub.rollout.gates import check_gate, shadow_policy
 from edgewright.hub.rollout.model import (
     ACTIVE,
     DELTA_PATIENCE_S,
@@ -26,11 +27,9 @@ from edgewright.hub.rollout.model import (
     DeploymentState,
     RolloutOverlaps,
     WaveState,
-    check_gate,
     check_ready,
     next_state,
     parse_release,
-    shadow_policy,
 )
 from edgewright.hub.rollout.offers import Offers
 from edgewright.hub.rollout.packages import Packages, Ways

@@ -15,16 +15,12 @@ from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import SYSTEM, Audit
 from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.rollout import table
+from edgewright.hub.rollout.gates import Action, Decision, DeviceFacts, WaveFacts, decide, health
 from edgewright.hub.rollout.model import (
     BROKEN,
     UNFINISHED,
-    Action,
-    Decision,
     DeploymentState,
-    DeviceFacts,
-    WaveFacts,
     WaveState,
-    decide,
     hold_s,
     next_state,
 )
@@ -94,7 +90,8 @@ class Waves:
             if wave["state"] == WaveState.PENDING:
                 self._open(connection, head, number, now)
             facts = self._facts(connection, rollout, number, {id: heard.at for id, heard in seen.items()})
-            decision = decide(facts, msgspec.convert(head["gate"], GateDraft), now)
+            gate = msgspec.convert(head["gate"], GateDraft)
+            decision = decide(health(facts, gate, now), gate)
             self._act(connection, head, number, decision, now)
         return {"action": decision.action, "reason": decision.reason}
 

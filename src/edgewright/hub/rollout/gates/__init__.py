@@ -1,0 +1,36 @@
+"""Gates: whether a wave advances, holds or rolls back, by what its devices report and how the model behaves there."""
+
+from edgewright.hub.rollout.gates.decision import (
+    Action,
+    Decision,
+    DeviceFacts,
+    Health,
+    WaveFacts,
+    decide,
+    health,
+    is_away,
+)
+from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
+from edgewright.hub.rollout.gates.metrics import METRICS
+from edgewright.hub.rollout.gates.rules import check_gate, judge, rules_of
+from edgewright.hub.rollout.gates.shadow import shadow_policy
+
+__all__ = [
+    "METRICS",
+    "Action",
+    "Decision",
+    "DeviceFacts",
+    "Evidence",
+    "Health",
+    "Installed",
+    "Labelled",
+    "Served",
+    "WaveFacts",
+    "check_gate",
+    "decide",
+    "health",
+    "is_away",
+    "judge",
+    "rules_of",
+    "shadow_policy",
+]

@@ -1,0 +1,110 @@
+"""What becomes of a wave now: by how many of its devices have ended their install, and by its gate's verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgewright.contract.api import GateDraft, GateState, GateVerdict
+from edgewright.hub.rollout.model import BROKEN, OPEN, DeploymentState
+
+
+class Action(StrEnum):
+    """What becomes of a wave now."""
+
+    ADVANCE = "advance"
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a gate says, and why."""
+
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """One device of a wave: where its deployment is, and when it was last heard of."""
+
+    state: DeploymentState
+    seen_at: float | None
+
+
+@dataclass(frozen=True)
+class WaveFacts:
+    """A wave, device by device.
+
+    `late_failures` are devices of earlier waves that went wrong after their wave had passed. The hub has listened
+    without a break since `listening_since`, in seconds since the epoch.
+    """
+
+    devices: tuple[DeviceFacts, ...]
+    late_failures: int = 0
+    listening_since: float = 0.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """The counts that a gate decides by. Away devices were not heard of for the gate's patience."""
+
+    size: int
+    committed: int
+    failed: int
+    waiting: int
+    away: int
+
+
+def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
+    """Count where the devices of a wave are. Withdrawn ones count nowhere: they will not answer."""
+    states = [device.state for device in wave.devices]
+    open_ = [device for device in wave.devices if device.state in OPEN]
+    away = sum(is_away(device.seen_at, wave.listening_since, gate.patience_s, now) for device in open_)
+    return Health(
+        size=len(states),
+        committed=states.count(DeploymentState.COMMITTED),
+        failed=sum(state in BROKEN for state in states) + wave.late_failures,
+        waiting=len(open_) - away,
+        away=away,
+    )
+
+
+def is_away(seen_at: float | None, listening_since: float, patience_s: float, now: float) -> bool:
+    """Whether a device was not heard of for `patience_s`, in a time in which the hub did listen."""
+    return now - max(seen_at or 0.0, listening_since) > patience_s
+
+
+def decide(seen: Health, gate: GateDraft, verdicts: Sequence[GateVerdict] = ()) -> Decision:
+    """Say whether a wave advances, holds or rolls back; see docs/reference/gates.md.
+
+    The installs come first, then the verdicts on how the model behaves: one that failed rolls back at once, one that
+    holds keeps the wave from advancing. A device that is away does not hold up its wave: its deployment stays open
+    and it catches up later.
+    """
+    by_counts = _by_counts(seen, gate)
+    if by_counts.action is Action.ROLL_BACK:
+        return by_counts
+    failed = [verdict for verdict in verdicts if verdict.state is GateState.FAILED]
+    if failed:
+        return Decision(Action.ROLL_BACK, "; ".join(f"{verdict.metric}: {verdict.reason}" for verdict in failed))
+    held = [verdict for verdict in verdicts if verdict.state is GateState.HELD]
+    if by_counts.action is Action.ADVANCE and held:
+        return Decision(Action.HOLD, "; ".join(f"{verdict.metric}: {verdict.reason}" for verdict in held))
+    return by_counts
+
+
+def _by_counts(seen: Health, gate: GateDraft) -> Decision:
+    needed = max(1, math.ceil(gate.min_reported * seen.size - 1e-9))
+    if seen.failed > gate.max_failed:
+        return Decision(Action.ROLL_BACK, f"{seen.failed} failed, {gate.max_failed} may")
+    if seen.committed + seen.waiting + seen.away < needed:
+        return Decision(Action.ROLL_BACK, f"{seen.committed} of {seen.size} committed, no other can, {needed} must")
+    if seen.waiting:
+        return Decision(Action.HOLD, f"{seen.committed} of {seen.size} committed, {seen.waiting} at it")
+    if seen.committed < needed:
+        return Decision(Action.HOLD, f"{seen.committed} of {seen.size} committed, {seen.away} away, {needed} must")
+    return Decision(Action.ADVANCE, f"{seen.committed} of {seen.size} committed, {seen.away} away")
