@@ -12,6 +12,26 @@ FIGURE = "figure"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read where numpy is imported: pytest's workers share the cores
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the hubs of these tests shall use PostgreSQL, start a server: one for all of pytest's workers."""
+    if os.environ.get("EDGEWRIGHT_TEST_DATABASE") == "postgresql" and not hasattr(config, "workerinput"):
+        from scenes.databases import start_server
+
+        config.add_cleanup(start_server().stop)
+
+
+@pytest.fixture(autouse=True)
+def _databases(request):
+    """What belongs to a test's own folder is given back at its end."""
+    is_needed = os.environ.get("EDGEWRIGHT_TEST_DATABASE") == "postgresql" and "tmp_path" in request.fixturenames
+    folder = request.getfixturevalue("tmp_path") if is_needed else None
+    yield
+    if folder is not None:
+        from scenes.databases import release
+
+        release(folder)
+
+
 @pytest.fixture
 def tell_figure(record_property):
     """Tell a line of figures at the end of the run, whoever runs the test and however it ends."""

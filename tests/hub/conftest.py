@@ -1,9 +1,8 @@
-"""Real rooms on a real SQLite file with a clock that the test holds, and small real models with their data."""
+"""Real rooms on a real database with a clock that the test holds, and small real models with their data."""
 
 from __future__ import annotations
 
 import itertools
-import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ import numpy as np
 import pytest
 
 from edgewright.contract.api import Role
-from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.registry import Blobs
-from edgewright.hub.tables import metadata
+from scenes.databases import new_database
 
 
 @pytest.fixture
@@ -24,20 +22,9 @@ def clock():
     return itertools.count(1_000.0).__next__
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory) -> Path:
-    """A database file with its tables made once: each test works on a copy."""
-    path = tmp_path_factory.mktemp("empty") / "hub.sqlite"
-    database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
-    database.close()
-    return path
-
-
 @pytest.fixture
-def db(tmp_path, empty):
-    shutil.copy(empty, tmp_path / "hub.sqlite")
-    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+def db(tmp_path):
+    database = new_database(tmp_path)
     yield database
     database.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,10 +13,10 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import RunState
 from edgewright.contract.errors import Conflict, NotFound, Refused
-from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.jobs import Jobs, run_table
 from scenes import durable
+from scenes.databases import database_url, new_database
 from scenes.desk import until
 
 PATIENCE_S = 20.0
@@ -70,11 +69,10 @@ class Bodies:
 class Stage:
     """One worker for all tests of this file, which takes a second to come and go; each test has bodies of its own."""
 
-    def __init__(self, folder: Path, empty: Path) -> None:
-        shutil.copy(empty, folder / "hub.sqlite")
+    def __init__(self, folder: Path) -> None:
         clock = itertools.count(1_000.0).__next__
         self.bodies = Bodies()
-        self.db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
+        self.db = new_database(folder)
         self.events = Events(self.db, clock)
         self.jobs = Jobs(self.db, self.events, clock)
         for name in ("waits", "waits_in_vain", "is_cancelled", "refuses", "breaks", "counts"):
@@ -93,8 +91,8 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory, empty):
-    stage = Stage(tmp_path_factory.mktemp("stage"), empty)
+def stage(tmp_path_factory):
+    stage = Stage(tmp_path_factory.mktemp("stage"))
     yield stage
     stage.close()
 
@@ -219,14 +217,14 @@ def test_a_run_whose_transaction_is_rolled_back_never_begins(db, jobs):
 
 @pytest.mark.e2e
 def test_a_run_goes_on_after_a_kill_without_doing_a_step_again_that_was_done(tmp_path):
-    process = subprocess.Popen([sys.executable, durable.__file__, str(tmp_path)])
+    process = subprocess.Popen([sys.executable, durable.__file__, str(tmp_path), database_url(tmp_path)])
     done = tmp_path / "done"
     until(lambda: done.exists() and done.read_text() == "first\nsecond\n", "the run is in its second step", PATIENCE_S)
     process.kill()
     process.wait()
     (tmp_path / "gate").touch()
 
-    jobs = durable.work(tmp_path)
+    jobs = durable.work(tmp_path, database_url(tmp_path))
 
     try:
         record = end_of(jobs, durable.RUN)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from edgewright.contract.profile import Profile, Schema, build_schema, encode_sc
 from edgewright.contract.report import ProfileWindow
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
 from edgewright.hub.app import Hub, build_hub
-from edgewright.hub.db import Database
 from edgewright.hub.fleet import table as fleet
 from edgewright.hub.jobs import run_table
 from edgewright.hub.optimize import table as optimize
@@ -24,6 +21,7 @@ from edgewright.hub.packaging import table as packaging
 from edgewright.hub.registry import table as registry
 from edgewright.hub.rollout import table as rollout
 from edgewright.hub.settings import Settings
+from scenes.databases import database_url
 from scenes.passwords import cheap_passwords
 from scenes.studies import study
 
@@ -45,22 +43,8 @@ def empty_hub(folder: Path, clock: Callable[[], float] = lambda: NOW) -> Hub:
 def swift_hub(settings: Settings, clock: Callable[[], float]) -> Hub:
     """A hub on tables that were migrated once for all, with cheap passwords."""
     settings.dir.mkdir(parents=True, exist_ok=True)
-    file = settings.dir / "hub.sqlite"
-    if not file.exists():
-        file.write_bytes(_migrated())
     with cheap_passwords():
-        return build_hub(settings, clock)
-
-
-@functools.cache
-def _migrated() -> bytes:
-    """The file of a hub's database that holds nothing yet."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "hub.sqlite"
-        db = Database(f"sqlite:///{path}")
-        db.migrate()
-        db.close()
-        return path.read_bytes()
+        return build_hub(settings.model_copy(update={"database_url": database_url(settings.dir)}), clock)
 
 
 def filled_hub(folder: Path, clock: Callable[[], float] = lambda: NOW) -> Hub:

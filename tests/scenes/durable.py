@@ -1,4 +1,4 @@
-"""A process with a durable run in it, to be killed: `python durable.py FOLDER`.
+"""A process with a durable run in it, to be killed: `python durable.py FOLDER DATABASE`.
 
 The run's first step is done, and told in FOLDER/done. Its second step waits for ever, unless FOLDER/gate is there.
 """
@@ -10,17 +10,16 @@ import threading
 import time
 from pathlib import Path
 
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.jobs import Jobs, RunContext
 
 RUN = "train-1"
 
 
-def work(folder: Path) -> Jobs:
-    """Launch the worker on `folder`, and start the run unless it is there already."""
-    db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
-    metadata.create_all(db.engine)
+def work(folder: Path, url: str) -> Jobs:
+    """Launch the worker on `folder` and the database at `url`, and start the run unless it is there already."""
+    db = Database(url)
     events = Events(db, time.time)
     jobs = Jobs(db, events, time.time)
 
@@ -53,5 +52,5 @@ def wait_for_gate(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    work(Path(sys.argv[1]), sys.argv[2])
     threading.Event().wait()

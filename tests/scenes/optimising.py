@@ -24,7 +24,7 @@ from edgewright.contract.api import (
 )
 from edgewright.contract.tensors import Contract
 from edgewright.hub.data import Data, npz
-from edgewright.hub.db import Database, metadata
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.jobs import Jobs
@@ -32,6 +32,7 @@ from edgewright.hub.optimize.service import KIND, Optimize, Work
 from edgewright.hub.optimize.targeting import Targets
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry, table
+from scenes.databases import new_database
 
 ANA = Principal(name="ana", roles=(Role.ENGINEER,))
 
@@ -131,8 +132,7 @@ class Straight:
 def make_room(folder: Path, toolchains=dict, device_figures=lambda sha256, target: None) -> Room:
     """A room on a database of its own, with an even clock."""
     clock = itertools.count(1_000.0).__next__
-    db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
-    metadata.create_all(db.engine)
+    db = new_database(folder)
     keys = Keys(folder / "keys")
     events, audit, blobs = Events(db, clock), Audit(db, clock, keys.audit), Blobs(folder / "blobs")
     provenance = Provenance(db, clock, blobs, keys.audit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.fleet.model import key_sha256
 from edgewright.hub.govern import Audit, Principal
+from scenes.databases import new_database
 
 ROOT = b'{"signed": {"_type": "root"}}'
 
@@ -79,9 +79,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def db(tmp_path: Path, empty: Path) -> Iterator[Database]:
-    shutil.copy(empty, tmp_path / "hub.sqlite")
-    database = Database(f"sqlite:///{tmp_path}/hub.sqlite")
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = new_database(tmp_path)
     yield database
     database.close()
 

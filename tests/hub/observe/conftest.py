@@ -12,10 +12,10 @@ from securesystemslib.signer import CryptoSigner
 from edgewright.contract.profile import Profile, Schema, build_schema, encode_schema
 from edgewright.contract.report import ProfileWindow
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
-from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit
 from edgewright.hub.observe import Observe
+from scenes.databases import new_database
 
 SPEC = TensorSpec(name="x", dtype=Dtype.FLOAT32, shape=(None, 3), names=("heat", "flow", "hum"))
 CONTRACT = Contract(inputs=(SPEC,), outputs=())
@@ -29,8 +29,7 @@ class Line:
         self.now = START
         self.random = np.random.default_rng(0)
         self.schema: Schema = build_schema(CONTRACT, "press", 1, {"x": self.random.normal(size=(1300, 3))}, {})
-        self.db = Database(f"sqlite:///{folder / 'hub.db'}")
-        metadata.create_all(self.db.engine)
+        self.db = new_database(folder)
         self.events = Events(self.db, self._clock)
         self.audit = Audit(self.db, self._clock, CryptoSigner.generate_ed25519())
         self.heard: list[Event] = []

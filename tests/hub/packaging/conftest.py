@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +36,7 @@ from edgewright.hub.optimize.targets import target
 from edgewright.hub.packaging import Chain, ContentSignatures, Packaging, Repository
 from edgewright.hub.provenance import Execution, Making, Provenance, optimisation
 from edgewright.hub.registry import Blobs, Registry
+from scenes.databases import new_database
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 CONTRACT = Contract(
@@ -167,9 +167,8 @@ def a_file(blobs: Blobs) -> FileRef:
 
 
 @pytest.fixture
-def house(tmp_path, empty) -> House:
-    shutil.copy(empty, tmp_path / "hub.db")
-    db = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+def house(tmp_path) -> House:
+    db = new_database(tmp_path)
     clock = Clock()
     keys = Keys(tmp_path / "keys")
     events, audit = Events(db, clock), Audit(db, clock, keys.audit)

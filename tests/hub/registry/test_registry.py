@@ -24,11 +24,11 @@ from edgewright.contract.refinement import Refinement, TensorHint
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from edgewright.hub.data import Data, npz
 from edgewright.hub.data.model import UnknownSnapshot
-from edgewright.hub.db import Database, metadata
 from edgewright.hub.events import Events, event_table
 from edgewright.hub.govern import Audit, Keys, Principal
 from edgewright.hub.registry import Blobs, Registry, UnknownModel, UnknownVersion
 from edgewright.hub.registry.blobs import UnknownBlob
+from scenes.databases import new_database
 from scenes.looking import look_once
 
 ANA = Principal(name="ana", roles=(Role.ENGINEER,))
@@ -40,8 +40,7 @@ class Room:
 
     def __init__(self, folder) -> None:
         clock = itertools.count(1_000.0).__next__
-        self.db = Database(f"sqlite:///{folder / 'hub.sqlite'}")
-        metadata.create_all(self.db.engine)
+        self.db = new_database(folder)
         events, self.audit = Events(self.db, clock), Audit(self.db, clock, Keys(folder / "keys").audit)
         self.blobs = Blobs(folder / "blobs")
         self.data = Data(self.db, events, self.audit, clock, self.blobs)

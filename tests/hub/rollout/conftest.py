@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.packaging import Plan
 from edgewright.hub.rollout import Rollouts
+from scenes.databases import new_database
 
 OPERATOR = Principal(name="olga", roles=(UserRole.OPERATOR,))
 
@@ -305,9 +305,8 @@ def manifest_of():
 
 
 @pytest.fixture
-def world(tmp_path: Path, empty: Path, clock: Clock) -> Iterator[World]:
-    shutil.copy(empty, tmp_path / "hub.sqlite")
-    database = Database(f"sqlite:///{tmp_path}/hub.sqlite")
+def world(tmp_path: Path, clock: Clock) -> Iterator[World]:
+    database = new_database(tmp_path)
     yield World(database, clock)
     database.close()
 
