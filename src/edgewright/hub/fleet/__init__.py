@@ -12,6 +12,7 @@ from edgewright.hub.fleet.model import (
     UnknownDevice,
     matches,
 )
+from edgewright.hub.fleet.selecting import Selector
 from edgewright.hub.fleet.service import Fleet
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "DeviceRevoked",
     "Fleet",
     "Machine",
+    "Selector",
     "SessionEnded",
     "StaleNonce",
     "UnknownClaim",

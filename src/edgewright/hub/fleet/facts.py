@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.contract.api import DeviceState
 from edgewright.contract.report import ModelState
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import table
-from edgewright.hub.fleet.model import Seen
+from edgewright.hub.fleet.model import IN_SERVICE, Seen
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ class Machine(msgspec.Struct, frozen=True, gc=False):
     hardware_ids: tuple[str, ...]
     runtimes: dict[str, str]
     providers: dict[str, tuple[str, ...]]
+    accelerators: tuple[str, ...] = ()
 
     @property
     def hardware(self) -> str:
@@ -42,7 +44,11 @@ class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     machine: Machine
     models: tuple[ModelState, ...]
     seen_at: float | None
+    link_kind: str = ""
     time_zone: str = ""
+    state: DeviceState = DeviceState.ACTIVE
+    disk_free_bytes: int = 0
+    agent_version: str = ""
 
 
 def hardware_class(arch: str, cores: int, hardware_ids: Collection[str]) -> str:
@@ -50,21 +56,41 @@ def hardware_class(arch: str, cores: int, hardware_ids: Collection[str]) -> str:
     return next(iter(hardware_ids), "") or f"{arch}, {cores} cores"
 
 
-def read_facts(db: Database, newest: Callable[[str, Seen], Seen], models: Collection[str]) -> Iterator[DeviceFacts]:
-    """Every device in use, by id, with what it reported of `models`."""
+def read_facts(
+    db: Database,
+    newest: Callable[[str, Seen], Seen],
+    models: Collection[str],
+    which: Sequence[sa.ColumnElement[bool]] = (),
+) -> Iterator[DeviceFacts]:
+    """Every device in service, by id, with what it reported of `models`; only those for which all of `which` holds."""
     with db.read() as connection:
-        states = _states(connection, models)
-        rows = connection.execute(_DEVICES).all()
-    labels_of, machine_of = _once(_labels), _once(_machine)
-    for id, name, labels, *machine, seen_at in rows:
-        seen = newest(id, Seen(at=seen_at))
-        yield DeviceFacts(id, name, labels_of(labels), machine_of(*machine), states.get(id, ()), seen.at)
+        states = _states(connection, models, which) if models else {}
+        rows = connection.execute(_DEVICES.where(*which).order_by(_D.id)).all()
+    labels_of, machine_of, state_of = _once(_labels), _once(_machine), _once(DeviceState)
+    for id, name, labels, *machine, link_kind, time_zone, seen_at, state, disk_free_bytes, agent_version in rows:
+        yield DeviceFacts(
+            id,
+            name,
+            labels_of(labels),
+            machine_of(*machine),
+            states.get(id, ()),
+            newest(id, Seen(at=seen_at)).at,
+            link_kind,
+            time_zone,
+            state_of(state),
+            disk_free_bytes,
+            agent_version,
+        )
 
 
-def _states(connection: sa.Connection, models: Collection[str]) -> dict[str, tuple[ModelState, ...]]:
+def _states(
+    connection: sa.Connection, models: Collection[str], which: Sequence[sa.ColumnElement[bool]]
+) -> dict[str, tuple[ModelState, ...]]:
     """States by device; equal ones are one object."""
     state_of, found = _once(_state), dict[str, tuple[ModelState, ...]]()
-    query = _STATES.where(table.device_model.c.model.in_(sorted(models)))
+    query = _STATES.where(_M.model.in_(sorted(models)))
+    if which:
+        query = query.join(table.device, _D.id == _M.device).where(*which)
     for device, *state in connection.execute(query).all():
         found[device] = (*found.get(device, ()), state_of(*state))
     return found
@@ -79,7 +105,9 @@ def _labels(text: str) -> dict[str, str]:
     return found
 
 
-def _machine(arch: str, cores: int, ram_bytes: int, hardware_ids: str, runtimes: str, providers: str) -> Machine:
+def _machine(
+    arch: str, cores: int, ram_bytes: int, hardware_ids: str, runtimes: str, providers: str, accelerators: str
+) -> Machine:
     return Machine(
         arch,
         cores,
@@ -87,6 +115,7 @@ def _machine(arch: str, cores: int, ram_bytes: int, hardware_ids: str, runtimes:
         msgspec.json.decode(hardware_ids, type=tuple[str, ...]),
         msgspec.json.decode(runtimes, type=dict[str, str]),
         msgspec.json.decode(providers, type=dict[str, tuple[str, ...]]),
+        msgspec.json.decode(accelerators, type=tuple[str, ...]),
     )
 
 
@@ -113,9 +142,9 @@ _D, _M = table.device.c, table.device_model.c
 _DEVICES = (
     sa.select(_D.id, _D.name, _text(_D.labels))
     .add_columns(_D.arch, _D.cores, _D.ram_bytes, _text(_D.hardware_ids), _text(_D.runtimes), _text(_D.providers))
-    .add_columns(_D.last_seen_at)
-    .where(_D.is_revoked.is_(False))
-    .order_by(_D.id)
+    .add_columns(_text(_D.accelerators), _D.link_kind, _D.time_zone, _D.last_seen_at)
+    .add_columns(_D.state, _D.disk_free_bytes, _D.agent_version)
+    .where(_D.state.in_(IN_SERVICE))
 )
 _STATES = sa.select(_M.device, _M.model, _M.version, _M.counter, _M.manifest_sha256, _M.step).add_columns(
     _M.candidate_counter, _text(_M.held_manifests)

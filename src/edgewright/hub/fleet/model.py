@@ -29,6 +29,8 @@ MAX_WORD = 200
 MAX_PACE = 1e12
 ALL = "all"
 ENDED = (DeviceState.RETIRED, DeviceState.REVOKED)
+IN_SERVICE = (DeviceState.ACTIVE, DeviceState.QUARANTINED)
+"""Devices that are in groups: a quarantined one keeps its place until a person decides."""
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9_.:/ -]{1,100}")

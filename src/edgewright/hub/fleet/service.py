@@ -24,6 +24,7 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.facts import DeviceFacts, read_facts
+from edgewright.hub.fleet.lanes import Lanes
 from edgewright.hub.fleet.model import (
     CLAIM_PREFIX,
     ENDED,
@@ -77,6 +78,7 @@ class Fleet:
         self._nonces = Nonces(token_bytes)
         self._sessions = Sessions(db, token_bytes)
         self._reported = Reported(db)
+        self.lanes = Lanes(db, self._reported.newest)
 
     def claim(self, principal: Principal, draft: ClaimDraft, dry_run: bool = False) -> ClaimReply:
         """Make one-time claim tokens; they are shown here and never again. A dry run makes none."""
@@ -211,7 +213,8 @@ class Fleet:
         Made for whole fleets: it takes well below a second for 100,000 devices.
         """
         members = set(self.members(group))
-        return [one for one in read_facts(self._db, self._reported.newest, models) if one.id in members]
+        facts = read_facts(self._db, self._reported.newest, models, (table.device.c.state == DeviceState.ACTIVE,))
+        return [one for one in facts if one.id in members]
 
     def seen(self, devices: list[str]) -> dict[str, Seen]:
         """When each of `devices` was last heard of."""
