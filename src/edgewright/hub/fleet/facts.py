@@ -50,6 +50,39 @@ class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     disk_free_bytes: int = 0
     agent_version: str = ""
 
+    @property
+    def arch(self) -> str:
+        """Of its machine."""
+        return self.machine.arch
+
+    @property
+    def ram_bytes(self) -> int:
+        """Of its machine."""
+        return self.machine.ram_bytes
+
+    @property
+    def hardware_ids(self) -> tuple[str, ...]:
+        """Of its machine."""
+        return self.machine.hardware_ids
+
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """Of its machine."""
+        return self.machine.runtimes
+
+    @property
+    def providers(self) -> dict[str, tuple[str, ...]]:
+        """Of its machine."""
+        return self.machine.providers
+
+    def counter(self, model: str) -> int:
+        """The release of `model` that it runs; 0 for none."""
+        return next((state.counter for state in self.models if state.model == model), 0)
+
+    def running(self, model: str) -> str:
+        """The digest of the manifest of the package of `model` that it runs; '' for none."""
+        return next((state.manifest_sha256 for state in self.models if state.model == model), "")
+
 
 def hardware_class(arch: str, cores: int, hardware_ids: Collection[str]) -> str:
     """Which devices take as long for the same model: those of one board; where it has no name, of one make."""
