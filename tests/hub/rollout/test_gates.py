@@ -144,7 +144,11 @@ def test_gates_that_nothing_can_pass_are_refused_by_field(name, value):
     assert caught.value.field == f"gate.{name}"
 
 
-@pytest.mark.parametrize("state", [RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED])
+def test_a_rollout_that_is_done_can_still_be_taken_back():
+    assert next_state(RolloutState.DONE, RolloutState.ABORTED) is RolloutState.ABORTED
+
+
+@pytest.mark.parametrize("state", [RolloutState.HALTED, RolloutState.ABORTED])
 def test_an_ended_rollout_moves_no_more(state):
     for wanted in RolloutState:
         with pytest.raises(RolloutMovedOn, match="cannot become"):

@@ -37,6 +37,7 @@ class WaveState(StrEnum):
 
     PENDING = "pending"
     RUNNING = "running"
+    WAITING = "waiting"  # its gate has passed it; a person lets the next one begin
     PASSED = "passed"
     FAILED = "failed"
 
@@ -45,7 +46,8 @@ class DeploymentState(StrEnum):
     """Where one device's part in a rollout is."""
 
     PENDING = "pending"
-    OFFERED = "offered"
+    ADMITTED = "admitted"  # under a lease, not yet told to its device
+    OFFERED = "offered"  # under a lease, told
     COMMITTED = "committed"
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
@@ -56,7 +58,7 @@ class DeploymentState(StrEnum):
 NEXT: dict[RolloutState, tuple[RolloutState, ...]] = {  # state of a rollout: states that may follow
     RolloutState.RUNNING: (RolloutState.PAUSED, RolloutState.DONE, RolloutState.HALTED, RolloutState.ABORTED),
     RolloutState.PAUSED: (RolloutState.RUNNING, RolloutState.ABORTED),
-    RolloutState.DONE: (),
+    RolloutState.DONE: (RolloutState.ABORTED,),  # rolled back by a person
     RolloutState.HALTED: (),
     RolloutState.ABORTED: (),
 }
@@ -64,8 +66,9 @@ NEXT: dict[RolloutState, tuple[RolloutState, ...]] = {  # state of a rollout: st
 _D = DeploymentState
 _ANSWERS = (_D.COMMITTED, _D.ROLLED_BACK, _D.FAILED, _D.REFUSED)
 NEXT_DEPLOYMENT: dict[DeploymentState, tuple[DeploymentState, ...]] = {
-    _D.PENDING: (_D.OFFERED, _D.WITHDRAWN, *_ANSWERS),
-    _D.OFFERED: (_D.WITHDRAWN, *_ANSWERS),
+    _D.PENDING: (_D.ADMITTED, _D.WITHDRAWN, *_ANSWERS),
+    _D.ADMITTED: (_D.PENDING, _D.OFFERED, _D.WITHDRAWN, *_ANSWERS),
+    _D.OFFERED: (_D.PENDING, _D.WITHDRAWN, *_ANSWERS),  # pending again: its lease has ended
     _D.COMMITTED: (_D.ROLLED_BACK, _D.WITHDRAWN),  # a device may still go back by itself
     _D.ROLLED_BACK: (),
     _D.FAILED: (),
@@ -74,9 +77,10 @@ NEXT_DEPLOYMENT: dict[DeploymentState, tuple[DeploymentState, ...]] = {
 }
 
 ACTIVE = tuple(state for state in RolloutState if not state.is_ended)
-STARTED = (WaveState.RUNNING, WaveState.PASSED)
-UNFINISHED = (WaveState.PENDING, WaveState.RUNNING)
-OPEN = (DeploymentState.PENDING, DeploymentState.OFFERED)
+STARTED = (WaveState.RUNNING, WaveState.WAITING, WaveState.PASSED)
+UNFINISHED = (WaveState.PENDING, WaveState.RUNNING, WaveState.WAITING)
+UNDER_WAY = (DeploymentState.ADMITTED, DeploymentState.OFFERED)
+OPEN = (DeploymentState.PENDING, *UNDER_WAY)
 LIVE = (*OPEN, DeploymentState.COMMITTED)
 BROKEN = (DeploymentState.ROLLED_BACK, DeploymentState.FAILED, DeploymentState.REFUSED)
 

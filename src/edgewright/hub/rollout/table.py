@@ -1,4 +1,4 @@
-"""Tables of rollouts: rollouts, waves, deployments and the reports that devices sent."""
+"""Tables of rollouts: rollouts, waves, deployments, what they add up to, places at sites, and devices' reports."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ rollout = sa.Table(
     sa.Column("gate", sa.JSON, nullable=False),
     sa.Column("shadow", sa.JSON(none_as_null=True)),
     sa.Column("deltas_due_at", sa.Float, nullable=False),
+    sa.Column("schedule", sa.JSON, nullable=False, default=dict),
+    sa.Column("budgets", sa.JSON, nullable=False, default=list),
+    sa.Column("caps", sa.JSON, nullable=False, default=list),
+    sa.Column("emergency", sa.Text, nullable=False, default=""),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("created_by", sa.String(80), nullable=False),
     sa.Column("ended_at", sa.Float),
@@ -38,6 +42,14 @@ wave = sa.Table(
     sa.Column("started_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("soak_s", sa.Float, nullable=False, default=0.0),
+    sa.Column("gate", sa.JSON(none_as_null=True)),  # null: the rollout's
+    sa.Column("needs_promotion", sa.Boolean, nullable=False, default=False),
+    sa.Column("committed_at", sa.Float),
+    sa.Column("verdicts", sa.JSON, nullable=False, default=list),
+    sa.Column("failed_at_end", sa.Integer, nullable=False, default=0),  # what went wrong later is a late failure
+    sa.Column("sent_bytes", sa.BigInteger, nullable=False, default=0),
+    sa.Column("full_bytes", sa.BigInteger, nullable=False, default=0),
 )
 
 deployment = sa.Table(
@@ -64,10 +76,43 @@ deployment = sa.Table(
     sa.Column("full_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("used_delta", sa.Boolean, nullable=False, default=False),
     sa.Column("interruptions", sa.Integer, nullable=False, default=0),
-    sa.Index("ix_deployment_rollout_wave", "rollout", "wave"),
+    sa.Column("admitted_at", sa.Float),  # the first time
+    sa.Column("lease_until", sa.Float, index=True),  # null: not under way
+    sa.Column("due_at", sa.Float),  # when a pending one is looked at again; null: once its device is heard
+    sa.Column("blocked_on", sa.String(200), index=True),  # the site whose next free place wakes it
+    sa.Index("ix_deployment_rollout_wave_state_due_at", "rollout", "wave", "state", "due_at"),
     sa.Index("ix_deployment_device_model", "device", "model"),
     sa.Index("ix_deployment_model_counter", "model", "counter"),
 )
+
+tally = sa.Table(
+    "tally",
+    metadata,
+    sa.Column("rollout", sa.String(80), sa.ForeignKey("rollout.id"), primary_key=True),
+    sa.Column("wave", sa.Integer, primary_key=True),
+    sa.Column("state", sa.String(20), primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+"""How many deployments of a wave are in which state; only running/ledger.py changes it, with the states themselves."""
+
+place = sa.Table(
+    "place",
+    metadata,
+    sa.Column("deployment", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("site", sa.String(200), primary_key=True),  # 'label=value'
+    sa.Column("device", sa.String(40), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+    sa.Index("ix_place_site_until", "site", "until"),
+)
+"""What deployments under way take up at their sites, until their leases end."""
+
+site_line = sa.Table(
+    "site_line",
+    metadata,
+    sa.Column("site", sa.String(200), primary_key=True),
+    sa.Column("free_at", sa.Float, nullable=False),
+)
+"""When a site's line will have carried all that was admitted there (a token bucket, kept as one moment)."""
 
 install_report = sa.Table(
     "install_report",
