@@ -17,6 +17,7 @@ PATIENCE_S = 10.0
 @pytest.fixture
 def commits(db):
     commits = GroupCommit(db)
+    commits.start()
     yield commits
     commits.stop()
 
@@ -96,6 +97,7 @@ def test_an_act_that_fails_is_undone_alone_and_its_caller_alone_hears_of_it(db, 
 
 def test_beyond_its_bound_it_says_when_to_come_again_and_does_nothing(db, events):
     commits = GroupCommit(db, max_waiting=2)
+    commits.start()
     held = Held(commits)
     waiting = [commits.submit(noting(events, name)) for name in "ab"]
 
@@ -126,3 +128,13 @@ def test_to_stop_is_to_commit_what_waits_and_to_take_no_more(db, events, commits
 def test_an_act_inside_a_write_would_wait_for_itself(db, events, commits):
     with db.write(), pytest.raises(RuntimeError, match="inside a write"):
         commits.do(noting(events, "a"))
+
+
+def test_before_the_start_an_act_is_done_at_once_by_its_caller(db, events):
+    commits = GroupCommit(db)
+
+    commits.do(noting(events, "a"))
+    with pytest.raises(Conflict):
+        commits.do(refusing(events, "b"))
+
+    assert subjects(db) == ["a"]

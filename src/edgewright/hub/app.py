@@ -75,7 +75,9 @@ class Hub:
         self._sign_online()
         self.renewal.start()
         self.jobs.launch(self.settings.dir / "runs.sqlite")
+        self.commits.start()
         self.events.start()
+        self.fleet.presence.start(self.clock())
 
     def _sign_online(self) -> None:
         """Without a root that names this hub's keys it begins too: people must be able to sign one that does."""
@@ -154,7 +156,7 @@ def build_hub(
         settings.approvals_needed,
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
-    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes)
+    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes, commits)
     evaluations = Evaluations(db, clock, registry, data, blobs)
     rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, deltas, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))

@@ -36,7 +36,9 @@ class _Waiting:
 
 
 class GroupCommit:
-    """Does small acts in shared transactions, each in a savepoint of its own, in one thread that begins at first use.
+    """Does small acts in shared transactions, each in a savepoint of its own, in one thread.
+
+    Before `start` each is done at once, in a transaction of its own, in the caller's thread.
 
     An act that raises is undone alone and its error goes to its caller; the others of its group commit. Acts are
     short, wait for nothing and write by the connection that they get. At most `max_waiting` wait: beyond that, and
@@ -67,15 +69,20 @@ class GroupCommit:
     def submit(self, act: Callable[[sa.Connection], T]) -> Future[T]:
         """As `do`, for a caller that must not wait: the future is done once the act has been committed."""
         future: Future[T] = Future()
+        if self._thread is None and not self._stopping:
+            _settle(future, self._db, act)
+            return future
         with self._changed:
             if self._stopping or len(self._waiting) >= self._max_waiting:
                 raise Busy("the hub has too many changes to save now", retry_after_s=self._retry_after_s())
             self._waiting.append(_Waiting(act, future))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="commits", daemon=True)
-                self._thread.start()
             self._changed.notify()
         return future
+
+    def start(self) -> None:
+        """From now on, acts share transactions."""
+        self._thread = threading.Thread(target=self._run, name="commits", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Commit what waits, and take no more."""
@@ -142,6 +149,17 @@ class GroupCommit:
                 self._waiting.append(_Waiting(item.act, item.future, item.tries + 1))
         else:
             item.future.set_exception(error)
+
+
+def _settle(future: Future[T], db: Database, act: Callable[[sa.Connection], T]) -> None:
+    """Do one act alone."""
+    try:
+        with db.write() as connection:
+            result = act(connection)
+    except Exception as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def _perform(connection: sa.Connection, item: _Waiting) -> Any:

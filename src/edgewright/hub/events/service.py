@@ -60,6 +60,10 @@ class Events:
         """
         self._watching.add(kinds, watcher)
 
+    def look(self) -> None:
+        """Tell watchers now, in this thread, of what other hubs have recorded."""
+        self._watching.read()
+
     def watched_s(self) -> float:
         """For how many seconds nothing is known of what other hubs have recorded; infinite before `start`."""
         return self._watching.lag_s()

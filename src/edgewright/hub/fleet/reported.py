@@ -1,9 +1,8 @@
-"""What devices report of themselves: written when it changed, heartbeats written behind."""
+"""What devices report of themselves: their models' states and what bytes cost them."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 import sqlalchemy as sa
@@ -13,42 +12,15 @@ from edgewright.hub.db import Database
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import Seen
 
-FLUSH_EVERY_S = 5.0
 CHUNK = 500
 
 
 class Reported:
-    """Model states, paces and heartbeats of devices. A crash of the hub loses at most `FLUSH_EVERY_S` of heartbeats."""
+    """Model states and paces of devices, and when each was heard of: here as `newest` says, else as it was saved."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, newest: Callable[[str, Seen], Seen]) -> None:
         self._db = db
-        self._lock = threading.Lock()
-        self._told: dict[str, tuple[tuple[ModelState, ...], Pace]] = {}
-        self._seen: dict[str, Seen] = {}
-        self._unsaved: set[str] = set()
-        self._flushed_at = float("-inf")
-
-    def note(self, device: str, check_in: CheckIn, now: float) -> None:
-        """Take in one check-in: states and pace are saved at once where they changed, the heartbeat a little later."""
-        with self._lock:
-            self._seen[device] = Seen(at=now, backlog=check_in.backlog)
-            self._unsaved.add(device)
-            is_changed = self._told.get(device) != (check_in.models, check_in.pace)
-            is_due = now - self._flushed_at >= FLUSH_EVERY_S
-        if not is_changed and not is_due:
-            return
-        with self._db.write() as connection:
-            if is_changed:
-                _save_told(connection, device, check_in, now)
-            self._save_seen(connection)
-        with self._lock:
-            self._told[device] = (check_in.models, check_in.pace)
-            self._flushed_at = now
-
-    def flush(self) -> None:
-        """Save the heartbeats that are still in memory only."""
-        with self._db.write() as connection:
-            self._save_seen(connection)
+        self._newest = newest
 
     def seen(self, devices: Collection[str]) -> dict[str, Seen]:
         """When each of `devices` was last heard of."""
@@ -57,12 +29,8 @@ class Reported:
         with self._db.read() as connection:
             for part in chunks(devices):
                 for row in connection.execute(sa.select(*columns).where(table.device.c.id.in_(part))):
-                    found[row.id] = self.newest(row.id, Seen(at=row.last_seen_at, backlog=row.backlog))
+                    found[row.id] = self._newest(row.id, Seen(at=row.last_seen_at, backlog=row.backlog))
         return found
-
-    def newest(self, device: str, saved: Seen) -> Seen:
-        """The heartbeat in memory if there is one, else the `saved` one."""
-        return self._seen.get(device, saved)
 
     def states(self, devices: Collection[str]) -> dict[str, tuple[ModelState, ...]]:
         """What each of `devices` last reported of its models."""
@@ -90,16 +58,6 @@ class Reported:
                     found[row.id] = msgspec.convert(row.pace, Pace)
         return found
 
-    def _save_seen(self, connection: sa.Connection) -> None:
-        with self._lock:
-            rows = [
-                {"device": name, "at": self._seen[name].at, "n": self._seen[name].backlog} for name in self._unsaved
-            ]
-            self._unsaved.clear()
-        if rows:
-            update = sa.update(table.device).where(table.device.c.id == sa.bindparam("device"))
-            connection.execute(update.values(last_seen_at=sa.bindparam("at"), backlog=sa.bindparam("n")), rows)
-
 
 def chunks(names: Iterable[str]) -> Iterator[list[str]]:
     """Parts small enough for one statement's parameters."""
@@ -107,13 +65,23 @@ def chunks(names: Iterable[str]) -> Iterator[list[str]]:
     return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
 
 
-def _save_told(connection: sa.Connection, device: str, told: CheckIn, now: float) -> None:
-    pace = sa.update(table.device).where(table.device.c.id == device).values(pace=msgspec.to_builtins(told.pace))
-    connection.execute(pace)
-    connection.execute(sa.delete(table.device_model).where(table.device_model.c.device == device))
-    rows = {state.model: {**msgspec.to_builtins(state), "device": device, "reported_at": now} for state in told.models}
-    if rows:
-        connection.execute(sa.insert(table.device_model), list(rows.values()))
+def save(connection: sa.Connection, device: str, told: CheckIn, now: float) -> bool:
+    """Keep what a device reports of its models and its pace where it differs from what is kept; says if it did."""
+    of, states = table.device.c, table.device_model
+    known = connection.execute(sa.select(states).where(states.c.device == device).order_by(states.c.model)).mappings()
+    wanted = {state.model: state for state in told.models}
+    is_changed = {row["model"]: _state(row) for row in known} != wanted
+    pace = msgspec.to_builtins(told.pace)
+    if is_changed:
+        connection.execute(sa.delete(states).where(states.c.device == device))
+        rows = [{**msgspec.to_builtins(state), "device": device, "reported_at": now} for state in wanted.values()]
+        if rows:
+            connection.execute(sa.insert(states), rows)
+        connection.execute(sa.update(table.device).where(of.id == device).values(pace=pace, changed_at=now))
+    elif connection.scalar(sa.select(of.pace).where(of.id == device)) != pace:
+        connection.execute(sa.update(table.device).where(of.id == device).values(pace=pace))
+        return True
+    return is_changed
 
 
 def _state(row: sa.RowMapping) -> ModelState:

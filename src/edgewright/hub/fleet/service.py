@@ -20,6 +20,7 @@ from edgewright.contract.api import (
 from edgewright.contract.devicekey import DevicePublicKey
 from edgewright.contract.errors import InvalidInput, NotAllowed, NotFound
 from edgewright.contract.report import CheckIn, EnrolReply, EnrolRequest, ModelState, NonceReply, Pace, SessionReply
+from edgewright.hub.commits import GroupCommit
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import table
@@ -36,9 +37,7 @@ from edgewright.hub.fleet.model import (
     GroupExists,
     Seen,
     UnknownClaim,
-    UnknownDevice,
     check_admitted,
-    check_check_in,
     check_claim_draft,
     check_enrol_request,
     check_group_draft,
@@ -48,8 +47,8 @@ from edgewright.hub.fleet.model import (
     token,
     token_sha256,
 )
+from edgewright.hub.fleet.presence import Presence
 from edgewright.hub.fleet.reported import Reported, chunks
-from edgewright.hub.fleet.sessions import Nonces, Sessions
 from edgewright.hub.govern import Audit, Principal
 
 Headers = Mapping[str, str]
@@ -68,6 +67,8 @@ class Fleet:
         clock: Callable[[], float],
         root_bytes: Callable[[], bytes],
         token_bytes: Callable[[int], bytes],
+        commits: GroupCommit | None = None,
+        nonce_key: bytes | None = None,
     ) -> None:
         self._db = db
         self._events = events
@@ -75,10 +76,10 @@ class Fleet:
         self._clock = clock
         self._root_bytes = root_bytes
         self._token_bytes = token_bytes
-        self._nonces = Nonces(token_bytes)
-        self._sessions = Sessions(db, token_bytes)
-        self._reported = Reported(db)
-        self.lanes = Lanes(db, self._reported.newest)
+        self._commits = commits or GroupCommit(db)
+        self.presence = Presence(db, self._commits, events, token_bytes, nonce_key)
+        self._reported = Reported(db, self.presence.newest)
+        self.lanes = Lanes(db, self.presence.newest)
 
     def claim(self, principal: Principal, draft: ClaimDraft, dry_run: bool = False) -> ClaimReply:
         """Make one-time claim tokens; they are shown here and never again. A dry run makes none."""
@@ -97,7 +98,7 @@ class Fleet:
 
     def nonce(self) -> NonceReply:
         """A nonce for one signed request within its time."""
-        return self._nonces.issue(self._clock())
+        return self.presence.nonce(self._clock())
 
     def enrol(self, request: EnrolRequest, headers: Headers, body: bytes, method: str, path: str) -> EnrolReply:
         """Make the sender a device of this fleet, and burn its claim, in one transaction.
@@ -113,41 +114,32 @@ class Fleet:
             raise NotAllowed("an enrolment is signed with the key that it brings", field="keyid")
         root = self._root_bytes()
         with self._db.write() as connection:
-            self._nonces.burn(connection, params.nonce, now)
+            self.presence.burn(connection, params.nonce, now)
             labels = self._enrol(connection, request, now)
         return EnrolReply(device=device_id(request.public_key), root=root, hub_time=now, labels=dict(labels))
 
     def open_session(self, headers: Headers, body: bytes, method: str, path: str) -> SessionReply:
         """Give the signing device a session token; raises UnknownDevice, DeviceRevoked, StaleNonce, NotAllowed."""
         now = self._clock()
-        params = httpsig.parse(headers)
-        self._nonces.check(params.nonce, now)
-        self._verify(params.keyid, headers, body, method, path)
-        with self._db.write() as connection:
-            self._nonces.burn(connection, params.nonce, now)
-            return self._sessions.open(connection, params.keyid, now)
+        signed = self.presence.verify_session(headers, body, method, path, now)
+        opened = self._commits.do(lambda connection: self.presence.open_session(connection, signed, now))
+        return self.presence.sessions.remember(opened)
 
     def session(self, text: str) -> str:
         """The id of the device whose session token this is; raises SessionEnded, DeviceRevoked."""
-        return self._sessions.device(text, self._clock())
+        return self.presence.memory.devices[self.presence.sessions.row(text, self._clock())]
 
     def verify_batch(self, device: str, headers: Headers, body: bytes, method: str, path: str) -> None:
-        """Check that `device`, whose session this is, has signed this batch; raises NotAllowed, HostileInput.
-
-        Any nonce will do: a batch that is played again holds record ids that are known already.
-        """
-        if httpsig.parse(headers).keyid != device:
-            raise NotAllowed("a batch is signed by the device whose session it uses", field="keyid")
-        self._verify(device, headers, body, method, path)
+        """Check that `device`, whose session this is, has signed this batch; raises NotAllowed, HostileInput."""
+        self.presence.verify_batch(device, headers, body, method, path)
 
     def check_in(self, device: str, check_in: CheckIn) -> None:
         """Keep what a device reports of itself; cheap where nothing has changed. Raises HostileInput."""
-        check_check_in(check_in)
-        self._reported.note(device, check_in, self._clock())
+        self.presence.check_in(device, check_in, self._clock())
 
     def flush(self) -> None:
         """Save heartbeats that are still in memory; called when the hub stops."""
-        self._reported.flush()
+        self.presence.heartbeats.flush(self._clock())
 
     def devices(self, desired: DesiredOf | None = None) -> list[DeviceRecord]:
         """Every device, by name; `desired` comes from the rollouts."""
@@ -172,7 +164,6 @@ class Fleet:
             with self._db.write() as connection:
                 query = sa.update(table.device).where(table.device.c.id == id)
                 connection.execute(query.values(state=DeviceState.REVOKED, changed_at=self._clock()))
-                self._sessions.forget(connection, id)
                 self._tell(connection, principal.name, "fleet.revoked", id)
         return self.device(id)
 
@@ -213,7 +204,7 @@ class Fleet:
         Made for whole fleets: it takes well below a second for 100,000 devices.
         """
         members = set(self.members(group))
-        facts = read_facts(self._db, self._reported.newest, models, (table.device.c.state == DeviceState.ACTIVE,))
+        facts = read_facts(self._db, self.presence.newest, models, (table.device.c.state == DeviceState.ACTIVE,))
         return [one for one in facts if one.id in members]
 
     def seen(self, devices: list[str]) -> dict[str, Seen]:
@@ -256,16 +247,6 @@ class Fleet:
         labels: Mapping[str, str] = claim.labels
         return labels
 
-    def _verify(self, device: str, headers: Headers, body: bytes, method: str, path: str) -> None:
-        columns = (table.device.c.public_key, table.device.c.state)
-        with self._db.read() as connection:
-            row = connection.execute(sa.select(*columns).where(table.device.c.id == device)).first()
-        if row is None:
-            raise UnknownDevice(f"device '{device}' is not enrolled here", field="keyid")
-        httpsig.verify(method, path, body, headers, DevicePublicKey(row.public_key))
-        if row.state in ENDED:
-            check_admitted(device, row.state)
-
     def _members(self, group: sa.RowMapping | dict[str, Any]) -> list[str]:
         columns = (table.device.c.id, table.device.c.labels)
         query = sa.select(*columns).where(table.device.c.state.not_in(ENDED)).order_by(table.device.c.id)
@@ -288,7 +269,7 @@ class Fleet:
     def _record(
         self, row: sa.RowMapping, states: tuple[ModelState, ...], wanted: Mapping[str, Desired]
     ) -> DeviceRecord:
-        seen = self._reported.newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"]))
+        seen = self.presence.newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"]))
         plain = ("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "hardware_ids", "agent_version")
         return DeviceRecord(
             **{name: row[name] for name in plain},
