@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,20 +19,17 @@ from edgewright.hub.jobs import Jobs
 from edgewright.hub.rollout import records, table
 from edgewright.hub.rollout.gates import check_gate, shadow_policy
 from edgewright.hub.rollout.model import (
-    ACTIVE,
     DELTA_PATIENCE_S,
-    LIVE,
     UNFINISHED,
     DeploymentState,
-    RolloutOverlaps,
     WaveState,
-    check_ready,
     next_state,
     parse_release,
 )
 from edgewright.hub.rollout.offers import Offers
 from edgewright.hub.rollout.packages import Packages, Ways
-from edgewright.hub.rollout.planning import Offer, Plan, check_waves, make_plan, reachable
+from edgewright.hub.rollout.planner import MeasuredBy, Planner
+from edgewright.hub.rollout.planning import Offer, Plan, check_waves
 from edgewright.hub.rollout.waves import Waves
 
 DELTAS = "-deltas"
@@ -58,6 +54,7 @@ class Rollouts:
         packaging: Packages,
         ways: Ways,
         expected_agreement: ExpectedAgreement,
+        measured: MeasuredBy | None = None,
     ) -> None:
         self._db = db
         self._events = events
@@ -67,6 +64,7 @@ class Rollouts:
         self._packages = packaging
         self._ways = ways
         self._expected_agreement = expected_agreement
+        self.planner = Planner(db, clock, fleet, packaging, measured or (lambda sha256s: {}))
         self.waves = Waves(db, events, audit, clock, jobs, fleet, packaging)
         self._offers = Offers(db, events, clock, self.waves.wake, packaging, ways)
         events.subscribe("run.ended", self._on_run_ended)
@@ -79,14 +77,13 @@ class Rollouts:
         """
         check_gate(draft.gate)
         check_waves(draft.waves)
-        release = self._packages.release(*parse_release(draft.release))
-        check_ready(release)
         now = self._clock()
-        plan = self._plan(draft, release, now)
-        needs = self._needs(release.model, plan)
+        planned = self.planner.plan(draft)
+        release, plan = planned.release, planned.plan
+        needs = planned.needs()
         shadow = shadow_policy(draft.gate, self._expected_agreement(release.model, release.version))
         with self._db.write() as connection:
-            self._check_overlap(connection, release, plan)
+            self.planner.check_overlap(connection, planned)
             head = {
                 "id": _next_id(connection, release),
                 "release": release.id,
@@ -163,43 +160,6 @@ class Rollouts:
     def desired(self, device: str = "") -> dict[str, dict[str, Desired]]:
         """What is wanted by device and model, and which counters went wrong there; for one device or for all."""
         return self._offers.desired(device)
-
-    def _plan(self, draft: RolloutDraft, release: ReleaseRecord, now: float) -> Plan:
-        members = set(self._fleet.members(draft.group))
-        devices = [device for device in self._fleet.devices() if device.id in members]
-        offers = [Offer(package, self._packages.manifest(package.manifest_sha256)) for package in release.packages]
-        canaries = reachable({device.id: device.last_seen_at for device in devices}, draft.gate.patience_s, now)
-        return make_plan(draft, release, offers, devices, canaries, self._rolled_back(release))
-
-    def _needs(self, model: str, plan: Plan) -> Counter[tuple[str, str]]:
-        """How many devices of the plan run which package and shall get which other one."""
-        needs: Counter[tuple[str, str]] = Counter()
-        for device, states in self._fleet.states(list(plan.offers)).items():
-            running = (state.manifest_sha256 for state in states if state.model == model and state.manifest_sha256)
-            needs.update((base, plan.offers[device].package.manifest_sha256) for base in running)
-        return needs
-
-    def _rolled_back(self, release: ReleaseRecord) -> set[str]:
-        of = table.deployment.c
-        query = sa.select(of.device).where(
-            of.model == release.model, of.counter == release.counter, of.state == DeploymentState.ROLLED_BACK
-        )
-        with self._db.read() as connection:
-            return set(connection.scalars(query))
-
-    def _check_overlap(self, connection: sa.Connection, release: ReleaseRecord, plan: Plan) -> None:
-        of = table.deployment.c
-        query = (
-            sa.select(of.device, table.rollout.c.id)
-            .join(table.rollout, table.rollout.c.id == of.rollout)
-            .where(of.model == release.model, table.rollout.c.state.in_(ACTIVE), of.wave > 0, of.state.in_(LIVE))
-        )
-        busy = {row.device: row.id for row in connection.execute(query) if row.device in plan.offers}
-        if busy:
-            raise RolloutOverlaps(
-                f"rollout {min(busy.values())} of '{release.model}' still has {len(busy)} of these devices",
-                field="group",
-            )
 
     def _keep(
         self,

@@ -1,13 +1,17 @@
 """Planning: from a draft to which device gets which package in which wave, before anything is started."""
 
-from edgewright.hub.rollout.planning.fit import NoDeviceFits, Offer, choose, misfit
+from edgewright.hub.rollout.planning.fit import Fits, Measured, MeasuredOf, NoDeviceFits, Offer, choose, misfit
 from edgewright.hub.rollout.planning.order import canary_order, reachable
-from edgewright.hub.rollout.planning.plan import Plan, make_plan
-from edgewright.hub.rollout.planning.waves import PlannedWave, check_waves, plan_waves, wave_drafts
+from edgewright.hub.rollout.planning.plan import Past, Plan, make_plan
+from edgewright.hub.rollout.planning.waves import PlannedWave, check_waves, plan_waves, selector_models, wave_drafts
 
 __all__ = [
+    "Fits",
+    "Measured",
+    "MeasuredOf",
     "NoDeviceFits",
     "Offer",
+    "Past",
     "Plan",
     "PlannedWave",
     "canary_order",
@@ -17,5 +21,6 @@ __all__ = [
     "misfit",
     "plan_waves",
     "reachable",
+    "selector_models",
     "wave_drafts",
 ]

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 LEAST_SILENCE_S = 5.0
+Kind = tuple[str, str]
+"""The hardware class and the site of a device."""
 
 
 def canary_order(
-    devices: Collection[str], reachable: Collection[str], running: Collection[str], seed: str
+    devices: Collection[str],
+    reachable: Collection[str],
+    running: Collection[str],
+    seed: str,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> list[str]:
-    """The order in which devices are asked: first those that can answer now, of those first the ones that run the
-    model already (a candidate needs it for its shadow), else shuffled by `seed`, always alike.
+    """The order in which devices are asked.
+
+    First those that can answer now, of those first the ones that run the model already (a candidate needs it for its
+    shadow). Within each of these the hardware classes take turns, so that a first wave of as many devices as there
+    are classes sees every class, and within a class the sites do. Else `seed` shuffles, always alike.
     """
-    can_answer, can_compare = set(reachable), set(running)
-
-    def rank(device: str) -> tuple[bool, bool, bytes]:
-        return device not in can_answer, device not in can_compare, hashlib.sha256(f"{seed}:{device}".encode()).digest()
-
-    return sorted(devices, key=rank)
+    can_answer, can_compare, kinds = set(reachable), set(running), kinds or {}
+    ranks = {device: (device not in can_answer, device not in can_compare) for device in devices}
+    shuffled = sorted(devices, key=lambda device: hashlib.sha256(f"{seed}:{device}".encode()).digest())
+    turns = _turns(shuffled, {device: (*ranks[device], *kinds.get(device, _NO_KIND)) for device in devices})
+    by_site = sorted(shuffled, key=turns.__getitem__)
+    turns = _turns(by_site, {device: (*ranks[device], kinds.get(device, _NO_KIND)[0]) for device in devices})
+    return sorted(by_site, key=lambda device: (*ranks[device], turns[device]))
 
 
 def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float) -> set[str]:
@@ -34,3 +45,16 @@ def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float
         return set()
     limit_s = min(patience_s, max(LEAST_SILENCE_S, 3 * statistics.median(ages.values())))
     return {device for device, age in ages.items() if age <= limit_s}
+
+
+_NO_KIND: Kind = ("", "")
+
+
+def _turns(devices: Collection[str], groups: Mapping[str, tuple[object, ...]]) -> dict[str, int]:
+    """How many devices of its own group stand before each device."""
+    before: Counter[tuple[object, ...]] = Counter()
+    turns = {}
+    for device in devices:
+        turns[device] = before[groups[device]]
+        before[groups[device]] += 1
+    return turns

@@ -1,23 +1,27 @@
-"""From a draft to a plan: which device gets which package, in which wave, before anything is started."""
+"""From a draft to a plan: which device gets which package, in which wave, before anything is started. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from edgewright.contract.api import DeviceRecord, ReleaseRecord, RolloutDraft
+from edgewright.contract.api import DeviceState, ReleaseRecord, RolloutDraft
 from edgewright.contract.errors import InvalidInput
+from edgewright.hub.fleet import DeviceFacts, Selector
 from edgewright.hub.rollout.model import EmptyGroup
-from edgewright.hub.rollout.planning.fit import NoDeviceFits, Offer, choose
-from edgewright.hub.rollout.planning.order import canary_order
-from edgewright.hub.rollout.planning.waves import PlannedWave, plan_waves
+from edgewright.hub.rollout.planning.fit import Fits, NoDeviceFits, Offer
+from edgewright.hub.rollout.planning.order import canary_order, reachable
+from edgewright.hub.rollout.planning.waves import PlannedWave, plan_waves, wave_drafts
+
+SITE_LABEL = "site"
 
 
 @dataclass(frozen=True)
 class Plan:
     """The waves, the package of each device in them, and why the others are in none.
 
-    `has_bases`: some of these devices run the model already, so that deltas can be of use.
+    `has_bases`: some of these devices run the model already, so that deltas can be of use. `devices` are all of the
+    group, by id.
     """
 
     waves: tuple[PlannedWave, ...]
@@ -25,56 +29,107 @@ class Plan:
     already: tuple[str, ...]
     refused: Mapping[str, str]
     has_bases: bool
+    devices: Mapping[str, DeviceFacts]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was decided or happened before: what devices rolled back by themselves, and whom people keep out.
+
+    `rolled_back` are digests of manifests by device; `kept_out` are reasons by device.
+    """
+
+    rolled_back: Mapping[str, Collection[str]] = field(default_factory=dict)
+    kept_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(
     draft: RolloutDraft,
     release: ReleaseRecord,
-    offers: Sequence[Offer],
-    devices: Sequence[DeviceRecord],
-    reachable: Collection[str],
-    rolled_back: Collection[str],
+    fits: Fits,
+    devices: Sequence[DeviceFacts],
+    past: Past,
+    now: float,
 ) -> Plan:
-    """Plan a rollout; pure. `rolled_back` are the devices that have given this release up before.
+    """Plan a rollout to `devices`, the members of its group.
 
     Raises EmptyGroup, NoDeviceFits, or InvalidInput naming the field.
     """
     if not devices:
         raise EmptyGroup(f"the group '{draft.group}' has no devices", field="group")
     _check_targets(draft, release, devices)
-    counters = {device.id: _counter(device, release.model) for device in devices}
-    already = tuple(device.id for device in devices if counters[device.id] == release.counter)
-    chosen: dict[str, Offer] = {}
-    refused: dict[str, str] = {}
-    for device in devices:
-        if device.id in already:
-            continue
-        fitting = choose(device, offers, draft.target_of.get(device.id, draft.target))
-        if counters[device.id] > release.counter:
-            refused[device.id] = f"runs a newer release, {release.model}/{counters[device.id]}"
-        elif device.id in rolled_back:
-            refused[device.id] = "has rolled this release back before"
-        elif isinstance(fitting, str):
-            refused[device.id] = fitting
-        else:
-            chosen[device.id] = fitting
+    chosen, refused, already = _sort_out(draft, release, fits, devices, past)
     if not chosen:
         raise NoDeviceFits(_none_fits(draft, release, already, refused), field="group")
-    running = [id for id in chosen if counters[id] > 0]
-    order = canary_order(chosen, reachable, running, release.id)
-    return Plan(tuple(plan_waves(order, draft.waves)), chosen, already, refused, has_bases=bool(running))
+    selected = _selected(draft, devices)
+    running = {device.id for device in devices if device.counter(release.model)}
+    canaries = reachable({device.id: device.seen_at for device in devices}, draft.gate.patience_s, now)
+    label = spread_label(draft)
+    kinds = {device.id: (device.machine.hardware, device.labels.get(label, "")) for device in devices}
+    order = canary_order(chosen, canaries, running, release.id, kinds)
+    return Plan(
+        tuple(plan_waves(order, draft.waves, selected)),
+        chosen,
+        already,
+        refused,
+        has_bases=not running.isdisjoint(chosen),
+        devices={device.id: device for device in devices},
+    )
 
 
-def _counter(device: DeviceRecord, model: str) -> int:
-    return next((state.counter for state in device.models if state.model == model), 0)
+def spread_label(draft: RolloutDraft) -> str:
+    """The label by which a draft tells sites apart."""
+    return next(iter([budget.per for budget in draft.budgets] + [cap.per for cap in draft.caps]), SITE_LABEL)
 
 
-def _check_targets(draft: RolloutDraft, release: ReleaseRecord, devices: Sequence[DeviceRecord]) -> None:
+def _sort_out(
+    draft: RolloutDraft, release: ReleaseRecord, fits: Fits, devices: Sequence[DeviceFacts], past: Past
+) -> tuple[dict[str, Offer], dict[str, str], tuple[str, ...]]:
+    """The packages of those who get one, the reasons of those who do not, and those who run the release already."""
+    chosen, refused, already = dict[str, Offer](), dict[str, str](), list[str]()
+    for device in devices:
+        counter = device.counter(release.model)
+        offer = fits.choose(device, draft.target_of.get(device.id, draft.target))
+        if counter == release.counter:
+            already.append(device.id)
+        elif counter > release.counter:
+            refused[device.id] = f"runs a newer release, {release.model}/{counter}"
+        elif device.state is not DeviceState.ACTIVE:
+            refused[device.id] = f"is {device.state}"
+        elif device.id in past.kept_out:
+            refused[device.id] = past.kept_out[device.id]
+        elif isinstance(offer, str):
+            refused[device.id] = offer
+        elif offer.package.manifest_sha256 in past.rolled_back.get(device.id, ()):
+            refused[device.id] = "has rolled this release back before"
+        else:
+            chosen[device.id] = offer
+    return chosen, refused, tuple(already)
+
+
+def _selected(draft: RolloutDraft, devices: Sequence[DeviceFacts]) -> dict[str, set[str]]:
+    """The devices of each wave that a selector names; raises InvalidInput where there are none."""
+    selected: dict[str, set[str]] = {}
+    for number, wave in enumerate(wave_drafts(draft.waves), 1):
+        if wave.selector:
+            selector = Selector(wave.selector)
+            found = {device.id for device in devices if selector.takes(device)}
+            if not found:
+                raise InvalidInput(
+                    f"no device of the group '{draft.group}' is '{wave.selector}'",
+                    field=f"waves.{number}",
+                    hint=f"`edgewright group show {draft.group}` shows the group's devices and their labels.",
+                )
+            selected[wave.selector] = found
+    return selected
+
+
+def _check_targets(draft: RolloutDraft, release: ReleaseRecord, devices: Sequence[DeviceFacts]) -> None:
     known = [package.target for package in release.packages]
     hint = f"Release {release.id} has packages for: {', '.join(known)}."
     if draft.target and draft.target not in known:
         raise InvalidInput(f"release {release.id} has no target '{draft.target}'", field="target", hint=hint)
-    members = {device.id for device in devices}
+    members = {device.id for device in devices} if draft.target_of else set()
     for device, target in draft.target_of.items():
         if device not in members:
             raise InvalidInput(f"device '{device}' is not in the group '{draft.group}'", field="target_of")

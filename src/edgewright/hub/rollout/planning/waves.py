@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edgewright.contract.api import WaveDraft
 from edgewright.contract.errors import InvalidInput
+from edgewright.hub.fleet import Selector
 
 MAX_WAVES = 100
 
@@ -62,6 +63,11 @@ def plan_waves(
     return [wave for wave in planned if wave.devices]
 
 
+def selector_models(waves: Sequence[int | WaveDraft]) -> set[str]:
+    """The models whose releases the waves' selectors ask for; raises InvalidInput for what is no selector."""
+    return {model for draft in wave_drafts(waves) if draft.selector for model in Selector(draft.selector).models}
+
+
 def describe(draft: WaveDraft) -> str:
     """A wave as people write it: '8', '5%' or 'site=berlin'."""
     return draft.selector or (f"{draft.percent:g}%" if draft.percent else str(draft.count))
@@ -83,6 +89,8 @@ def _check_one(number: int, draft: WaveDraft) -> None:
         raise InvalidInput(f"wave {number} gives {told}: it must give one", field=field, hint=_HINT)
     if draft.count < 0 or not 0 <= draft.percent <= 100:
         raise InvalidInput(f"wave {number} cannot be {describe(draft)} of the devices", field=field, hint=_HINT)
+    if draft.selector:
+        Selector(draft.selector)
 
 
 _HINT = "Give rising totals of devices (1,3,8), rising percentages (1%,10%,50%) or selectors (site=berlin)."

@@ -1,0 +1,89 @@
+"""Planning on what this hub knows: loads what a plan needs, and asks the pure rules."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from edgewright.contract.api import ReleaseRecord, RolloutDraft
+from edgewright.hub.db import Database
+from edgewright.hub.fleet import Fleet
+from edgewright.hub.rollout import table
+from edgewright.hub.rollout.model import ACTIVE, LIVE, DeploymentState, RolloutOverlaps, check_ready, parse_release
+from edgewright.hub.rollout.packages import Packages
+from edgewright.hub.rollout.planning import Fits, MeasuredOf, Offer, Past, Plan, make_plan, selector_models
+
+MeasuredBy = Callable[[list[str]], MeasuredOf]
+"""What devices measured of these model files, by their digests, and by hardware class."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan and its release."""
+
+    release: ReleaseRecord
+    plan: Plan
+
+    def needs(self) -> Counter[tuple[str, str]]:
+        """How many devices of the plan run which package and shall get which other one, by digests of manifests."""
+        needs: Counter[tuple[str, str]] = Counter()
+        for device, offer in self.plan.offers.items():
+            if base := self.plan.devices[device].running(self.release.model):
+                needs[base, offer.package.manifest_sha256] += 1
+        return needs
+
+
+class Planner:
+    """Plans rollouts; it changes nothing."""
+
+    def __init__(
+        self, db: Database, clock: Callable[[], float], fleet: Fleet, packages: Packages, measured: MeasuredBy
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._fleet = fleet
+        self._packages = packages
+        self._measured = measured
+
+    def plan(self, draft: RolloutDraft) -> Planned:
+        """Which device gets what in which wave.
+
+        Raises InvalidInput, EmptyGroup, NotFound, ReleaseNotReady, ReleaseIsBad, NoDeviceFits.
+        """
+        release = self._packages.release(*parse_release(draft.release))
+        check_ready(release)
+        fits = self.fits(release)
+        devices = self._fleet.facts(draft.group, {release.model, *fits.needed, *selector_models(draft.waves)})
+        return Planned(release, make_plan(draft, release, fits, devices, self._past(release), self._clock()))
+
+    def fits(self, release: ReleaseRecord) -> Fits:
+        """What chooses among the packages of a release, by what devices told of themselves and measured."""
+        offers = [Offer(package, self._packages.manifest(package.manifest_sha256)) for package in release.packages]
+        return Fits(offers, self._measured([sha256 for offer in offers if (sha256 := offer.model_sha256)]))
+
+    def check_overlap(self, connection: sa.Connection, planned: Planned) -> None:
+        """Raise RolloutOverlaps where a rollout of the same model still has some of the devices."""
+        of, rollouts = table.deployment.c, table.rollout
+        model, wanted = planned.release.model, planned.plan.offers
+        active = sa.select(rollouts.c.id).where(rollouts.c.model == model, rollouts.c.state.in_(ACTIVE))
+        for id in connection.scalars(active.order_by(rollouts.c.number)).all():
+            query = sa.select(of.device).where(of.rollout == id, of.wave > 0, of.state.in_(LIVE))
+            if busy := sum(device in wanted for device in connection.scalars(query)):
+                raise RolloutOverlaps(
+                    f"rollout {id} of '{model}' still has {busy} of these {len(wanted)} devices", field="group"
+                )
+
+    def _past(self, release: ReleaseRecord) -> Past:
+        of, rolled_back = table.deployment.c, defaultdict[str, set[str]](set)
+        query = sa.select(of.device, of.manifest_sha256).where(
+            of.model == release.model,
+            of.state == DeploymentState.ROLLED_BACK,
+            of.manifest_sha256.in_([package.manifest_sha256 for package in release.packages]),
+        )
+        with self._db.read() as connection:
+            for device, sha256 in connection.execute(query):
+                rolled_back[device].add(sha256)
+        return Past(rolled_back)
