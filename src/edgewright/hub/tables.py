@@ -7,7 +7,7 @@ import edgewright.hub.benches.table
 import edgewright.hub.data.table
 import edgewright.hub.fleet.table
 import edgewright.hub.govern.table
-import edgewright.hub.jobs
+import edgewright.hub.jobs.table
 import edgewright.hub.observe.table
 import edgewright.hub.optimize.table
 import edgewright.hub.optimize.targeting.table

@@ -9,6 +9,7 @@ from edgewright.hub.db.engines import (
     NewerDatabase,
     WrongDatabase,
     key_of,
+    session_of,
 )
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "key_of",
     "metadata",
     "savepoint",
+    "session_of",
     "to_record",
 ]

@@ -109,21 +109,26 @@ def place_of(engine: sa.Engine) -> str:
     return engine.url.render_as_string(hide_password=True)
 
 
-def _open_postgresql(address: sa.URL, name: str) -> sa.Engine:
+def session_of(address: sa.URL, name: str) -> dict[str, Any]:
+    """How sessions with that PostgreSQL are to be opened: arguments of its driver."""
     options = " ".join(f"-c {setting}={value}" for setting, value in SESSION.items())
     given = address.query.get("options", "")
     theirs = given if isinstance(given, str) else " ".join(given)
+    return {
+        "options": f"{options} {theirs}".strip(),
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": name,
+    }
+
+
+def _open_postgresql(address: sa.URL, name: str) -> sa.Engine:
     try:
         return sa.create_engine(
             address.set(drivername="postgresql+psycopg"),
             pool_size=20,
             max_overflow=20,
             pool_pre_ping=True,
-            connect_args={
-                "options": f"{options} {theirs}".strip(),
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "application_name": name,
-            },
+            connect_args=session_of(address, name),
         )
     except ModuleNotFoundError as error:
         raise WrongDatabase(

@@ -1,93 +1,57 @@
-"""Durable work: runs that survive a crash of the hub and go on where they were (DBOS Transact underneath)."""
+"""Starts, wakes, cancels and shows runs."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
-from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS
 from dbos import error as dbos_error
 
 from edgewright.contract.api import RunRecord, RunState
 from edgewright.contract.errors import Conflict, EdgewrightError, NotFound
-from edgewright.hub.db import PRAGMAS, Database, metadata, to_record
+from edgewright.hub.db import Database, DatabaseAway, DatabaseBusy, to_record
 from edgewright.hub.events import Events
+from edgewright.hub.jobs import worker
+from edgewright.hub.jobs.context import Body, RunContext
+from edgewright.hub.jobs.peers import Peers
+from edgewright.hub.jobs.table import ENDED, run_table
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 MAX_LOG_CHARS = 64_000
 QUEUE = "work"
-ENDED = tuple(state for state in RunState if state.is_ended)
-
-run_table = sa.Table(
-    "run",
-    metadata,
-    sa.Column("id", sa.String(80), primary_key=True),
-    sa.Column("kind", sa.String(40), nullable=False, index=True),
-    sa.Column("subject", sa.String(200), nullable=False, index=True),
-    sa.Column("args", sa.JSON, nullable=False),
-    sa.Column("state", sa.String(20), nullable=False),
-    sa.Column("step", sa.String(200), nullable=False, default=""),
-    sa.Column("fraction", sa.Float, nullable=False, default=0.0),
-    sa.Column("started_at", sa.Float, nullable=False),
-    sa.Column("ended_at", sa.Float),
-    sa.Column("error", sa.Text, nullable=False, default=""),
-    sa.Column("result", sa.JSON, nullable=False, default=dict),
-    sa.Column("log", sa.Text, nullable=False, default=""),
-    sa.Column("why", sa.Text, nullable=False, default=""),
-)
-
-Body = Callable[["RunContext"], dict[str, Any]]
-"""What a run does: it returns a JSON object. All its effects lie in `context.step`, each of which can be repeated."""
-
-
-class RunContext:
-    """A run, seen from inside its body. `started_at` is in seconds since the epoch."""
-
-    def __init__(self, jobs: Jobs, run_id: str, args: dict[str, Any], started_at: float) -> None:
-        self.id = run_id
-        self.args = args
-        self.started_at = started_at
-        self._jobs = jobs
-
-    def step(self, name: str, act: Callable[..., Any], *args: Any) -> Any:
-        """Do one step once: after a crash its saved result (JSON) is returned instead of doing it again.
-
-        A crash inside a step repeats the step, so it must be safe to repeat.
-        """
-        return DBOS.run_step({"name": name}, act, *args)
-
-    def wait(self, timeout_s: float) -> bool:
-        """Sleep durably until somebody calls `Jobs.wake` on this run, or `timeout_s` has passed. True if woken."""
-        return DBOS.recv("wake", timeout_seconds=timeout_s) is not None
-
-    def is_cancelled(self) -> bool:
-        """Whether somebody has cancelled this run: what is under way shall end."""
-        return self._jobs.state(self.id) is RunState.CANCELLED
-
-    def report(
-        self, step: str, fraction: float | None = None, *, state: RunState = RunState.RUNNING, log: str = ""
-    ) -> None:
-        """Show people how far this run is; `log` is appended."""
-        self._jobs.note(self.id, step=step, fraction=fraction, state=state, log=log)
+LIGHT = "light"
+RETRY_AFTER_S = 0.5
 
 
 class Jobs:
-    """Starts, wakes, cancels and shows runs. `start` joins the caller's transaction."""
+    """Starts, wakes, cancels and shows runs. `start` joins the caller's transaction.
+
+    Hubs that share a database share its runs: whichever has a place takes the next one, and goes on with what
+    another has left.
+    """
 
     def __init__(self, db: Database, events: Events, clock: Callable[[], float]) -> None:
         self._db = db
         self._events = events
         self._clock = clock
         self._bodies: dict[str, tuple[Body, str]] = {}
-        self._places: dict[str, int] = {QUEUE: 2}
+        self._places: dict[str, int | None] = {QUEUE: 2}
         self._is_launched = False
+        self._closing = threading.Event()
         self._engine: sa.Engine | None = None
+        self._peers: Peers | None = None
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called where the other hubs have taken this one for dead: it should end."""
 
     def define(self, kind: str, body: Body, *, is_heavy: bool = True, at_once: int = 0) -> None:
         """Say what runs of `kind` do. Heavy ones queue for a worker's place, others start at once.
@@ -100,9 +64,15 @@ class Jobs:
         self._bodies[kind] = (body, queue if is_heavy else "")
 
     def launch(self, path: Path) -> None:
-        """Start the worker on the durable store at `path`; runs that a crash cut off go on."""
+        """Start the worker; runs that a crash cut off go on. Its store is at `path` unless the database is shared."""
         self._is_launched = True
-        self._engine = _launch(self, path, self._places)
+        if self._db.is_shared:
+            self._places[LIGHT] = None
+            self._peers = Peers(self._db, worker.hand_on, lambda: self.on_lost())
+            self._peers.join()
+        self._engine = worker.launch(self._db, path, self.perform, self._places)
+        if self._peers is not None:
+            self._peers.start()
         self._events.subscribe("run.queued", lambda event: self._begin(event.data["run_kind"], event.subject))
         with self._db.read() as connection:
             query = sa.select(run_table.c.kind, run_table.c.id).where(run_table.c.state == RunState.QUEUED)
@@ -111,9 +81,12 @@ class Jobs:
             self._begin(kind, run_id)
 
     def shut_down(self) -> None:
-        """Stop the worker. What is unfinished goes on at the next launch."""
+        """Stop the worker. What is unfinished goes on at the next launch, or at another hub."""
         self._is_launched = False
+        self._closing.set()
         DBOS.destroy(workflow_completion_timeout_sec=0)
+        if self._peers is not None:
+            self._peers.stop()
         if self._engine is not None:
             self._engine.dispose()
 
@@ -196,31 +169,50 @@ class Jobs:
             if ended and changed:
                 self._events.record(connection, "run.ended", run_id, state=str(state))
 
+    def patiently(self, act: Callable[..., T], *args: Any) -> T:
+        """What `act` returns; while the database is away, or too busy, it is tried again."""
+        while True:
+            try:
+                return act(*args)
+            except (DatabaseAway, DatabaseBusy):
+                if self._closing.wait(RETRY_AFTER_S):
+                    raise
+
+    def note_patiently(self, run_id: str, **facts: Any) -> None:
+        """As `note`, for what a run says of itself."""
+        self.patiently(lambda: self.note(run_id, **facts))
+
     def perform(self, kind: str, run_id: str) -> dict[str, Any]:
         """Do the work of a run; called by the worker alone."""
-        with self._db.read() as connection:
-            of = run_table.c
-            row = connection.execute(sa.select(of.args, of.state, of.started_at).where(of.id == run_id)).one()
+        row = self.patiently(self._row, run_id)
         if row.state in ENDED:
             return {}  # cancelled before it began, or cut off between its end and the worker's own record of it
         body, _ = self._bodies[kind]
-        self.note(run_id, state=RunState.RUNNING)
+        self.note_patiently(run_id, state=RunState.RUNNING)
         try:
             result = body(self.context(run_id, row.args, row.started_at))
         except dbos_error.DBOSWorkflowCancelledError:
-            self.note(run_id, state=RunState.CANCELLED, ended=True)
+            self.note_patiently(run_id, state=RunState.CANCELLED, ended=True)
             raise
         except EdgewrightError as error:
-            self.note(run_id, state=RunState.FAILED, error=error.message, result={"code": error.code}, ended=True)
+            if self._closing.is_set():
+                raise  # its store was closed under it: it has not failed, it goes on at the next launch
+            reason = {"code": error.code}
+            self.note_patiently(run_id, state=RunState.FAILED, error=error.message, result=reason, ended=True)
             return {}
         except Exception as error:
-            if not self._is_launched:
-                raise  # its store was closed under it: it has not failed, it goes on at the next launch
+            if self._closing.is_set():
+                raise
             log.exception("run.failed", run=run_id, kind=kind)
-            self.note(run_id, state=RunState.FAILED, error=f"{type(error).__name__}: {error}", ended=True)
+            self.note_patiently(run_id, state=RunState.FAILED, error=f"{type(error).__name__}: {error}", ended=True)
             return {}
-        self.note(run_id, state=RunState.DONE, fraction=1.0, result=result, ended=True)
+        self.note_patiently(run_id, state=RunState.DONE, fraction=1.0, result=result, ended=True)
         return {}
+
+    def _row(self, run_id: str) -> Any:
+        of = run_table.c
+        with self._db.read() as connection:
+            return connection.execute(sa.select(of.args, of.state, of.started_at).where(of.id == run_id)).one()
 
     def context(self, run_id: str, args: dict[str, Any], started_at: float) -> RunContext:
         """What the body of a run sees of it."""
@@ -228,46 +220,4 @@ class Jobs:
 
     def _begin(self, kind: str, run_id: str) -> None:
         _, queue = self._bodies[kind]
-        with SetWorkflowID(run_id):
-            if queue:
-                DBOS.enqueue_workflow(queue, _workflow, kind, run_id)
-            else:
-                DBOS.start_workflow(_workflow, kind, run_id)
-
-
-_worker: list[Jobs] = []
-
-
-@DBOS.workflow(name="run")
-def _workflow(kind: str, run_id: str) -> dict[str, Any]:
-    return _worker[0].perform(kind, run_id)
-
-
-def _launch(jobs: Jobs, path: Path, places: Mapping[str, int]) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", pool_size=20, max_overflow=20)
-
-    @sa.event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    _worker[:] = [jobs]
-    DBOS(
-        config={
-            "name": "edgewright",
-            "system_database_url": f"sqlite:///{path}",
-            "system_database_engine": engine,
-            "application_version": "1",
-            "executor_id": "local",
-            "serializer": DBOSPortableJSONSerializer(),
-            "log_level": "WARNING",
-            "console_log_level": "WARNING",
-            "notification_listener_polling_interval_sec": 0.1,
-            "enable_otlp": False,
-        }
-    )
-    DBOS.launch()
-    for queue, count in places.items():
-        DBOS.register_queue(queue, worker_concurrency=count, polling_interval_sec=0.1, on_conflict="always_update")
-    return engine
+        worker.begin(kind, run_id, queue or (LIGHT if self._db.is_shared else ""))
