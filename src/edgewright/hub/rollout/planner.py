@@ -14,7 +14,7 @@ from edgewright.hub.fleet import Fleet
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.model import ACTIVE, LIVE, DeploymentState, RolloutOverlaps, check_ready, parse_release
 from edgewright.hub.rollout.packages import Packages
-from edgewright.hub.rollout.planning import Fits, MeasuredOf, Offer, Past, Plan, make_plan, selector_models
+from edgewright.hub.rollout.planning import Fits, MeasuredOf, Offer, Past, Plan, check_draft, make_plan, selector_models
 
 MeasuredBy = Callable[[list[str]], MeasuredOf]
 """What devices measured of these model files, by their digests, and by hardware class."""
@@ -53,11 +53,13 @@ class Planner:
 
         Raises InvalidInput, EmptyGroup, NotFound, ReleaseNotReady, ReleaseIsBad, NoDeviceFits.
         """
+        now = self._clock()
+        check_draft(draft, now)
         release = self._packages.release(*parse_release(draft.release))
         check_ready(release)
         fits = self.fits(release)
         devices = self._fleet.facts(draft.group, {release.model, *fits.needed, *selector_models(draft.waves)})
-        return Planned(release, make_plan(draft, release, fits, devices, self._past(release), self._clock()))
+        return Planned(release, make_plan(draft, release, fits, devices, self._past(release), now))
 
     def fits(self, release: ReleaseRecord) -> Fits:
         """What chooses among the packages of a release, by what devices told of themselves and measured."""

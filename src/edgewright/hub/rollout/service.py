@@ -17,7 +17,7 @@ from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.govern import SYSTEM, Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.rollout import records, table
-from edgewright.hub.rollout.gates import check_gate, shadow_policy
+from edgewright.hub.rollout.gates import shadow_policy
 from edgewright.hub.rollout.model import (
     DELTA_PATIENCE_S,
     UNFINISHED,
@@ -29,7 +29,7 @@ from edgewright.hub.rollout.model import (
 from edgewright.hub.rollout.offers import Offers
 from edgewright.hub.rollout.packages import Packages, Ways
 from edgewright.hub.rollout.planner import MeasuredBy, Planner
-from edgewright.hub.rollout.planning import Offer, Plan, check_waves
+from edgewright.hub.rollout.planning import Offer, Plan
 from edgewright.hub.rollout.waves import Waves
 
 DELTAS = "-deltas"
@@ -75,8 +75,6 @@ class Rollouts:
 
         Raises InvalidInput, EmptyGroup, NotFound, ReleaseNotReady, ReleaseIsBad, NoDeviceFits, RolloutOverlaps.
         """
-        check_gate(draft.gate)
-        check_waves(draft.waves)
         now = self._clock()
         planned = self.planner.plan(draft)
         release, plan = planned.release, planned.plan

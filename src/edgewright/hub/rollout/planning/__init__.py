@@ -1,5 +1,6 @@
 """Planning: from a draft to which device gets which package in which wave, before anything is started."""
 
+from edgewright.hub.rollout.planning.checks import check_draft, is_zone
 from edgewright.hub.rollout.planning.fit import Fits, Measured, MeasuredOf, NoDeviceFits, Offer, choose, misfit
 from edgewright.hub.rollout.planning.order import canary_order, reachable
 from edgewright.hub.rollout.planning.plan import Past, Plan, make_plan
@@ -15,8 +16,10 @@ __all__ = [
     "Plan",
     "PlannedWave",
     "canary_order",
+    "check_draft",
     "check_waves",
     "choose",
+    "is_zone",
     "make_plan",
     "misfit",
     "plan_waves",

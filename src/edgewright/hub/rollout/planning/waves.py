@@ -90,7 +90,14 @@ def _check_one(number: int, draft: WaveDraft) -> None:
     if draft.count < 0 or not 0 <= draft.percent <= 100:
         raise InvalidInput(f"wave {number} cannot be {describe(draft)} of the devices", field=field, hint=_HINT)
     if draft.selector:
-        Selector(draft.selector)
+        _check_selector(draft.selector, field)
+
+
+def _check_selector(selector: str, field: str) -> None:
+    try:
+        Selector(selector)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=field, hint=error.hint) from error
 
 
 _HINT = "Give rising totals of devices (1,3,8), rising percentages (1%,10%,50%) or selectors (site=berlin)."
