@@ -54,7 +54,7 @@ class Bencher:
             clock=lambda: NOW + self.now,
             monotonic=lambda: self.now,
             is_pausing=lambda: False,
-            may_switch=lambda: self.leave,
+            may_switch=lambda _: self.leave,
         )
         self.benches = Benches(
             self.equipment,

@@ -96,8 +96,8 @@ def test_a_stop_kills_the_child_and_the_next_start_begins_again(device, releases
     assert serving_counter(device.root) == 2
 
 
-def test_a_newer_release_kills_the_child(device, slow):
-    device.machine.supersede(3)
+def test_a_newer_release_kills_the_child(device, releases, slow):
+    device.machine.heed(releases.install(3)[0])
     device.settle()
 
     assert slow.begun[0].is_killed

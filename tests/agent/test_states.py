@@ -202,9 +202,9 @@ def test_an_install_that_ended_badly_is_not_begun_again_by_the_same_deployment()
 
 
 def test_a_newer_release_takes_the_place_of_one_that_is_still_being_fetched():
-    assert states.supersede(at(Step.FETCH), 3).step is Step.REPORT
-    assert states.supersede(at(Step.FETCH), 2).step is Step.FETCH
-    assert states.supersede(at(Step.TRIAL), 3).step is Step.TRIAL
+    assert states.supersede(at(Step.FETCH), install(3), 0.0).step is Step.REPORT
+    assert states.supersede(at(Step.FETCH), install(2), 0.0).step is Step.FETCH
+    assert states.supersede(at(Step.TRIAL), install(3), 0.0).step is Step.TRIAL
 
 
 @pytest.mark.parametrize(

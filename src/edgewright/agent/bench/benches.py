@@ -194,7 +194,7 @@ class Benches:
 
     def _wait_for_leave(self) -> None:
         """A bench takes processors from what serves: it waits for the hours in which that may be."""
-        leave = self._equipment.may_switch()
+        leave = self._equipment.may_switch(())
         if not leave.is_given:
             raise Later(leave.reason, wait_s=min(leave.wait_s, WINDOW_WAIT_S), spread_s=0.0)
 

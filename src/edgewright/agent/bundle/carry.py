@@ -76,9 +76,11 @@ class Carry:
 
     def _install(self, install: Install, believed: Believed) -> Ending:
         machine = self._machine_of(install.model)
-        machine.supersede(install.counter)
-        while not machine.is_idle and machine.record.step is states.Step.REPORT:
+        machine.heed(install)
+        while not machine.is_idle and machine.record.step in (states.Step.ROLL_BACK, states.Step.REPORT):
             machine.step()
+        if _is_about(machine, install):
+            return self._finish(machine)
         if not machine.is_idle:
             raise InstallUnderWay(f"another install of {install.model} is under way", field="bundle")
         if not machine.wants(install):
@@ -106,6 +108,11 @@ class Carry:
         if machine.record.step is not states.Step.FETCH:
             return False
         return self._reader.bundle.has(states.candidate_of(machine.record).install.manifest_sha256)
+
+
+def _is_about(machine: Machine, install: Install) -> bool:
+    candidate = machine.record.candidate
+    return candidate is not None and candidate.install.deployment == install.deployment
 
 
 def _id(install: Install, outcome: Outcome) -> str:

@@ -36,7 +36,7 @@ def import_alone(folder: Path, root: Path) -> list[Ending]:
         patch=start_patch,
         trials=TrialWorkers(),
         reports=Writer(root / "spool", "agent", kept.spool_max_bytes),
-        measure=lambda: facts.measure(root, kept.hardware_ids),
+        measure=lambda: facts.measure(root, kept.hardware_ids, kept.time_zone),
         clock=signed_time.now,
         monotonic=time.monotonic,
         is_pausing=lambda: stop.is_requested,
@@ -49,7 +49,7 @@ def import_alone(folder: Path, root: Path) -> list[Ending]:
 def foresee(folder: Path, root: Path) -> list[Foreseen]:
     """What an import would do; changes nothing, and disturbs no agent."""
     bundle, identity, kept, signed_time = _open(folder, root)
-    return preview(bundle, root, identity, kept, signed_time, facts.measure(root, kept.hardware_ids))
+    return preview(bundle, root, identity, kept, signed_time, facts.measure(root, kept.hardware_ids, kept.time_zone))
 
 
 def repository(root: Path, bundle: BundleFolder, floors: Floors | None = None) -> refresh.Repository:

@@ -27,6 +27,7 @@ from edgewright.agent.disk import (
     Writer,
     load_identity,
     save_identity,
+    vitals,
 )
 from edgewright.agent.disk.ledger import Clocks, Ledger
 from edgewright.agent.gateway import Gateway
@@ -49,7 +50,7 @@ from edgewright.agent.link import (
     device_time,
     enrol,
 )
-from edgewright.agent.machine import Equipment
+from edgewright.agent.machine import Equipment, Traffic
 from edgewright.agent.supervisor import Condensing, Delivery, Keeper, Supervisor, Thrift
 from edgewright.agent.system import Bell, Part, Stop, boot_id, facts, logs, uptime_s
 from edgewright.agent.system.cgroup import Groups
@@ -97,13 +98,14 @@ def assemble(
         patch=timed(start_patch, meter.applied, time.monotonic),
         trials=trials,
         reports=Writer(root / "spool", "agent", settings.spool_max_bytes),
-        measure=lambda: facts.measure(root, settings.hardware_ids),
+        measure=lambda: facts.measure(root, settings.hardware_ids, settings.time_zone),
         clock=signed_time.now,
         monotonic=time.monotonic,
         is_pausing=lambda: stop.is_requested or (not detour.is_taken and (bell.is_rung or check_ins.is_due())),
         pace=lambda: meter.pace,
         follow=lambda model, active, spare: workers.follow(model, active, spare, settings.priorities.get(model, 0)),
         may_switch=allowance.may_switch,
+        requests_s=Traffic(root / vitals.FOLDER, time.monotonic).requests_s,
         is_often_cut_off=lambda: boots.in_a_row > 0,
     )
     exchange = Exchange(root, identity, link, settings, signed_time, equipment.reports, allowance)
@@ -195,7 +197,7 @@ def identify(
             name=said.name or platform.node(),
             key=key,
             link=link,
-            measure=lambda: facts.measure(root, settings.hardware_ids),
+            measure=lambda: facts.measure(root, settings.hardware_ids, settings.time_zone),
         )
         link.close()
         return identify(root, settings, said, clock, patience)

@@ -97,7 +97,8 @@ class Wishes:
             next_check_in_s=self.check_ins.remaining_s(),
             budget_bytes=allowed.budget_bytes,
             used_bytes=allowed.urgent_bytes + allowed.bulk_bytes,
-            waits=tuple(f"{leave.reason}, {leave.wait_s:.0f} s more" for leave in waits),
+            waits=(*(f"{leave.reason}, {leave.wait_s:.0f} s more" for leave in waits), *self.delivery.waits()),
+            turned_away=self.delivery.turned_away,
             measures=self.delivery.measuring.present,
             workers=tuple(_facts(state) for state in self.workers.states()),
         )

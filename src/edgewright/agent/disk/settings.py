@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     download_windows: tuple[str, ...] = ()  # 'mon-fri 22:00-05:00': when packages may be fetched; () for always
     switch_windows: tuple[str, ...] = ()  # when another model may take over from the active one; () for always
     time_zone: str = ""  # 'Europe/Berlin': whose time of the day these are; '' for the device's own
+    defer_below_battery_percent: int = (
+        30  # on battery, an order that lets the device wait is put off below it; 0: never
+    )
+    defer_above_requests_s: float = 0.0  # the same, while apps ask more than so much a second; 0: never
     max_back_off_s: float = 600.0  # and never above twenty polls
     timeout_s: float = 15.0
     min_bytes_s: float = 100.0
@@ -134,7 +138,10 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(f"socket_mode is '{settings.socket_mode}'; it must be octal, as 660", field="socket_mode")
     if not 0 <= settings.http_port <= 65535:
         raise InvalidInput(f"http_port is {settings.http_port}; it is 1 to 65535, or 0 for none", field="http_port")
-    for name in ("share_bytes_s", "daily_budget_bytes"):
+    if not 0 <= settings.defer_below_battery_percent <= 100:
+        name = "defer_below_battery_percent"
+        raise InvalidInput(f"{name} is {settings.defer_below_battery_percent}; it is 0 to 100", field=name)
+    for name in ("share_bytes_s", "daily_budget_bytes", "defer_above_requests_s"):
         if getattr(settings, name) < 0:
             raise InvalidInput(f"{name} is negative; 0 means no limit", field=name)
     if not 0 < settings.reserved_share <= 0.9:

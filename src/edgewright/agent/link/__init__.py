@@ -5,7 +5,17 @@ from edgewright.agent.link.blobs import BlobLine, NearFirst, Throttle
 from edgewright.agent.link.enrolment import enrol
 from edgewright.agent.link.exchange import Exchange
 from edgewright.agent.link.hub import Link
-from edgewright.agent.link.line import Deadline, Later, Meter, Patience, TimedConnection, Tls, TooSlow, Uncounted
+from edgewright.agent.link.line import (
+    Deadline,
+    Later,
+    Meter,
+    Patience,
+    TimedConnection,
+    Tls,
+    TooSlow,
+    TurnedAway,
+    Uncounted,
+)
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.link.signed_time import ClockFact, SignedTime, device_time, read_clock
 
@@ -30,6 +40,7 @@ __all__ = [
     "TimedConnection",
     "Tls",
     "TooSlow",
+    "TurnedAway",
     "Uncounted",
     "day_end",
     "device_time",

@@ -63,9 +63,14 @@ class Allowance:
         opened = self._within(self._downloads, "downloads")
         return opened if not opened.is_given or self._settings.caches else self._within_budget()
 
-    def may_switch(self) -> Leave:
-        """Whether the active model may be replaced by another. A first install and a roll back ask nobody."""
-        return self._within(self._switches, "switching models")
+    def may_switch(self, ordered: Sequence[str] = ()) -> Leave:
+        """Whether the active model may be replaced by another: by this device's windows, and by the `ordered` ones.
+
+        A first install and a roll back ask nobody. Raises InvalidInput where the order's are no windows.
+        """
+        own = self._within(self._switches, "switching models")
+        of_order = self._within([windows.parse(text, "windows") for text in ordered], "switches, by the order,")
+        return max(own, of_order, key=lambda leave: leave.wait_s)
 
     def may_use_line(self) -> Leave:
         """Whether blobs may be fetched over the line that is counted."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from edgewright.agent import trust
 from edgewright.agent.disk import Condition, Entry, FileStore, Floors, Identity, Settings, Spool, Writer
 from edgewright.agent.link import refresh
@@ -18,7 +20,7 @@ from edgewright.contract import order as orders
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Unreachable
 from edgewright.contract.manifest import MAX_MANIFEST_BYTES, Manifest
 from edgewright.contract.order import Bench, Install, Order
-from edgewright.contract.report import Batch, CheckIn, Fault, InstallReport, ModelState, Pace
+from edgewright.contract.report import Batch, CheckIn, Fault, InstallReport
 from edgewright.contract.trusted import TrustedSet, role_of
 
 MAX_BATCHES = 8
@@ -56,8 +58,10 @@ class Exchange:
         self._doubts: dict[str, int] = {}
         self.contacted_at = 0.0  # when the hub answered last, in seconds since the epoch; 0: not since the start
 
-    def check_in(self, models: Sequence[ModelState], nonce: str, pace: Pace) -> Order | None:
-        """Report states and pace; the order that holds from now on, or None: the last one still holds.
+    def check_in(self, state: CheckIn) -> Order | None:
+        """Report `state`; the order that holds from now on, or None: the last one still holds.
+
+        What it says of the last order, and of what waits, is filled in here.
 
         All of it, with the metadata that an order needs, is one talk: a hub that dawdles is Unreachable in the end.
         'Nothing new' is believed only while the last signed order lives: after that, the device asks as if it had
@@ -67,20 +71,18 @@ class Exchange:
         last = self._order
         age_s = now - last.issued_at if last is not None else 0.0  # below 0 where the clock is a little slow
         is_alive = last is not None and -self._time.skew_s(self._settings.skew_s) <= age_s <= last.ttl_s
-        state = CheckIn(
-            nonce=nonce,
-            models=tuple(models),
+        state = msgspec.structs.replace(
+            state,
             etag=orders.etag(last) if last is not None and is_alive else "",
             order_age_s=max(0.0, age_s),
             backlog=self.spool.backlog(),
-            pace=pace,
         )
         with self._link.talk():
             envelope = self._link.check_in(state)
             if envelope is None and not is_alive:
                 raise HostileInput("the hub says 'nothing new' to a device that has no living order", field="etag")
             if envelope is not None:
-                self._order = self._believe(envelope, nonce)
+                self._order = self._believe(envelope, state.nonce)
         self.contacted_at = self._time.now()
         if self._allowance is not None:
             self._allowance.checked_in(self._order.issued_at if self._order else 0.0)

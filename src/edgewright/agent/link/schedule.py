@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewright.agent.link.line import Later
+from edgewright.agent.link.line import Later, TurnedAway
+from edgewright.contract.errors import NotAllowed
 
 FIRST_BACK_OFF_S = 1.0
 JITTER = 0.2
@@ -64,10 +65,11 @@ class Schedule:
         else:
             self._wait(self._chance.uniform(0.0, ceiling))
 
-    def give_up(self) -> None:
-        """It was refused; ask again after the longest wait."""
+    def give_up(self, error: NotAllowed | None = None) -> None:
+        """It was refused; ask again after the longest wait, or after what the `error` says (TurnedAway)."""
         self._failures += 1
-        self._wait(self._max_back_off_s * self._chance.uniform(0.5, 1.0))
+        said_s = error.wait_s if isinstance(error, TurnedAway) else 0.0
+        self._wait((said_s or 0.5 * self._max_back_off_s) * self._chance.uniform(1.0, 2.0))
 
     def hurry(self) -> None:
         """Do it next, unless it has just failed."""

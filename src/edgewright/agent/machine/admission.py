@@ -8,6 +8,7 @@ from edgewright.agent import states
 from edgewright.agent.disk import ModelFolder, apps, slots
 from edgewright.agent.install import lack, misfit, no_room, unsatisfied
 from edgewright.agent.machine.equipment import Equipment
+from edgewright.agent.machine.terms import unreadable
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Install
 
@@ -22,6 +23,8 @@ class Admission:
 
     def objection(self, install: Install, manifest: Manifest) -> str:
         """Why this device will not even fetch it."""
+        if refusal := unreadable(install.windows):
+            return refusal
         device = self._equipment.measure()
         if refusal := misfit(manifest, device) or self.lack(manifest):
             return refusal

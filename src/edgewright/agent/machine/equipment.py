@@ -8,15 +8,21 @@ from pathlib import Path
 
 from edgewright.agent.disk import Settings, Writer, usage
 from edgewright.agent.install import Patch, Room, Source
-from edgewright.agent.link import Leave
+from edgewright.agent.link import GIVEN, Leave
 from edgewright.agent.states import Active, Instant
 from edgewright.agent.system import boot_id, uptime_s
+from edgewright.agent.system.conditions import conditions
 from edgewright.agent.trial import Trials
-from edgewright.contract.report import Capabilities, Fault, Pace
+from edgewright.contract.report import Capabilities, Conditions, Fault, Pace
 
 
 def _left_to_apps(_model: str, _active: Active | None, _spare: Active | None) -> None:
     """No worker of this agent serves anything."""
+
+
+def _always(_windows: tuple[str, ...]) -> Leave:
+    """There are no windows."""
+    return GIVEN
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,11 @@ class Equipment:
     """Hears at every change what of a model shall serve, and what of it may stand in."""
     boot: str = boot_id()
     uptime_s: Callable[[], float] = uptime_s
-    may_switch: Callable[[], Leave] = lambda: Leave(
-        is_given=True
-    )  # whether another package may take over from an active one now
+    may_switch: Callable[[tuple[str, ...]], Leave] = _always
+    """Whether another package may take over from an active one now; asked with the order's windows."""
+    look: Callable[[], Conditions] = conditions
+    requests_s: Callable[[], float | None] = lambda: None
+    """How many requests a second apps ask of this device's models; None while that is being counted."""
     is_often_cut_off: Callable[[], bool] = lambda: False  # then the device's going down says nothing of a package
 
     def instant(self) -> Instant:

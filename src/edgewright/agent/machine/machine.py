@@ -13,20 +13,18 @@ import msgspec
 from edgewright.agent import states
 from edgewright.agent.disk import SLOTS, ModelFolder, Sampling, StageFailed
 from edgewright.agent.install import Fetcher
-from edgewright.agent.link import Later
 from edgewright.agent.machine.admission import Admission
 from edgewright.agent.machine.awaking import awake, is_good, tell_recovery
 from edgewright.agent.machine.equipment import Equipment
 from edgewright.agent.machine.telling import Telling
-from edgewright.agent.machine.trying import Trying, Verdict
+from edgewright.agent.machine.terms import LeaseOver, Terms, unreadable
+from edgewright.agent.machine.trying import Trying, Verdict, shadow_of
 from edgewright.agent.states import Crash, ModelRecord, Step, candidate_of
 from edgewright.agent.system import logs
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, Refused, Unreachable
 from edgewright.contract.manifest import Manifest
 from edgewright.contract.order import Install, Rollback
-from edgewright.contract.report import ModelState, Outcome
-
-LONGEST_SLEEP_S = 600.0  # until a window, whose time the clock may get wrong
+from edgewright.contract.report import Deferral, ModelState, Outcome
 
 
 class NothingToGoBackTo(Refused):
@@ -50,6 +48,7 @@ class Machine:
         self._fetcher = Fetcher(staging, equipment.source, equipment.patch, equipment.is_pausing, others)
         self._trying = Trying(self.folder, self._socket, equipment)
         self._telling = Telling(self.folder, equipment)
+        self._terms = Terms(equipment)
         self._actions = {
             Step.FETCH: self._fetch,
             Step.STAGE: self._stage,
@@ -112,9 +111,14 @@ class Machine:
             self._trying.end()
             self._save(record)
 
-    def supersede(self, counter: int) -> None:
-        """Stop fetching an older release."""
-        self._change(states.supersede(self.record, counter))
+    def heed(self, install: Install) -> None:
+        """Hear what an order says of the install under way: new terms for it, or another one in its place."""
+        record = states.supersede(self.record, install, self._equipment.clock())
+        if record is not self.record:
+            self._trying.end()
+        elif (renewed := states.renew(record, install)) is not record:
+            record = states.refuse(record, why) if (why := unreadable(install.windows)) else renewed
+        self._change(record)
 
     def blame(self, crash: Crash) -> None:
         """Lay a crash to the active package, if it is its; with the third within a day, it gives way."""
@@ -163,6 +167,16 @@ class Machine:
             self._trying.end()
             self._save(states.disarm(self.record))
 
+    @property
+    def deferral(self) -> Deferral | None:
+        """The install that this device puts off for now."""
+        return self._terms.deferral(self.record)
+
+    @property
+    def wait(self) -> str:
+        """Why the install under way does not go on, in words; '' where it does, or waits for its window or the hub."""
+        return self._terms.wait(self.record)
+
     def state(self) -> ModelState:
         """What a check-in says of this model."""
         active = states.active_slot(self.record)
@@ -191,7 +205,10 @@ class Machine:
             self._equipment.tell_fault(self.model, "base_rotted", what)
         if candidate is not before:
             self._save(msgspec.structs.replace(self.record, candidate=candidate))
-        return self._advance(is_ok=True) if is_done else not self._fetcher.is_waiting
+        if not is_done:
+            return not self._fetcher.is_waiting
+        self._terms.hold_try(self.record)  # before the spare slot is given up for it
+        return self._advance(is_ok=True)
 
     def _stage(self) -> bool:
         candidate = candidate_of(self.record)
@@ -205,6 +222,7 @@ class Machine:
     def _try(self) -> bool:
         if self._trying.is_under_way(self.record):
             return self._take(self._trying.trial(self.record))
+        self._terms.hold_try(self.record)
         self._save(states.arm(self.record))
         try:
             self._trying.start(self.record)
@@ -217,11 +235,22 @@ class Machine:
         if not self._trying.is_under_way(self.record):  # it was ended, and what should follow could not be saved
             self._save(states.disarm(self.record))
             return True
+        if not self._trying.is_shadow_ready and shadow_of(self.record) is not None:
+            self._hold_shadow()
         verdict = self._trying.shadow(self.record)
         self._tell()  # of the socket, once it is bound
         if verdict is None and self._trying.lasts_s >= states.SETTLED_S:
             self._change(states.outlast(self.record))
         return self._take(verdict)
+
+    def _hold_shadow(self) -> None:
+        """Begin no shadow phase after the lease: the trial is done again with the next one, and costs no try."""
+        try:
+            self._terms.hold_lease(self.record)
+        except LeaseOver:
+            self._trying.end()
+            self._save(states.disarm(self.record))
+            raise
 
     def _take(self, verdict: Verdict | None) -> bool:
         if verdict is None:
@@ -231,26 +260,20 @@ class Machine:
         return True
 
     def _commit(self) -> bool:
-        self._wait_for_window()
+        self._terms.hold_switch(self.record)
         candidate = candidate_of(self.record)
         manifest = self.folder.manifest(candidate.slot)
         if manifest is None or not self.folder.verifies(candidate.slot, candidate.install.manifest_sha256):
             return self._advance(is_ok=False, reason="the slot no longer reads back as it was written")
         if why := self._admission.lack(manifest):
             return self._advance(is_ok=False, reason=why)
+        self._terms.hold_lease(self.record)  # reading a slot takes its time
         self.folder.mark_committed(candidate.slot, candidate.install.deployment)
         is_busy = self._advance(is_ok=True)
         self.folder.keep_floor(self.record.floor)
         if self._equipment.is_often_cut_off():
             self._change(states.settle(self.record))
         return is_busy
-
-    def _wait_for_window(self) -> None:
-        """Raise Later while another package may not take over; nothing waits for a window that serves nobody well."""
-        leave = self._equipment.may_switch()
-        if leave.is_given or not self.record.active or states.is_failing(self.record):
-            return
-        raise Later(leave.reason, wait_s=min(leave.wait_s, LONGEST_SLEEP_S), spread_s=0.0)
 
     def _roll_back(self) -> bool:
         candidate = candidate_of(self.record)

@@ -89,7 +89,7 @@ class Trying:
         """End the worker, if there is one."""
         if self._trial is not None:
             self._trial.kill()
-        self._trial = None
+        self._trial = self._verdict = None
         self._heard.clear()
         self.is_shadow_ready = False
         durable.remove(self._socket)

@@ -33,6 +33,9 @@ NEXT = {  # step: (on success, on failure)
     Step.REPORT: (Step.IDLE, Step.IDLE),
 }
 
+UNDER_WAY = (Step.FETCH, Step.STAGE, Step.TRIAL, Step.SHADOW, Step.COMMIT)
+"""The steps in which a candidate may still come to serve."""
+
 
 def is_wanted(record: ModelRecord, install: Install) -> bool:
     """Whether an order's install is still to be begun: it is neither done here, nor has it ended badly here."""
@@ -130,13 +133,10 @@ def roll_back(record: ModelRecord, order: Rollback) -> ModelRecord:
     """Give up the release of that counter, be it the candidate or active; unchanged where it is neither."""
     candidate, active = record.candidate, active_slot(record)
     if candidate is not None and candidate.install.counter == order.counter:
-        if record.step not in (Step.FETCH, Step.STAGE, Step.TRIAL, Step.SHADOW, Step.COMMIT):
+        if record.step not in UNDER_WAY:
             return record
-        following = Step.REPORT if record.step is Step.FETCH else Step.ROLL_BACK
-        ended = _end(
-            _reject(record, candidate, order.reason), candidate, record.step, Outcome.ROLLED_BACK, order.reason
-        )
-        return msgspec.structs.replace(ended, step=following)
+        rejected = _reject(record, candidate, order.reason)
+        return _drop(rejected, candidate, Outcome.ROLLED_BACK, order.reason)
     if record.step is not Step.IDLE or active is None or active.counter != order.counter:
         return record
     if report_id(order.deployment, order.counter, Outcome.FAILED) in record.ended:
@@ -168,12 +168,50 @@ def stay(record: ModelRecord) -> ModelRecord:
     return msgspec.structs.replace(record, step=Step.IDLE, candidate=None, stays=digest)
 
 
-def supersede(record: ModelRecord, counter: int) -> ModelRecord:
-    """Drop a candidate that is still being fetched, for a newer release."""
+def supersede(record: ModelRecord, install: Install, now: float) -> ModelRecord:
+    """Drop the candidate for another install: while it is being fetched for a newer release, and once its lease is
+    over for any deployment that has one. `now` is the believed time, in seconds since the epoch.
+    """
     candidate = record.candidate
-    if candidate is None or record.step is not Step.FETCH or counter <= candidate.install.counter:
+    if candidate is None or record.step not in UNDER_WAY:
         return record
-    return advance(record, is_ok=False, reason=f"release {counter} came before it was fetched")
+    if record.step is Step.FETCH and install.counter > candidate.install.counter:
+        return advance(record, is_ok=False, reason=f"release {install.counter} came before it was fetched")
+    is_another = install.deployment != candidate.install.deployment
+    if not is_another or not is_lease_over(candidate.install, now) or is_lease_over(install, now):
+        return record
+    reason = f"its lease was over when the deployment {install.deployment} came"
+    return _drop(record, candidate, Outcome.FAILED, reason)
+
+
+def refuse(record: ModelRecord, reason: str) -> ModelRecord:
+    """Drop the install under way, as what its order says of it cannot be followed. Its package is not to blame."""
+    candidate = record.candidate
+    if candidate is None or record.step not in UNDER_WAY:
+        return record
+    return _drop(record, candidate, Outcome.REFUSED, reason)
+
+
+def renew(record: ModelRecord, install: Install) -> ModelRecord:
+    """Take over what a later order says of the install under way: lease, windows, how long it may be put off.
+
+    Unchanged where it names another install, or says the same again.
+    """
+    candidate = record.candidate
+    if candidate is None or record.step not in UNDER_WAY:
+        return record
+    known = candidate.install
+    named = (install.deployment, install.counter, install.manifest_sha256)
+    if named != (known.deployment, known.counter, known.manifest_sha256):
+        return record
+    terms = {"windows": install.windows, "begin_by": install.begin_by, "lease_until": install.lease_until}
+    renewed = msgspec.structs.replace(known, **terms)
+    return record if renewed == known else with_candidate(record, install=renewed)
+
+
+def is_lease_over(install: Install, now: float) -> bool:
+    """Whether an install may neither be tried nor take over any more, unless a later order says so again."""
+    return install.lease_until is not None and now > install.lease_until
 
 
 def lose_slot(record: ModelRecord, slot: str, *, is_other_good: bool) -> ModelRecord:
@@ -203,6 +241,12 @@ def _slot_record(candidate: Candidate) -> SlotRecord:
 def _end(record: ModelRecord, candidate: Candidate, step: Step, outcome: Outcome, reason: str) -> ModelRecord:
     candidate = msgspec.structs.replace(candidate, ended_in=step, outcome=outcome, reason=reason)
     return msgspec.structs.replace(record, step=Step.REPORT, candidate=candidate)
+
+
+def _drop(record: ModelRecord, candidate: Candidate, outcome: Outcome, reason: str) -> ModelRecord:
+    """End an install under way; what it has put into the spare slot goes."""
+    ended = _end(record, candidate, record.step, outcome, reason)
+    return msgspec.structs.replace(ended, step=Step.REPORT if record.step is Step.FETCH else Step.ROLL_BACK)
 
 
 def _leave(record: ModelRecord, candidate: Candidate) -> ModelRecord:

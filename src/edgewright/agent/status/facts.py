@@ -67,7 +67,8 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveState(msgspec.Struct, frozen=True, kw_only=True):
-    """What only the running agent knows. `waits` says why, if downloads or a switch of models have to wait.
+    """What only the running agent knows. `waits` says why, if downloads, a switch of models or an install have to wait,
+    and `turned_away` why the hub will not have this device.
 
     `measures` is the package that a bench is about, as model/counter and the request; '' for none.
     """
@@ -81,6 +82,7 @@ class LiveState(msgspec.Struct, frozen=True, kw_only=True):
     budget_bytes: int = 0  # of a day; 0: no limit
     used_bytes: int = 0
     waits: tuple[str, ...] = ()
+    turned_away: str = ""
     measures: str = ""
     workers: tuple[WorkerFacts, ...] = ()
 

@@ -13,6 +13,7 @@ def to_text(status: Status, now: float = 0.0) -> str:
     lines.append(_line("agent", _agent(status.agent, now) if status.agent else status.agent_note or "not asked"))
     if status.agent:
         lines.append(_line("link", _link(status.agent, now)))
+        lines += [_line("refused", status.agent.turned_away)] if status.agent.turned_away else []
         lines += [_line("waits", why) for why in status.agent.waits]
         lines += [_line("measures", status.agent.measures)] if status.agent.measures else []
     lines.append(_line("spool", _spool(status)))

@@ -14,15 +14,17 @@ from typing import TypeVar
 from edgewright.agent import states
 from edgewright.agent.bench import Benches
 from edgewright.agent.disk import Boots, Sampling
-from edgewright.agent.link import Chance, Exchange, Schedule
-from edgewright.agent.machine import Equipment, Machine
+from edgewright.agent.link import Chance, Exchange, Schedule, TurnedAway
+from edgewright.agent.machine import Equipment, LeaseOver, Machine
 from edgewright.agent.states import Crash
 from edgewright.agent.supervisor.inbox import Inbox
+from edgewright.agent.supervisor.life import Life
 from edgewright.agent.supervisor.measuring import Measuring
 from edgewright.agent.system import Bell, Stop, logs
 from edgewright.contract.errors import EdgewrightError, HostileInput, NotAllowed, NotFound, Unreachable
 from edgewright.contract.manifest import is_plain_name
 from edgewright.contract.order import Install, Order
+from edgewright.contract.report import CheckIn
 
 MAX_CRASHES = 64  # that wait to be noted
 LOOK_S = 5.0  # how often to look at what runs for an install, should nothing say that it is time
@@ -65,6 +67,9 @@ class Delivery:
         self._order: Order | None = None
         self._machines: dict[str, Machine] = {}
         self._schedules: dict[str, Schedule] = {}
+        self._leases: dict[str, float | None] = {}  # by model: the latest that was over, and for which a hurry was made
+        self._life = Life(chance.nonce(), equipment.measure, equipment.monotonic)
+        self.turned_away = ""  # why the hub will not have this device; '' where it does
         self.measuring = Measuring(benches, self._new_schedule(), hurry=check_ins.hurry)
 
     def run(self) -> None:
@@ -132,6 +137,10 @@ class Delivery:
         self.machine(model).go_back(reason)
         self._schedule(model).succeed(0.0)
 
+    def waits(self) -> tuple[str, ...]:
+        """Why installs do not go on, by what their orders say. To be asked on any thread."""
+        return tuple(filter(None, (machine.wait for machine in list(self._machines.values()))))
+
     def hurry(self) -> None:
         """Check in with the hub and send what waits, unless it has just failed."""
         self._check_ins.hurry()
@@ -170,7 +179,10 @@ class Delivery:
             done = deed()
         except NotAllowed as error:
             logs.warn("the hub refuses this device", model=model, reason=error.message)
-            schedule.give_up()
+            schedule.give_up(error)
+        except LeaseOver as error:
+            schedule.fail(error)
+            self._ask_again(model, error)
         except Exception as error:  # a fault in one model's install must not take the others' down
             logs.warn("an install cannot go on for now", model=model, kind=type(error).__name__, reason=str(error))
             schedule.fail(error)
@@ -194,15 +206,31 @@ class Delivery:
             return
         collects = [collect for collect in self._order.collects if collect.model == machine.model]
         machine.collect(Sampling(request=collects[0].request, budget=collects[0].budget) if collects else None)
-        for rollback in self._order.rollbacks:
-            if rollback.model == machine.model:
-                machine.give_up(rollback)
+        self._heed(machine, self._order)
         for install in self._order.installs:
             if install.model == machine.model:
                 self._offer(machine, install)
 
+    def _heed(self, machine: Machine, order: Order) -> None:
+        """What an order says of what is here already. Where that changes anything, nothing waits any longer."""
+        before = machine.record
+        for rollback in order.rollbacks:
+            if rollback.model == machine.model:
+                machine.give_up(rollback)
+        for install in order.installs:
+            if install.model == machine.model:
+                machine.heed(install)
+        if machine.record is not before:
+            self._schedule(machine.model).succeed(0.0)
+
+    def _ask_again(self, model: str, over: LeaseOver) -> None:
+        """Ask the hub for another lease, once for each that was over: it may mean it."""
+        logs.say("a lease is over", model=model, lease_until=over.lease_until)
+        if self._leases.get(model) != over.lease_until:
+            self._leases[model] = over.lease_until
+            self._check_ins.hurry()
+
     def _offer(self, machine: Machine, install: Install) -> None:
-        machine.supersede(install.counter)
         if not machine.wants(install):
             return
         try:
@@ -216,23 +244,40 @@ class Delivery:
     def _talk(self) -> None:
         """Check in and send; whatever the hub answers, the device goes on."""
         try:
-            order = self._exchange.check_in(
-                [machine.state() for machine in self._machines.values()], self._chance.nonce(), self._equipment.pace()
-            )
+            state = self._life.sign(self._check_in())
+            order = self._exchange.check_in(state)
+            self._life.answered(state)
+            self.turned_away = ""
             if order is not None:
-                self._order = order
-                self.measuring.follow(order.benches)
-                logs.say("order received", installs=len(order.installs), rollbacks=len(order.rollbacks))
+                self._follow(order)
             self._exchange.send(lambda: self._stop.is_requested)
         except NotAllowed as error:
             logs.warn("the hub refuses this device", reason=error.message)
-            self._check_ins.give_up()
+            self.turned_away = error.in_words if isinstance(error, TurnedAway) else error.message
+            self._check_ins.give_up(error)
         except (EdgewrightError, OSError) as error:
             is_away = isinstance(error, Unreachable)
             logs.warn("the hub is not reachable" if is_away else "the hub is not believed", reason=str(error))
             self._check_ins.fail(error)
         else:
             self._check_ins.succeed(self._poll_s())
+
+    def _check_in(self) -> CheckIn:
+        machines = self._machines.values()
+        return CheckIn(
+            nonce=self._chance.nonce(),
+            models=tuple(machine.state() for machine in machines),
+            pace=self._equipment.pace(),
+            deferrals=tuple(machine.deferral for machine in machines if machine.deferral is not None),
+        )
+
+    def _follow(self, order: Order) -> None:
+        """From now on, that order holds."""
+        logs.say("order received", installs=len(order.installs), rollbacks=len(order.rollbacks))
+        self._order = order
+        for machine in self._machines.values():
+            self._guarded(machine.model, partial(self._heed, machine, order))
+        self.measuring.follow(order.benches)
 
     def _poll_s(self) -> float:
         ordered = self._order.poll_s if self._order else None

@@ -70,7 +70,7 @@ class Measuring:
             done = deed()
         except NotAllowed as error:
             logs.warn("the hub refuses this device", reason=error.message)
-            self._schedule.give_up()
+            self._schedule.give_up(error)
         except Exception as error:  # a bench must never take the rest of the agent down
             logs.warn("a bench cannot go on for now", kind=type(error).__name__, reason=str(error))
             self._schedule.fail(error)

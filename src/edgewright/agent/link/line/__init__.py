@@ -6,6 +6,7 @@ from edgewright.agent.link.line.odometer import Meter, Uncounted
 from edgewright.agent.link.line.replies import (
     Later,
     NotTheHub,
+    TurnedAway,
     check_sender,
     foreign_errors_told,
     raise_for,
@@ -24,6 +25,7 @@ __all__ = [
     "TimedConnection",
     "Tls",
     "TooSlow",
+    "TurnedAway",
     "Uncounted",
     "check_sender",
     "foreign_errors_told",

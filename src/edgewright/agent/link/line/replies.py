@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import ClassVar
 
 from edgewright.contract.errors import (
     ErrorBody,
@@ -34,6 +35,27 @@ class Later(Unreachable):
         super().__init__(message, hint=hint)
         self.wait_s = wait_s
         self.spread_s = spread_s
+
+
+class TurnedAway(NotAllowed):
+    """The hub knows this device and will not have it, for now or for good: `reason_code` is the hub's word for why.
+
+    Ask again after `wait_s` seconds, or where that is 0 after the longest wait.
+    """
+
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "waiting_for_approval": "this device waits until somebody at the hub approves it",
+        "device_quarantined": "this device is in quarantine, as its key was seen in two places: ask at the hub",
+        "device_retired": "this device is retired: it serves on, and gets nothing new",
+    }
+
+    code = "turned_away"
+
+    def __init__(self, message: str, *, reason_code: str, wait_s: float, field: str = "", hint: str = "") -> None:
+        super().__init__(message, field=field, hint=hint)
+        self.reason_code = reason_code
+        self.in_words = self.WORDS.get(reason_code, message)
+        self.wait_s = wait_s
 
 
 class NotTheHub(Unreachable):
@@ -68,7 +90,7 @@ def check_sender(response: http.client.HTTPResponse) -> None:
 def raise_for_hub(status: int, reply: bytes, headers: http.client.HTTPMessage) -> None:
     """Raise what the hub says in a reply that is no success: NotLoggedIn, NotAllowed, NotFound, Unreachable, Told.
 
-    A no counts only in the hub's own form; whatever else answers is NotTheHub.
+    NotAllowed is TurnedAway. A no counts only in the hub's own form; whatever else answers is NotTheHub.
     """
     try:
         read_json(reply, ErrorReply, "an error")
@@ -87,7 +109,8 @@ def raise_for(status: int, reply: bytes, headers: http.client.HTTPMessage) -> No
     if status == http.client.UNAUTHORIZED:
         raise NotLoggedIn(body.message, field=body.field, hint=body.hint)
     if status == http.client.FORBIDDEN:
-        raise NotAllowed(body.message, field=body.field, hint=body.hint)
+        wait_s = retry_after_s(headers)
+        raise TurnedAway(body.message, reason_code=body.code, wait_s=wait_s, field=body.field, hint=body.hint)
     if status == http.client.NOT_FOUND:
         raise NotFound(body.message, field=body.field, hint=body.hint)
     if status >= 500 or status in _BUSY:
