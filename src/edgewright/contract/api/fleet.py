@@ -77,10 +77,55 @@ class GroupDraft(msgspec.Struct, frozen=True, kw_only=True):
     poll_s: float | None = None  # how often its devices check in; None: as the hub's settings say
 
 
+class GroupEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall change of a group; None leaves a part as it is, and `poll_s` 0 takes the hub's settings again."""
+
+    selector: str | None = None
+    devices: tuple[str, ...] | None = None
+    poll_s: float | None = None
+
+
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`devices` are the first of its members, in a list of groups none; GET /devices?group=NAME has them all."""
+
     name: str
     selector: str
     devices: tuple[str, ...]
     count: int
     created_at: float
     poll_s: float | None = None
+
+
+class TermFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One term of a selector held against a device: what was found there under its name."""
+
+    term: str
+    holds: bool
+    found: str
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a device is in a group, and why."""
+
+    group: str
+    device: str
+    is_member: bool
+    reason: str
+    terms: tuple[TermFinding, ...] = ()
+
+
+class LabelEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """Labels to set on a device, and names of labels to take off."""
+
+    set: dict[str, str] = {}
+    remove: tuple[str, ...] = ()
+
+
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in a device's history. `id` is where a page goes on from: ask for what was `before` it."""
+
+    id: str
+    at: float
+    kind: str
+    by: str = ""  # the person, the device or the system
+    what: str = ""
