@@ -68,6 +68,14 @@ from edgewright.contract.api.registry import (
     VersionDraft,
     VersionRecord,
 )
+from edgewright.contract.api.rehearsals import (
+    Badness,
+    RehearsalDraft,
+    RehearsalRecord,
+    RehearsedRun,
+    RehearsedSite,
+    RehearsedWave,
+)
 from edgewright.contract.api.releases import (
     CheckLine,
     PackageRecord,
@@ -78,14 +86,6 @@ from edgewright.contract.api.releases import (
     SigningPayload,
     SigningRequest,
     VerifyReport,
-)
-from edgewright.contract.api.rehearsals import (
-    Badness,
-    RehearsalDraft,
-    RehearsalRecord,
-    RehearsedRun,
-    RehearsedSite,
-    RehearsedWave,
 )
 from edgewright.contract.api.rollouts import (
     Budget,
