@@ -222,6 +222,9 @@ def an_install(manifest: bytes, **changes: Any) -> Install:
         manifest_sha256=manifests.digest(manifest),
         fetches=(fetch,),
         shadow=Shadow(min_requests=50, min_agreement=0.95, max_wait_s=600.0),
+        windows=("mon-fri 22:00-05:00", "sat,sun 00:00-24:00"),
+        begin_by=NOW.timestamp() + 7200.0,
+        lease_until=NOW.timestamp() + 3600.0,
     )
     return msgspec.structs.replace(install, **changes)
 

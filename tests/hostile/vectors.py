@@ -111,6 +111,17 @@ def _order() -> Tree:
         ("from the future", sealed(order_payload(issued_at=NOW.timestamp() + 3600)), "issued_at"),
         ("its time to live is over", sealed(order_payload(issued_at=NOW.timestamp() - 7200)), "issued_at"),
         ("another format", sealed(order_payload(format=1)), "format"),
+        ("the format before leases", sealed(order_payload(format=2)), "format"),
+        (
+            "a lease from before all time",
+            sealed(_changed(tree, "installs.0.lease_until", -1.0)),
+            "installs[0].lease_until",
+        ),
+        (
+            "more windows than anybody needs",
+            sealed(_changed(tree, "installs.0.windows", ["00:00-01:00"] * 17)),
+            "installs[0].windows",
+        ),
         ("a digest that leaves its folder", sealed(_changed(tree, "installs.0.fetches.0.sha256", "../x")), _FETCH),
         ("a check-in in a thousand years", sealed(order_payload(poll_s=3e10)), "poll_s"),
         ("a target of another model", sealed(_changed(tree, "installs.0.model", "wine")), "target_path"),
