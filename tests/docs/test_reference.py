@@ -12,7 +12,8 @@ from edgewright.contract.tensors import Contract, TensorSpec
 from edgewright.hub.govern.model import GRANTS, Permission
 from edgewright.hub.provenance import BUILD_TYPES
 from edgewright.hub.web import server
-from edgewright.hub.web.device import PREFIX
+from edgewright.hub.web.devices import PREFIX
+from edgewright.hub.web.devices import doors as doors_of_devices
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -45,8 +46,9 @@ def test_the_api_page_names_every_url_and_no_other():
 
 
 def test_the_api_page_names_every_door_of_devices():
-    source = Path(server.__file__).with_name("device.py").read_text()
+    source = Path(doors_of_devices.__file__).read_text()
     doors = {f"{method} {PREFIX}{name}" for method, name in re.findall(r'\("([A-Z]+)", "(\w+)"\):', source)}
+    doors.add(f"POST {doors_of_devices.CHECK_IN}")
 
     named = re.findall(rf"^\| `([A-Z]+ {PREFIX}\w+)", (REFERENCE / "api.md").read_text(), re.MULTILINE)
 

@@ -18,7 +18,7 @@ from edgewright.contract.devicekey import SoftKey
 from edgewright.contract.report import Capabilities, EnrolRequest
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Principal
-from edgewright.hub.web.device import DeviceDoors
+from edgewright.hub.web.devices import DeviceDoors
 from hostile.campaign import SEED, scaled, tell
 from hostile.mutants import JSON_MUTATIONS, mutants
 from hostile.signed import key_of

@@ -29,7 +29,7 @@ from edgewright.contract.report import (
 )
 from edgewright.hub.app import Hub, build_hub
 from edgewright.hub.govern import Principal
-from edgewright.hub.web.device import DeviceDoors
+from edgewright.hub.web.devices import DeviceDoors
 from scenes.dashboard import NOW, empty_hub
 
 OPERATOR = Principal(name="olga", roles=(Role.OPERATOR,))

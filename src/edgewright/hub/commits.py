@@ -60,6 +60,11 @@ class GroupCommit:
         """How many acts wait for a commit."""
         return len(self._waiting)
 
+    @property
+    def share(self) -> float:
+        """How much of its places is taken, from 0 to 1."""
+        return len(self._waiting) / self._max_waiting
+
     def do(self, act: Callable[[sa.Connection], T]) -> T:
         """What `act` returns, once it has been committed. Raises Busy, and whatever `act` raises."""
         if self._db.is_writing:

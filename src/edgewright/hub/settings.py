@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from edgewright.contract.order import MAX_TTL_S
+from edgewright.contract.order import MAX_POLL_S, MAX_TTL_S, MIN_POLL_S
 
 
 class Settings(BaseSettings):
@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     database_url: str = ""  # "" means SQLite in `dir`
     approvals_needed: int = 1
     order_ttl_s: float = Field(default=86_400.0, gt=0, le=MAX_TTL_S)
-    poll_s: float = 30.0
+    poll_s: float | None = Field(default=None, ge=MIN_POLL_S, le=MAX_POLL_S)  # None: as each device is set
+    requests_waiting: int = Field(default=2000, ge=1)  # of devices, beyond check-ins from memory; then 429
+    orders_kept_bytes: int = Field(default=64 * 1024**2, ge=0)  # for orders that have something done; 1 kB each
     commits_waiting: int = Field(default=5000, ge=1)  # changes that wait for a shared commit; beyond that: 429
     delta_disk_bytes: int = 20 * 1024**3  # deltas take at most so much of the disk
     delta_run_cpu_s: float = 1800.0  # for all deltas of a rollout

@@ -14,7 +14,7 @@ from edgewright.contract.errors import ErrorReply
 from edgewright.contract.report import CheckIn
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import token_sha256
-from edgewright.hub.web.device import MAX_BODY_BYTES, DeviceDoors
+from edgewright.hub.web.devices import MAX_BODY_BYTES, DeviceDoors
 from edgewright.hub.web.streaming import CHUNK_BYTES
 from scenes.dashboard import NOW, add_device, empty_hub
 

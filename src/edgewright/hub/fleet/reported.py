@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -65,23 +66,32 @@ def chunks(names: Iterable[str]) -> Iterator[list[str]]:
     return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
 
 
-def save(connection: sa.Connection, device: str, told: CheckIn, now: float) -> bool:
-    """Keep what a device reports of its models and its pace where it differs from what is kept; says if it did."""
+def differs(connection: sa.Connection, device: str, told: CheckIn) -> bool:
+    """Whether a device tells anything else of its models or its pace than what is kept."""
+    pace = sa.select(table.device.c.pace).where(table.device.c.id == device)
+    return _states(connection, device) != _told(told) or connection.scalar(pace) != msgspec.to_builtins(told.pace)
+
+
+def save(connection: sa.Connection, device: str, told: CheckIn, now: float) -> None:
+    """Keep what a device tells of its models and its pace; `changed_at` moves with the models alone."""
     of, states = table.device.c, table.device_model
-    known = connection.execute(sa.select(states).where(states.c.device == device).order_by(states.c.model)).mappings()
-    wanted = {state.model: state for state in told.models}
-    is_changed = {row["model"]: _state(row) for row in known} != wanted
-    pace = msgspec.to_builtins(told.pace)
-    if is_changed:
+    values: dict[str, Any] = {"pace": msgspec.to_builtins(told.pace)}
+    if _states(connection, device) != _told(told):
         connection.execute(sa.delete(states).where(states.c.device == device))
-        rows = [{**msgspec.to_builtins(state), "device": device, "reported_at": now} for state in wanted.values()]
+        rows = [{**msgspec.to_builtins(state), "device": device, "reported_at": now} for state in _told(told).values()]
         if rows:
             connection.execute(sa.insert(states), rows)
-        connection.execute(sa.update(table.device).where(of.id == device).values(pace=pace, changed_at=now))
-    elif connection.scalar(sa.select(of.pace).where(of.id == device)) != pace:
-        connection.execute(sa.update(table.device).where(of.id == device).values(pace=pace))
-        return True
-    return is_changed
+        values["changed_at"] = now
+    connection.execute(sa.update(table.device).where(of.id == device).values(values))
+
+
+def _told(told: CheckIn) -> dict[str, ModelState]:
+    return {state.model: state for state in told.models}
+
+
+def _states(connection: sa.Connection, device: str) -> dict[str, ModelState]:
+    known = connection.execute(sa.select(table.device_model).where(table.device_model.c.device == device)).mappings()
+    return {row["model"]: _state(row) for row in known}
 
 
 def _state(row: sa.RowMapping) -> ModelState:

@@ -202,7 +202,11 @@ class Packaging:
 
     def sign_order(self, order: Order, payload_type: str = PAYLOAD_TYPE) -> bytes:
         """The order in the director's sealed envelope; the type says how it travels."""
-        return seal(msgspec.json.encode(order, order="deterministic"), payload_type, self._director)
+        return self.seal_order(msgspec.json.encode(order, order="deterministic"), payload_type)
+
+    def seal_order(self, encoded: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
+        """As `sign_order`, for an order's own encoding."""
+        return seal(encoded, payload_type, self._director)
 
     def tuf_file(self, name: str) -> bytes:
         """A published metadata file; raises NotFound."""
@@ -217,7 +221,8 @@ class Packaging:
 
         Before the ceremony there is nothing to sign, and False is returned.
         """
-        return self._repository.renew(self._now())
+        with self._db.write():  # where several hubs have this folder, one of them signs
+            return self._repository.renew(self._now())
 
     def _new_record(
         self, draft: ReleaseDraft, counter: int, author: str, now: float, built: dict[str, Manifest]

@@ -21,6 +21,7 @@ from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
 from edgewright.hub.web import drifting, studying, views
 from edgewright.hub.web.arguments import Caller, TheHub
+from edgewright.hub.web.devices import DEFAULT_POLL_S
 from edgewright.hub.web.observation import overview_of
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.rendering import render
@@ -132,7 +133,7 @@ def _shared_glance() -> Callable[[Hub, Principal], views.Glance]:
         require(principal, Permission.READ)
         with lock:
             if latest is None or not 0 <= hub.clock() - latest.overview.at < FRESH_S:
-                latest = views.Glance(overview_of(hub), views.away_after_s(hub.settings.poll_s))
+                latest = views.Glance(overview_of(hub), views.away_after_s(hub.settings.poll_s or DEFAULT_POLL_S))
             return latest
 
     return look

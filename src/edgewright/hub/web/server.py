@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from edgewright import __version__
-from edgewright.contract.errors import EdgewrightError
+from edgewright.contract.errors import EdgewrightError, Refused
 from edgewright.hub import logs
 from edgewright.hub.app import Hub, build_hub
 from edgewright.hub.folder import hold
@@ -34,7 +34,7 @@ from edgewright.hub.web import (
     studies,
     targets,
 )
-from edgewright.hub.web.device import PREFIX, DeviceDoors, Receive, Scope, Send
+from edgewright.hub.web.devices import DEFAULT_POLL_S, PREFIX, DeviceDoors, Load, Receive, Scope, Send
 from edgewright.hub.web.principals import of_bearer
 from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unreadable
 
@@ -72,7 +72,7 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["^/api/v1/blobs"]),
         request_max_body_size=MAX_JSON_BYTES,
     )
-    devices = DeviceDoors(hub)
+    devices = DeviceDoors(hub, Load(hub.settings.poll_s or DEFAULT_POLL_S))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_device = scope["type"] == "http" and scope["path"].startswith(PREFIX)
@@ -81,24 +81,38 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
     return app
 
 
-def serve(folder: Path, *, host: str, port: int, ready: Callable[[str], None], secrets: tuple[Path, ...] = ()) -> None:
-    """Run the hub in `folder` until SIGTERM or SIGINT; `ready` is told the address once it answers.
+class HubLost(Refused):
+    code = "hub_lost"
+    hint = "Start it again. Its machine stood still for a while, or had too much to do."
 
-    `port` 0 takes a free one. Work that a crash cut off goes on. Training commands see neither
-    `folder` nor `secrets`. Raises HubRunning.
+
+def serve(settings: Settings, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Run the hub of `settings` until SIGTERM or SIGINT; `ready` is told the address once it answers.
+
+    `port` 0 takes a free one. Work that a crash cut off goes on. Raises HubRunning, DatabaseAway, WrongDatabase, and
+    HubLost where the other hubs have taken this one for dead.
     """
     logs.set_up()
-    with hold(folder):
-        hub = build_hub(Settings(dir=folder, secrets=secrets))
+    with hold(settings.dir, is_shared=not settings.url.startswith("sqlite")):
+        hub = build_hub(settings)
         config = uvicorn.Config(
             build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False
         )
         socket = config.bind_socket()
         socket.listen(BACKLOG)  # who comes before the server is up waits, and is not turned away
         address = f"http://{host}:{socket.getsockname()[1]}"
+        server, lost = uvicorn.Server(config), threading.Event()
+
+        def end() -> None:
+            lost.set()
+            server.should_exit = True
+
+        hub.jobs.on_lost = end
         hub.start()
         try:
             ready(address)
-            uvicorn.Server(config).run(sockets=[socket])
+            server.run(sockets=[socket])
         finally:
             hub.stop()
+    if lost.is_set():
+        raise HubLost("the other hubs of this database took this one for dead, and go on with its work")

@@ -3,6 +3,16 @@
 from edgewright.hub.fleet.presence.heartbeats import FLUSH_EVERY_S
 from edgewright.hub.fleet.presence.memory import Memory
 from edgewright.hub.fleet.presence.service import Presence, Signed, lives_hash, told_hash
-from edgewright.hub.fleet.presence.sessions import Opened, digest_of
+from edgewright.hub.fleet.presence.sessions import Opened, digest_of, digest_of_bytes
 
-__all__ = ["FLUSH_EVERY_S", "Memory", "Opened", "Presence", "Signed", "digest_of", "lives_hash", "told_hash"]
+__all__ = [
+    "FLUSH_EVERY_S",
+    "Memory",
+    "Opened",
+    "Presence",
+    "Signed",
+    "digest_of",
+    "digest_of_bytes",
+    "lives_hash",
+    "told_hash",
+]

@@ -23,7 +23,7 @@ class Memory:
         self.devices: list[str] = []
         self.expires_at = array("d")
         self.seen_at = array("d")  # 0: not since this process began
-        self.backlog = array("l")
+        self.backlog = array("i")
         self.reported = array("q")  # a hash of what was saved of its last report; 0: not known
         self.life = array("q")  # a hash of the life that it told last; 0: not known
         self.turn = array("q")

@@ -20,7 +20,7 @@ from edgewright.hub.fleet.presence.heartbeats import Heartbeats
 from edgewright.hub.fleet.presence.memory import Memory
 from edgewright.hub.fleet.presence.nonces import Nonces
 from edgewright.hub.fleet.presence.sessions import Opened, Sessions
-from edgewright.hub.fleet.reported import save
+from edgewright.hub.fleet.reported import differs, save
 
 SHUTTING = ("fleet.revoked", "fleet.retired", "fleet.rejected", "fleet.quarantined", "fleet.replaced")
 """Events after which a device's session is looked up anew: `subject` is the device."""
@@ -93,6 +93,17 @@ class Presence:
         if self.heartbeats.note(row, check_in.backlog, now):
             self.heartbeats.flush(now)
 
+    def news(self, row: int, check_in: CheckIn, now: float) -> Callable[[sa.Connection], None] | None:
+        """What has to be committed of a check-in beyond its heartbeat; None where the tables say it already.
+
+        Raises HostileInput.
+        """
+        check_check_in(check_in)
+        device = self.memory.devices[row]
+        with self._db.read() as connection:
+            is_new = differs(connection, device, check_in)
+        return (lambda connection: self._note(connection, device, check_in, now)) if is_new else None
+
     def newest(self, device: str, saved: Seen) -> Seen:
         """The heartbeat in memory where it is newer than the `saved` one, which may be another hub's."""
         here = self.memory.seen(device)
@@ -101,6 +112,9 @@ class Presence:
     def start(self, now: float) -> int:
         """Remember the sessions that a previous life of the hub has opened; returns how many."""
         return self.sessions.load(now)
+
+    def _note(self, connection: sa.Connection, device: str, check_in: CheckIn, now: float) -> None:
+        save(connection, device, check_in, now)
 
     def _on_shut_out(self, event: Event) -> None:
         self.sessions.forget(event.subject)
