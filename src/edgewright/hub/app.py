@@ -18,6 +18,7 @@ from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
 from edgewright.hub.fleet import Fleet
+from edgewright.hub.folder import setting_up
 from edgewright.hub.govern import Audit, Keys, People
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
@@ -33,6 +34,8 @@ from edgewright.hub.rollout import Carried, Rollouts
 from edgewright.hub.settings import Settings
 
 log = structlog.get_logger()
+
+UPLOAD_S = 3600.0  # another hub may be taking in what was written to since then
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Hub:
     def start(self) -> None:
         """Begin to work; what a crash cut off goes on where it was."""
         settle()
-        self.blobs.sweep()
+        self.blobs.sweep(time.time() - UPLOAD_S if self.db.is_shared else float("inf"))
         self._sign_online()
         self.renewal.start()
         self.jobs.launch(self.settings.dir / "runs.sqlite")
@@ -112,7 +115,9 @@ def build_hub(
     settings.dir.mkdir(parents=True, exist_ok=True)
     db = Database(settings.url)
     db.migrate()
-    keys = Keys(settings.dir / "keys")
+    with setting_up(settings.dir):
+        keys = Keys(settings.dir / "keys")
+        nonce_key = keys.secret("nonces") if db.is_shared else None
     commits = GroupCommit(db, max_waiting=settings.commits_waiting)
     events = Events(db, clock)
     jobs = jobs_of(db, events, clock)
@@ -156,12 +161,15 @@ def build_hub(
         settings.approvals_needed,
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
-    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes, commits)
+    fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes, commits, nonce_key)
     evaluations = Evaluations(db, clock, registry, data, blobs)
     rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, deltas, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
     automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, work_dir, settings.hidden)
     people = People(db, audit, clock)
+    key_changes = KeyChanges(db, events, audit, clock, repository, keys)
+    if db.is_shared:  # another hub may have put other keys in use
+        events.watch(("packaging.key_change_published",), key_changes.on_published)
     repair = Repair(
         db, audit, clock, people, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe
     )
@@ -190,7 +198,7 @@ def build_hub(
         packaging=packaging,
         chain=chain,
         content=content,
-        key_changes=KeyChanges(db, events, audit, clock, repository, keys),
+        key_changes=key_changes,
         deltas=deltas,
         renewal=Renewal(packaging.renew),
         fleet=fleet,

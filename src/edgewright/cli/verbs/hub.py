@@ -54,6 +54,14 @@ def up(
             help="Make keys and root at the first start, or wait for `edgewright keys ceremony`.",
         ),
     ] = True,
+    database: Annotated[
+        str,
+        typer.Option(
+            envvar="EDGEWRIGHT_HUB_DATABASE_URL",
+            show_envvar=True,
+            help="postgresql://USER@HOST/NAME, which several hubs may share; SQLite in DIR by default.",
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Start a hub; at first with keys and an administrator.
@@ -63,8 +71,9 @@ def up(
     _check_free(host, port)
     _check_parts()
     folder = folder.resolve()
+    _check_database(database)
     keys = (operator or folder.with_name(f"{folder.name}-operator")).resolve()
-    if has_ceremony and not (folder / "runs.sqlite").exists():  # once it has served, it waits for its people
+    if has_ceremony:
         _make_keys(folder, keys)
     if not (folder / "tuf" / "1.root.json").exists():
         say("this hub has no root of trust yet: edgewright keys ceremony --ring RING…")
@@ -72,22 +81,24 @@ def up(
 
     def ready(address: str) -> None:
         facts = {"hub": address, "keys": str(keys)}
-        if (login := _make_admin(folder, password)) is not None:
+        if (login := _make_admin(folder, database, password)) is not None:
             _keep(login, address, keys)
             facts |= {"user": login.user} | ({} if admin_password else {"password": password})
         show_json_line(facts) if as_json else _welcome(facts)
 
-    _serve(folder, host, port, ready, keys)
+    _serve(folder, database, host, port, ready, keys)
 
 
-def _serve(folder: Path, host: str, port: int, ready: Callable[[str], None], keys: Path) -> NoReturn:
+def _serve(folder: Path, database: str, host: str, port: int, ready: Callable[[str], None], keys: Path) -> NoReturn:
     """Serve until SIGINT or SIGTERM, then end the process at once: a run that waits would hold its thread for hours."""
     from edgewright.client.credentials import credentials_path
+    from edgewright.hub.settings import Settings
     from edgewright.hub.web import serve
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        serve(folder, host=host, port=port, ready=ready, secrets=(keys, credentials_path()))
+        settings = Settings(dir=folder, database_url=database, secrets=(keys, credentials_path()))
+        serve(settings, host=host, port=port, ready=ready)
     except KeyboardInterrupt:
         pass
     except SystemExit as ending:
@@ -125,31 +136,47 @@ def _check_free(host: str, port: int) -> None:
         ) from error
 
 
+def _check_database(database: str) -> None:
+    """Raise WrongDatabase or DatabaseAway before anything is made."""
+    from edgewright.hub.db import Database
+
+    if database:
+        db = Database(database)
+        db.check()
+        db.close()
+
+
 def _make_keys(folder: Path, operator: Path) -> None:
-    """The key ceremony, at the first start."""
+    """The key ceremony, at the first start; a hub that has served waits for its people."""
     from edgewright.client.keys import ceremony
+    from edgewright.hub.folder import has_served, setting_up
     from edgewright.hub.govern import Keys
 
-    online = Keys(folder / "keys").public()
-    if ceremony(operator, folder / "tuf", online, datetime.now(UTC)):
+    with setting_up(folder):
+        if has_served(folder):
+            return
+        online = Keys(folder / "keys").public()
+        is_made = ceremony(operator, folder / "tuf", online, datetime.now(UTC))
+    if is_made:
         say(f"the operator's keys are in {operator}; keep them away from the hub, and keep a copy")
         say("WARNING: 1 of 1 release keys signs: enough to try, not to sell")
 
 
-def _make_admin(folder: Path, password: str) -> LoginReply | None:
+def _make_admin(folder: Path, database: str, password: str) -> LoginReply | None:
     """The first person of a hub, logged in; None where there are people already."""
     from edgewright.contract.api import Role, UserDraft
     from edgewright.hub.db import Database
     from edgewright.hub.govern import Audit, Keys, People
     from edgewright.hub.settings import Settings
 
-    db = Database(Settings(dir=folder).url)
+    db = Database(Settings(dir=folder, database_url=database).url)
     try:
-        people = People(db, Audit(db, time.time, Keys(folder / "keys").audit), time.time)
-        if people.users():
-            return None
-        people.create(ADMIN, UserDraft(name=ADMIN, password=password, roles=(Role.ADMIN,)))
-        return people.login(ADMIN, password)
+        with db.alone("admin"):
+            people = People(db, Audit(db, time.time, Keys(folder / "keys").audit), time.time)
+            if people.users():
+                return None
+            people.create(ADMIN, UserDraft(name=ADMIN, password=password, roles=(Role.ADMIN,)))
+            return people.login(ADMIN, password)
     finally:
         db.close()
 

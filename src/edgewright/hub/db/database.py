@@ -124,14 +124,17 @@ class Database:
             with connection.get_transaction() or connection.begin():
                 yield connection
 
+    def check(self) -> None:
+        """Raise DatabaseAway or WrongDatabase unless the database can be reached and used."""
+        with told_plainly(self.engine), self.engine.connect() as connection:
+            check_version(connection)
+
     def migrate(self) -> None:
         """Bring the tables to this release's form (alembic upgrade head); raises NewerDatabase."""
         config = alembic.config.Config()
         config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
         config.attributes["engine"] = self.engine
         with told_plainly(self.engine):
-            with self.engine.connect() as connection:
-                check_version(connection)
             try:
                 alembic.command.upgrade(config, "head")
             except alembic.util.CommandError as error:

@@ -10,13 +10,17 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from edgewright.hub.db import Database, after_commit
+from edgewright.hub.db import Database, DatabaseAway, DatabaseBusy, after_commit
 from edgewright.hub.events.table import Event, cursor_table, event_table
 from edgewright.hub.events.watching import Watcher, Watching
 
 log = structlog.get_logger()
 
 TRIES = 3
+POLL_S = 5.0
+SHARED_POLL_S = 0.5  # for what other hubs record
+PLACE = "events"
+MAIN = "main"
 
 Handler = Callable[[Event], None]
 
@@ -24,8 +28,9 @@ Handler = Callable[[Event], None]
 class Events:
     """Records events inside a transaction and hands them, in order, to subscribers in one background thread.
 
-    The cursor is saved after the handlers ran, so an event is told again after a crash: handlers are idempotent.
-    One that fails is tried again at once, and after three failures logged and passed over.
+    Of the hubs that share a database one at a time does so, for all of them. The cursor is saved after the handlers
+    ran, so an event is told again after a crash: handlers are idempotent. One that fails is tried again at once, and
+    after three failures logged and passed over; while the database is away, none is.
     """
 
     def __init__(self, db: Database, clock: Callable[[], float]) -> None:
@@ -83,7 +88,11 @@ class Events:
             self._thread.join(timeout=10)
 
     def deliver(self) -> int:
-        """Hand out everything that waits, in this thread. Returns how many events that was."""
+        """Hand out everything that waits, in this thread, after whoever does so now. Returns how many events it was."""
+        with self._db.alone(PLACE):
+            return self._deliver()
+
+    def _deliver(self) -> int:
         delivered = 0
         while not self._stopping and (batch := self._next_batch()):
             for event in batch:
@@ -96,10 +105,12 @@ class Events:
         while not self._stopping:
             self._news.clear()
             try:
-                self.deliver()
+                with self._db.alone(PLACE, wait=False) as is_mine:
+                    if is_mine:
+                        self._deliver()
             except Exception:
                 log.exception("events.delivery_failed")
-            self._news.wait(timeout=5.0)
+            self._news.wait(timeout=SHARED_POLL_S if self._db.is_shared else POLL_S)
 
     def _tell(self, event: Event) -> None:
         for handler in self._handlers.get(event.kind, ()):
@@ -107,19 +118,21 @@ class Events:
                 try:
                     handler(event)
                     break
+                except (DatabaseAway, DatabaseBusy):
+                    raise
                 except Exception:
                     log.exception("events.handler_failed", kind=event.kind, subject=event.subject)
 
     def _next_batch(self) -> list[Event]:
         with self._db.read() as connection:
-            last = connection.scalar(sa.select(cursor_table.c.number).where(cursor_table.c.name == "main")) or 0
+            last = connection.scalar(sa.select(cursor_table.c.number).where(cursor_table.c.name == MAIN)) or 0
             query = sa.select(event_table).where(event_table.c.number > last).order_by(event_table.c.number).limit(200)
             return [Event(**row) for row in connection.execute(query).mappings()]
 
     def _save_cursor(self, number: int) -> None:
         with self._db.write() as connection:
-            updated = connection.execute(
-                sa.update(cursor_table).where(cursor_table.c.name == "main").values(number=number)
-            )
-            if updated.rowcount == 0:
-                connection.execute(sa.insert(cursor_table).values(name="main", number=number))
+            last = connection.scalar(sa.select(cursor_table.c.number).where(cursor_table.c.name == MAIN))
+            if last is None:
+                connection.execute(sa.insert(cursor_table).values(name=MAIN, number=number))
+            elif last < number:  # never back: another hub may have gone on meanwhile
+                connection.execute(sa.update(cursor_table).where(cursor_table.c.name == MAIN).values(number=number))

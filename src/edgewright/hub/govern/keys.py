@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from securesystemslib.signer import CryptoSigner, Key, Signature, Signer
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.whole import sync_folder, write_whole
 
+SECRET_BYTES = 32
 NAMES = ("timestamp", "snapshot", "director", "audit")
 
 
@@ -30,7 +32,7 @@ class OnlineKey(Signer):
         self._path = path
         self._next_path = path.with_suffix(".next.pem")
         self._signer = _read(path) if path.exists() else _make(path)
-        self._successor = _read(self._next_path) if self._next_path.exists() else None
+        self._successor = _read_if_there(self._next_path)
 
     @classmethod
     def from_priv_key_uri(
@@ -59,7 +61,7 @@ class OnlineKey(Signer):
             return self._signer.public_key
         if self._successor is None and dry_run:
             return CryptoSigner(Ed25519PrivateKey.generate()).public_key
-        self._successor = self._successor or _make(self._next_path)
+        self._successor = self._successor or _read_if_there(self._next_path) or _make(self._next_path)
         return self._successor.public_key
 
     def discard(self) -> None:
@@ -68,7 +70,12 @@ class OnlineKey(Signer):
         self._next_path.unlink(missing_ok=True)
 
     def follow(self, named: Collection[str]) -> bool:
-        """Put the successor in use where the root names it and not the key in use; return whether a named one is."""
+        """Put the successor in use where the root names it and not the key in use; return whether a named one is.
+
+        Another hub of the same folder may have made the successor, or put it in use already.
+        """
+        if self._signer.public_key.keyid not in named:
+            self._signer, self._successor = _read(self._path), _read_if_there(self._next_path)
         is_named = self._signer.public_key.keyid in named
         if self._successor is not None and not is_named and self._successor.public_key.keyid in named:
             self._next_path.rename(self._path)  # the old key is gone with this
@@ -83,6 +90,7 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
         self.by_name = {name: OnlineKey(folder / f"{name}.pem") for name in NAMES}
         self.timestamp = self.by_name["timestamp"]
         self.snapshot = self.by_name["snapshot"]
@@ -93,6 +101,13 @@ class Keys:
         """The public halves by name, which the operator's ceremony writes into the root of trust."""
         return {name: key.public_key for name, key in self.by_name.items()}
 
+    def secret(self, name: str) -> bytes:
+        """32 random bytes of that name, the same for every hub of this folder, made on first use."""
+        path = self._folder / f"{name}.secret"
+        if not path.exists():
+            write_whole(path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
+        return path.read_bytes()
+
     def follow(self, named: Mapping[str, Collection[str]]) -> list[str]:
         """Use the keys that the root names, by key id for each name; returns the names for which it names none here."""
         return [name for name, key in self.by_name.items() if not key.follow(named.get(name, ()))]
@@ -102,6 +117,10 @@ def _make(path: Path) -> CryptoSigner:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_whole(path, pem, mode=0o600)
     return _read(path)
+
+
+def _read_if_there(path: Path) -> CryptoSigner | None:
+    return _read(path) if path.exists() else None
 
 
 def _read(path: Path) -> CryptoSigner:

@@ -30,10 +30,12 @@ class Blobs:
         self._incoming = root / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
 
-    def sweep(self) -> None:
-        """Delete what a crash left of uploads; called before there are any."""
+    def sweep(self, before: float = float("inf")) -> None:
+        """Delete what a crash left of uploads: all that was written to last before that time (seconds since 1970)."""
         for draft in self._incoming.iterdir():
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if draft.stat().st_mtime < before:
+                    draft.unlink()
 
     def exists(self, sha256: str) -> bool:
         """Whether these bytes are here."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,7 +49,6 @@ class Registry:
         self._clock = clock
         self._blobs = blobs
         self._rows = rows
-        self._registering = threading.Lock()
 
     def register(self, principal: Principal, name: str, draft: VersionDraft, *, dry_run: bool = False) -> VersionRecord:
         """Check the source in a sandbox, fix its contract and reference profile, and give it the next number.
@@ -67,7 +65,7 @@ class Registry:
         tables = self._blobs.paths(tables_of(contract, draft.files))
         if draft.lineage.parent:
             self.version(name, draft.lineage.parent)
-        with self._registering:
+        with self._db.alone(f"register {name}"):
             number = self._next_number(name)
             reference = self._reference(source, contract, tables, name, number, draft.snapshot)
             record = VersionRecord(

@@ -21,7 +21,7 @@ from edgewright.contract.api import (
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.publickey import to_public
 from edgewright.hub.db import Database
-from edgewright.hub.events import Events
+from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit, Keys, Permission, Principal, require
 from edgewright.hub.packaging.keychanges import records
 from edgewright.hub.packaging.keychanges.model import ChangeIsClosed, NothingToChange, check_draft, roles_of
@@ -134,6 +134,10 @@ class KeyChanges:
         """
         online = self._repository.online_keys()
         return self._keys.follow({name: set(keys) for name, keys in online[-1].items()}) if online else []
+
+    def on_published(self, _event: Event) -> None:
+        """A change was published, perhaps by another hub of this folder: use the keys that it names."""
+        self.follow()
 
     def _open(self, connection: sa.Connection, number: int) -> tuple[Kept, list[SignedPayload]]:
         kept = records.read(connection, number)
