@@ -150,6 +150,15 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class DirectiveDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants of one model on one device. `counter` names the release; 0 with HOLD."""
+
+    model: str
+    kind: DirectiveKind
+    counter: int = 0
+    reason: str = ""
+
+
 class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     device: str

@@ -12,6 +12,7 @@ from edgewright.contract.api import ReleaseRecord, RolloutDraft
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.rollout import table
+from edgewright.hub.rollout.held import all_held, forced
 from edgewright.hub.rollout.model import ACTIVE, LIVE, DeploymentState, RolloutOverlaps, check_ready, parse_release
 from edgewright.hub.rollout.packages import Packages
 from edgewright.hub.rollout.planning import Fits, MeasuredOf, Offer, Past, Plan, check_draft, make_plan, selector_models
@@ -55,22 +56,23 @@ class Planner:
         """
         now = self._clock()
         check_draft(draft, now)
-        release = self._packages.release(*parse_release(draft.release))
+        release, fits = self.packages(*parse_release(draft.release))
         check_ready(release)
-        fits = self.fits(release)
         devices = self._fleet.facts(draft.group, {release.model, *fits.needed, *selector_models(draft.waves)})
         return Planned(release, make_plan(draft, release, fits, devices, self._past(release), now))
 
-    def fits(self, release: ReleaseRecord) -> Fits:
-        """What chooses among the packages of a release, by what devices told of themselves and measured."""
+    def packages(self, model: str, counter: int) -> tuple[ReleaseRecord, Fits]:
+        """A release, and what chooses among its packages by what devices tell and measured; raises NotFound."""
+        release = self._packages.release(model, counter)
         offers = [Offer(package, self._packages.manifest(package.manifest_sha256)) for package in release.packages]
-        return Fits(offers, self._measured([sha256 for offer in offers if (sha256 := offer.model_sha256)]))
+        return release, Fits(offers, self._measured([sha256 for offer in offers if (sha256 := offer.model_sha256)]))
 
     def check_overlap(self, connection: sa.Connection, planned: Planned) -> None:
         """Raise RolloutOverlaps where a rollout of the same model still has some of the devices."""
         of, rollouts = table.deployment.c, table.rollout
         model, wanted = planned.release.model, planned.plan.offers
         active = sa.select(rollouts.c.id).where(rollouts.c.model == model, rollouts.c.state.in_(ACTIVE))
+        active = active.where(rollouts.c.group != "")  # a device's own does not hold up the fleet
         for id in connection.scalars(active.order_by(rollouts.c.number)).all():
             query = sa.select(of.device).where(of.rollout == id, of.wave > 0, of.state.in_(LIVE))
             if busy := sum(device in wanted for device in connection.scalars(query)):
@@ -86,6 +88,8 @@ class Planner:
             of.manifest_sha256.in_([package.manifest_sha256 for package in release.packages]),
         )
         with self._db.read() as connection:
+            forgiven = forced(connection, release.model, release.counter)
             for device, sha256 in connection.execute(query):
-                rolled_back[device].add(sha256)
-        return Past(rolled_back)
+                if device not in forgiven:
+                    rolled_back[device].add(sha256)
+            return Past(rolled_back, all_held(connection, release.model, release.counter))

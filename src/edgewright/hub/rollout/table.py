@@ -123,3 +123,16 @@ install_report = sa.Table(
     sa.Column("received_at", sa.Float, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
 )
+
+directive = sa.Table(
+    "directive",
+    metadata,
+    sa.Column("device", sa.String(40), primary_key=True),
+    sa.Column("model", sa.String(100), primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("counter", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.String(80), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("ix_directive_model", "model"),
+)

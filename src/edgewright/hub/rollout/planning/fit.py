@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgewright.contract.api import PackageRecord
+from edgewright.contract.api import DeviceRecord, PackageRecord
 from edgewright.contract.errors import Refused
 from edgewright.contract.manifest import Manifest, Role
-from edgewright.hub.fleet import DeviceFacts
+from edgewright.hub.fleet import DeviceFacts, hardware_class
 
 TARGET_LABEL = "target"
 
@@ -109,6 +109,11 @@ class Fits:
         if key not in self._chosen:
             self._chosen[key] = choose(device, self.offers, target, self.on(device.machine.hardware))
         return self._chosen[key]
+
+    def choose_for(self, device: DeviceRecord) -> Offer | str:
+        """The package for one device, or the reason why there is none."""
+        hardware = hardware_class(device.arch, device.cores, device.hardware_ids)
+        return choose(device, self.offers, measured=self.on(hardware))
 
     def on(self, hardware: str) -> dict[str, Measured]:
         """What was measured on a hardware class, by the digest of the package's manifest."""
