@@ -234,7 +234,7 @@ class Device:
             trials=self.trials,
             reports=Writer(root / "spool", "agent"),
             measure=lambda: Capabilities(**{**known, **facts}),
-            clock=lambda: NOW,
+            clock=shared.pop("clock", lambda: NOW),
             monotonic=lambda: self.now,
             is_pausing=lambda: self.is_pausing,
             **{"boot": "boot1", "uptime_s": lambda: self.now, **shared},

@@ -253,3 +253,26 @@ def test_settings_that_no_longer_make_sense_end_no_agent(tmp_path):
     assert not machine.allowance.may_download().is_given
     with pytest.raises(InvalidInput):
         check_windows(machine.settings)
+
+
+@pytest.mark.parametrize(
+    ("own", "ordered", "wait_h"),
+    [
+        ((), (), 0.0),
+        ((), ("22:00-05:00",), 10.0),
+        (("20:00-23:00",), ("22:00-05:00",), 10.0),
+        (("23:00-04:00",), ("22:00-05:00",), 11.0),
+        (("08:00-14:00",), ("12:00-13:00",), 0.0),
+    ],
+)
+def test_a_switch_waits_for_the_device_s_window_and_for_the_order_s(tmp_path, own, ordered, wait_h):
+    machine = Machine(tmp_path, switch_windows=own)
+
+    leave = machine.allowance.may_switch(ordered)
+
+    assert (leave.is_given, leave.wait_s) == (wait_h == 0, wait_h * 3600.0)
+
+
+def test_an_order_s_window_that_is_none_is_told():
+    with pytest.raises(InvalidInput):
+        Allowance(Settings(), None, lambda: NOON).may_switch(("at night",))

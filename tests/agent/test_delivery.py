@@ -7,6 +7,7 @@ import os
 import threading
 import time
 
+import msgspec
 import pytest
 from device import Verdicts, serving_counter
 from scripted_hub import ScriptedHub
@@ -19,8 +20,8 @@ from edgewright.agent.machine import NothingToGoBackTo
 from edgewright.agent.states import Crash, Step
 from edgewright.agent.supervisor import Keeper, Supervisor
 from edgewright.agent.system import Stop
-from edgewright.contract.errors import NotFound
-from edgewright.contract.report import InstallReport, Outcome
+from edgewright.contract.errors import NotAllowed, NotFound
+from edgewright.contract.report import Conditions, InstallReport, Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -214,3 +215,73 @@ def test_a_worker_that_has_ended_keeps_nobody_awake_while_the_disk_has_no_room_f
 
     assert end not in agent.wakers
     os.close(end)
+
+
+def again(hub: ScriptedHub, **terms) -> None:
+    hub.installs = tuple(msgspec.structs.replace(one, **terms) for one in hub.installs)
+
+
+def test_a_lease_that_is_over_is_asked_for_once_and_a_new_one_is_followed_at_once(agent, hub):
+    hub.release(3, lease_until=hub.now - 1.0)
+    agent.work(for_s=31.0)
+    hub.asked.clear()
+
+    agent.work(for_s=300.0)
+    asked = hub.asked.count("POST checkin")
+    again(hub, lease_until=hub.now + 3600.0)
+    agent.work(for_s=61.0)
+
+    assert asked <= 12
+    assert serving_counter(agent.root) == 3
+    assert told(hub)[-1] == ("d3", Outcome.COMMITTED)
+
+
+def test_a_device_that_asks_seldom_asks_once_at_once_when_a_lease_is_over(tmp_path, hub):
+    agent = Agent(tmp_path / "agent", hub, poll_s=86_400.0)
+    hub.release(1, lease_until=hub.now - 1.0)
+
+    agent.work(for_s=3600.0)
+
+    assert len(hub.check_ins) == 2
+    assert agent.ticks < 7200.0
+
+
+def test_a_check_in_says_what_is_put_off_and_status_why(agent, hub):
+    low = Conditions(is_on_battery=True, battery_percent=5)
+    object.__setattr__(agent.delivery._equipment, "look", lambda: low)
+    hub.release(3, begin_by=hub.now + 3600.0)
+    agent.work(for_s=90.0)
+
+    said = hub.check_ins[-1]
+    assert [(one.deployment, one.reason) for one in said.deferrals] == [("d3", "battery")]
+    assert agent.delivery.waits() == ("release 3 of digits put off for at most 3600 s: the battery is low",)
+
+
+def test_check_ins_tell_one_life_and_the_machine_once(agent, hub):
+    lives = {one.life for one in hub.check_ins}
+    turns = [one.turn for one in hub.check_ins]
+
+    assert len(lives) == 1
+    assert lives != {""}
+    assert turns == list(range(1, len(turns) + 1))
+    assert [bool(one.machine) for one in hub.check_ins] == [True, *[False] * (len(turns) - 1)]
+
+
+def test_a_device_that_has_to_wait_for_approval_serves_on_and_asks_politely(agent, hub, monkeypatch):
+    def turn_away(method, path, headers, body):
+        hub.asked.append(f"{method} {path}")
+        error = NotAllowed("somebody has to approve this device")
+        error.code = "waiting_for_approval"
+        raise error
+
+    agent.work(for_s=31.0)
+    monkeypatch.setattr(hub, "answer", turn_away)
+    agent.work(for_s=31.0)
+    hub.asked.clear()
+    agent.work(for_s=599.0)
+
+    assert len(hub.asked) == 1
+    assert "until somebody at the hub approves it" in agent.delivery.turned_away
+    monkeypatch.undo()
+    agent.work(for_s=600.0)
+    assert (agent.delivery.turned_away, serving_counter(agent.root)) == ("", 2)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from http.client import HTTPMessage
 
+import msgspec
 import numpy as np
 import pytest
 
-from edgewright.agent.link import Throttle
+from edgewright.agent.link import Throttle, TurnedAway
+from edgewright.agent.link.line import raise_for_hub
 from edgewright.agent.link.schedule import Chance, Schedule
 from edgewright.agent.system import start_bound
 from edgewright.contract.delta.maker import make
-from edgewright.contract.errors import HostileInput
+from edgewright.contract.errors import ErrorBody, ErrorReply, HostileInput
 from scenes.patching import apply_delta
 
 
@@ -91,3 +94,26 @@ def test_a_process_that_was_started_runs_and_is_heard():
     process = start_bound(["echo", "hello"])
 
     assert process.communicate()[0] == b"hello\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "shortest_s", "longest_s"), [("", 300.0, 600.0), ("30", 30.0, 60.0), ("86400", 3600.0, 7200.0)]
+)
+def test_a_device_that_is_turned_away_asks_again_when_the_hub_says_or_after_the_longest_wait(
+    said, shortest_s, longest_s
+):
+    headers = HTTPMessage()
+    headers["Retry-After"] = said
+    body = msgspec.json.encode(ErrorReply(ErrorBody(code="device_quarantined", message="no")))
+    with pytest.raises(TurnedAway) as refusal:
+        raise_for_hub(403, body, headers)
+
+    waits = []
+    for draw in (lambda low, high: low, lambda low, high: high):
+        schedule = Schedule(Time(), Chance(uniform=draw), max_back_off_s=600.0)
+        schedule.give_up(refusal.value)
+        waits.append(schedule.remaining_s())
+
+    assert waits == [shortest_s, longest_s]
+    assert refusal.value.reason_code == "device_quarantined"
+    assert "in quarantine" in refusal.value.in_words

@@ -207,6 +207,55 @@ def test_a_newer_release_takes_the_place_of_one_that_is_still_being_fetched():
     assert states.supersede(at(Step.TRIAL), install(3), 0.0).step is Step.TRIAL
 
 
+def leased(step: Step, until: float = 100.0) -> ModelRecord:
+    return states.renew(at(step), install(lease_until=until))
+
+
+@pytest.mark.parametrize("step", WORKING)
+def test_a_later_order_renews_the_terms_of_the_install_under_way_and_of_no_other(step):
+    terms = {"lease_until": 100.0, "begin_by": 50.0, "windows": ("22:00-05:00",)}
+
+    record = states.renew(at(step), install(**terms))
+
+    if step in states.UNDER_WAY:
+        assert record.candidate.install == install(**terms)
+        assert states.renew(record, install(**terms)) is record
+        assert states.renew(record, install(deployment="d9")) is record
+        assert states.renew(record, install(3, deployment="d2")) is record
+    else:
+        assert record == at(step)
+
+
+def test_a_lease_is_over_after_its_moment_and_one_without_an_end_never():
+    assert not states.is_lease_over(install(lease_until=100.0), 100.0)
+    assert states.is_lease_over(install(lease_until=100.0), 100.1)
+    assert not states.is_lease_over(install(), 1e12)
+
+
+@pytest.mark.parametrize("step", states.UNDER_WAY)
+def test_another_deployment_takes_the_place_of_one_whose_lease_is_over(step):
+    record = states.supersede(leased(step), install(2, deployment="d3"), 101.0)
+
+    assert record.step is (Step.REPORT if step is Step.FETCH else Step.ROLL_BACK)
+    assert record.candidate.outcome is Outcome.FAILED
+    assert record.rejected == {}
+
+
+@pytest.mark.parametrize("step", states.UNDER_WAY)
+@pytest.mark.parametrize(
+    ("other", "now"),
+    [
+        (install(2, deployment="d3"), 100.0),  # the lease still runs
+        (install(2), 101.0),  # the same deployment
+        (install(2, deployment="d3", lease_until=100.0), 101.0),  # which may not go on either
+    ],
+)
+def test_an_install_gives_way_to_nothing_else(step, other, now):
+    record = leased(step)
+
+    assert states.supersede(record, other, now) is record
+
+
 @pytest.mark.parametrize(
     ("step", "is_other_good", "active", "candidate_slot"),
     [

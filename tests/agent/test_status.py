@@ -11,6 +11,7 @@ from scripted_hub import ScriptedHub
 from wired import Agent
 
 from edgewright.agent.cli import main
+from edgewright.agent.link import TurnedAway
 from edgewright.agent.status import LiveState, WorkerFacts, amount, read_status, span, to_text
 from edgewright.agent.system.runtimes import find_runtimes
 
@@ -63,6 +64,7 @@ def test_the_text_fits_and_tells_how_far_a_download_is(root):
         budget_bytes=1_000_000,
         used_bytes=1200,
         waits=("downloads wait for their window, 900 s more",),
+        turned_away=TurnedAway.WORDS["device_quarantined"],
         measures="digits/3 (bench-1-1)",
         workers=(worker,),
     )
@@ -76,6 +78,7 @@ def test_the_text_fits_and_tells_how_far_a_download_is(root):
     assert "the spare stands in" in text
     assert "hub answered 70 min ago, next check-in in 25 s, 1.2 kB of 1 MB used today" in text
     assert "downloads wait for their window" in text
+    assert "refused   in quarantine" in text
     assert "digits/3 (bench-1-1)" in text
     assert [line for line in text.splitlines() if len(line) > 80 and "hub " not in line] == []
 

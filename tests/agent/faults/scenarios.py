@@ -177,9 +177,14 @@ def _rolled_back(name: str, **facts) -> Update:
 
 def named(name: str) -> Scenario:
     """The scenario of that name; each call makes a new one."""
-    from faults import longer
+    from faults import leasing, longer
 
-    later = {"chain": longer.Chain, "crashes": longer.Crashing, "two models": longer.TwoModels}
+    later = {
+        "renewal": leasing.Renewal,
+        "chain": longer.Chain,
+        "crashes": longer.Crashing,
+        "two models": longer.TwoModels,
+    }
     return {**SCENARIOS, **later, "condensing": longer.Weeks}[name]()
 
 

@@ -8,7 +8,7 @@ import pytest
 from faults.running import SEED, check, needs_ptrace, run_rig
 
 STRIDE = 29
-EVERYWHERE = ("install", "update", "delta", "failed trial", "rollback", "claim", "spool", "facts", "crashes")
+EVERYWHERE = ("install", "update", "delta", "failed trial", "rollback", "claim", "spool", "facts", "crashes", "renewal")
 LONGER = ("chain", "two models", "condensing")
 
 pytestmark = needs_ptrace

@@ -57,7 +57,7 @@ class Terms:
             return f"{what}: its lease is over; it waits for the hub"
         if (put_off := self.deferral(record)) is not None:
             left_s = max(0.0, (install.begin_by or now) - now)
-            return f"{what} is put off, as {_WORDS[put_off.reason]}, for {left_s:.0f} s more at most"
+            return f"{what} put off for at most {left_s:.0f} s: {_WORDS[put_off.reason]}"
         if record.step is states.Step.COMMIT and install.windows and _serves_well(record):
             leave = self._equipment.may_switch(install.windows)
             return "" if leave.is_given else f"{what}: {leave.reason}, {leave.wait_s:.0f} s more"

@@ -45,7 +45,7 @@ class TurnedAway(NotAllowed):
 
     WORDS: ClassVar[Mapping[str, str]] = {
         "waiting_for_approval": "this device waits until somebody at the hub approves it",
-        "device_quarantined": "this device is in quarantine, as its key was seen in two places: ask at the hub",
+        "device_quarantined": "in quarantine, as its key was seen in two places: ask at the hub",
         "device_retired": "this device is retired: it serves on, and gets nothing new",
     }
 
