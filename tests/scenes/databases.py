@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
+from dbos import DBOS
 
 from edgewright.hub.db import Database
 from scenes.postgresql import Server, url_of
@@ -39,6 +40,7 @@ def start_server() -> Server:
     db = Database(url_of(server.folder, TEMPLATE))
     db.migrate()
     db.close()
+    DBOS.migrate(url_of(server.folder, TEMPLATE))
     return server
 
 

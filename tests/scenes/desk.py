@@ -44,12 +44,22 @@ class Ended:
 
 @dataclass
 class Desk:
-    """A home folder of its own. `close` ends every process that was started here."""
+    """A home folder of its own. `close` ends every process that was started here.
+
+    The hub keeps its records in SQLite, or in `database`, which is chosen where the tests run on PostgreSQL.
+    """
 
     home: Path
+    database: str = ""
     hub: subprocess.Popen[str] | None = None
     facts: dict[str, str] = field(default_factory=dict)
     agents: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.database and os.environ.get("EDGEWRIGHT_TEST_DATABASE") == "postgresql":
+            from scenes.databases import database_url
+
+            self.database = database_url(self.home)
 
     @property
     def url(self) -> str:
@@ -125,7 +135,8 @@ class Desk:
         return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment)
 
     def _names(self) -> dict[str, str]:
-        return {"XDG_CONFIG_HOME": str(self.home / "config"), "COLUMNS": "80"}
+        names = {"XDG_CONFIG_HOME": str(self.home / "config"), "COLUMNS": "80"}
+        return names | ({"EDGEWRIGHT_HUB_DATABASE_URL": self.database} if self.database else {})
 
 
 def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
