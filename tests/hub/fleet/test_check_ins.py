@@ -12,7 +12,7 @@ from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
 from edgewright.contract.report import CheckIn, ModelState
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Desired, Fleet
-from edgewright.hub.fleet.model import GroupExists
+from edgewright.hub.fleet.groups import GroupExists
 
 RUNNING = ModelState(
     model="digits", version=3, counter=2, manifest_sha256="ab" * 32, step="idle", held_manifests=("cd" * 32,)

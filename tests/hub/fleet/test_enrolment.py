@@ -14,7 +14,8 @@ from edgewright.contract.errors import HostileInput, NotAllowed
 from edgewright.contract.report import Capabilities, EnrolRequest
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import ClaimExpired, ClaimUsed, DeviceRevoked, Fleet, StaleNonce, UnknownClaim, table
-from edgewright.hub.fleet.model import DeviceExists, check_enrol_request, key_sha256, token_sha256
+from edgewright.hub.fleet.enrolment import check_enrol_request
+from edgewright.hub.fleet.model import DeviceExists, key_sha256, token_sha256
 
 
 def test_a_device_enrols_with_its_claim_and_gets_the_claims_labels_and_the_root(fleet, device, claim, clock):

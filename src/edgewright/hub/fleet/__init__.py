@@ -10,7 +10,6 @@ from edgewright.hub.fleet.model import (
     StaleNonce,
     UnknownClaim,
     UnknownDevice,
-    matches,
 )
 from edgewright.hub.fleet.selecting import Selector
 from edgewright.hub.fleet.service import Fleet
@@ -29,5 +28,4 @@ __all__ = [
     "UnknownClaim",
     "UnknownDevice",
     "hardware_class",
-    "matches",
 ]

@@ -94,11 +94,13 @@ def read_facts(
     newest: Callable[[str, Seen], Seen],
     models: Collection[str],
     which: Sequence[sa.ColumnElement[bool]] = (),
+    states: Collection[DeviceState] = IN_SERVICE,
 ) -> Iterator[DeviceFacts]:
-    """Every device in service, by id, with what it reported of `models`; only those for which all of `which` holds."""
+    """Devices in one of `states`, by id, with what they report of `models`; only those for which `which` holds."""
     with db.read() as connection:
-        states = _states(connection, models, which) if models else {}
-        rows = connection.execute(_DEVICES.where(*which).order_by(_D.id)).all()
+        reported = _states(connection, models, which) if models else {}
+        query = _DEVICES.where(_D.state.in_(states), *which).order_by(_D.id)
+        rows = connection.execute(query).all()
     labels_of, machine_of, state_of = _once(_labels), _once(_machine), _once(DeviceState)
     for id, name, labels, *machine, link_kind, time_zone, seen_at, state, disk_free_bytes, agent_version in rows:
         yield DeviceFacts(
@@ -106,7 +108,7 @@ def read_facts(
             name,
             labels_of(labels),
             machine_of(*machine),
-            states.get(id, ()),
+            reported.get(id, ()),
             newest(id, Seen(at=seen_at)).at,
             link_kind,
             time_zone,
@@ -177,7 +179,6 @@ _DEVICES = (
     .add_columns(_D.arch, _D.cores, _D.ram_bytes, _text(_D.hardware_ids), _text(_D.runtimes), _text(_D.providers))
     .add_columns(_text(_D.accelerators), _D.link_kind, _D.time_zone, _D.last_seen_at)
     .add_columns(_D.state, _D.disk_free_bytes, _D.agent_version)
-    .where(_D.state.in_(IN_SERVICE))
 )
 _STATES = sa.select(_M.device, _M.model, _M.version, _M.counter, _M.manifest_sha256, _M.step).add_columns(
     _M.candidate_counter, _text(_M.held_manifests)

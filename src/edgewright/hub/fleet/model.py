@@ -1,4 +1,4 @@
-"""The fleet's pure rules: selectors, labels, the shapes of tokens, and what a device may claim about itself."""
+"""The fleet's words and pure rules: errors, labels, the shapes of tokens, and what a check-in may say."""
 
 from __future__ import annotations
 
@@ -10,31 +10,27 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgewright.contract.api import ClaimDraft, DeviceState, GroupDraft
-from edgewright.contract.devicekey import DevicePublicKey
+from edgewright.contract.api import DeviceState
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput, NotAllowed, NotLoggedIn
-from edgewright.contract.report import CheckIn, EnrolRequest
+from edgewright.contract.report import CheckIn
 
 CLAIM_PREFIX = "ewc_"
 SESSION_PREFIX = "ews_"
 TOKEN_BYTES = 32
 NONCE_TTL_S = 60.0
 SESSION_TTL_S = 3600.0
-MAX_CLAIMS = 1000
-MAX_CLAIM_TTL_S = 366 * 86400.0
 MAX_LABELS = 32
 MAX_MODELS = 64
 MAX_HELD = 8
 MAX_WORD = 200
 MAX_PACE = 1e12
-ALL = "all"
+MAX_PAGE = 1000
 ENDED = (DeviceState.RETIRED, DeviceState.REVOKED)
 IN_SERVICE = (DeviceState.ACTIVE, DeviceState.QUARANTINED)
 """Devices that are in groups: a quarantined one keeps its place until a person decides."""
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9_.:/ -]{1,100}")
-_GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _PLAIN = re.compile(r"[\x20-\x7e]{0,100}")
 
 
@@ -101,11 +97,6 @@ class DeviceExists(Conflict):
     hint = "The agent's folder holds its identity already: run the agent without a claim token."
 
 
-class GroupExists(Conflict):
-    code = "group_exists"
-    hint = "Choose another name; `edgewright group ls` lists the groups."
-
-
 class Desired(NamedTuple):
     """What the hub wants of one model on one device: the release counter, and those that went wrong there."""
 
@@ -118,32 +109,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     at: float | None
     backlog: int = 0
-
-
-def matches(selector: str, labels: Mapping[str, str]) -> bool:
-    """Whether a device with `labels` is selected: 'all', or terms 'name=value' joined by commas that must all hold.
-
-    Raises InvalidInput naming the bad term.
-    """
-    return all(labels.get(name) == value for name, value in parse_selector(selector))
-
-
-def parse_selector(selector: str) -> tuple[tuple[str, str], ...]:
-    """The terms of a selector; none for 'all'. Raises InvalidInput naming the bad term."""
-    if selector.strip() == ALL:
-        return ()
-    return tuple(_parse_term(term.strip(), selector) for term in selector.split(","))
-
-
-def _parse_term(term: str, selector: str) -> tuple[str, str]:
-    name, equals, value = (part.strip() for part in term.partition("="))
-    if equals and _LABEL_NAME.fullmatch(name) and _LABEL_VALUE.fullmatch(value):
-        return name, value
-    raise InvalidInput(
-        f"'{term}' in the selector '{selector}' is no term",
-        field="selector",
-        hint="Write 'name=value' terms joined by commas, as in 'site=berlin,line=1', or 'all'.",
-    )
 
 
 def check_admitted(device: str, state: str, reason: str = "") -> None:
@@ -179,17 +144,9 @@ def device_id(public_key: bytes) -> str:
     return f"dev-{key_sha256(public_key)[:16]}"
 
 
-def check_claim_draft(draft: ClaimDraft) -> None:
-    """Raise InvalidInput unless claim tokens can be made so."""
-    if not 1 <= draft.count <= MAX_CLAIMS:
-        raise InvalidInput(f"{draft.count} claim tokens at once: ask for 1 to {MAX_CLAIMS}", field="count")
-    if not 0 < draft.expires_in_s <= MAX_CLAIM_TTL_S:
-        raise InvalidInput(
-            f"a claim token cannot expire in {draft.expires_in_s:g} s",
-            field="expires_in_s",
-            hint=f"Choose more than 0 and at most {MAX_CLAIM_TTL_S:g} seconds (a year).",
-        )
-    check_labels(draft.labels)
+def is_plain(text: str) -> bool:
+    """Whether a text that a device sends has at most 100 characters, all of them plain."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def check_labels(labels: Mapping[str, str]) -> None:
@@ -204,40 +161,6 @@ def check_labels(labels: Mapping[str, str]) -> None:
                 field="labels",
                 hint="Names: letters, digits, '_.-' (at most 63). Values: also ':/' and spaces inside (at most 100).",
             )
-
-
-def check_group_draft(draft: GroupDraft) -> None:
-    """Raise InvalidInput unless the draft names a group by a selector or by devices, and not by both."""
-    if not _GROUP_NAME.fullmatch(draft.name):
-        raise InvalidInput(
-            f"'{draft.name}' is no group name", field="name", hint="Use small letters, digits and '_.-', at most 63."
-        )
-    if bool(draft.selector) == bool(draft.devices):
-        raise InvalidInput(
-            "a group has either a selector or a list of devices",
-            field="selector",
-            hint="Use the selector 'all' for every device.",
-        )
-    if draft.selector:
-        parse_selector(draft.selector)
-
-
-def check_enrol_request(request: EnrolRequest) -> None:
-    """Raise HostileInput unless every part of a first contact has a plausible size, and the key is one."""
-    DevicePublicKey(request.public_key)
-    machine = request.capabilities
-    texts = [request.name, machine.arch, machine.agent_version, machine.python]
-    texts += [text for item in machine.runtimes.items() for text in item] + list(machine.hardware_ids)
-    texts += [text for name, found in machine.providers.items() for text in (name, *found)]
-    counts = map(len, (machine.runtimes, machine.hardware_ids, machine.providers, *machine.providers.values()))
-    if max(counts) > 32 or not all(_PLAIN.fullmatch(text) for text in texts):
-        raise HostileInput(
-            "names are at most 100 plain characters, runtimes, providers and hardware ids at most 32",
-            field="capabilities",
-        )
-    sizes = (machine.cores, machine.ram_bytes, machine.disk_free_bytes)
-    if not all(0 <= size < 2**62 for size in sizes):
-        raise HostileInput("cores and bytes of a machine are not negative", field="capabilities")
 
 
 def check_check_in(check_in: CheckIn) -> None:

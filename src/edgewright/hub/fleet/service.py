@@ -1,54 +1,52 @@
-"""The fleet's verbs: claim, enrol, open a session, check in, revoke, group."""
+"""The fleet's verbs: claim, enrol, open a session, check in, look at devices and steer them, group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract import httpsig
 from edgewright.contract.api import (
     ClaimDraft,
     ClaimReply,
-    DeviceModel,
     DeviceRecord,
     DeviceState,
     GroupDraft,
+    GroupEdit,
     GroupRecord,
+    LabelEdit,
+    Membership,
+    TimelineEntry,
 )
 from edgewright.contract.devicekey import DevicePublicKey
-from edgewright.contract.errors import InvalidInput, NotAllowed, NotFound
-from edgewright.contract.report import CheckIn, EnrolReply, EnrolRequest, ModelState, NonceReply, Pace, SessionReply
+from edgewright.contract.errors import NotAllowed
+from edgewright.contract.report import (
+    Capabilities,
+    CheckIn,
+    EnrolReply,
+    EnrolRequest,
+    ModelState,
+    NonceReply,
+    Pace,
+    SessionReply,
+)
 from edgewright.hub.commits import GroupCommit
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
-from edgewright.hub.fleet import table
-from edgewright.hub.fleet.facts import DeviceFacts, read_facts
+from edgewright.hub.fleet.announcing import Announcer
+from edgewright.hub.fleet.devices import Clones, Records, Steering, Step, check_machine, device_row, learn, with_desired
+from edgewright.hub.fleet.enrolment import Claims, Contacts, Places, Successor, check_enrol_request
+from edgewright.hub.fleet.facts import DeviceFacts
+from edgewright.hub.fleet.groups import Groups
 from edgewright.hub.fleet.lanes import Lanes
-from edgewright.hub.fleet.model import (
-    CLAIM_PREFIX,
-    ENDED,
-    TOKEN_BYTES,
-    ClaimExpired,
-    ClaimUsed,
-    Desired,
-    DeviceExists,
-    GroupExists,
-    Seen,
-    UnknownClaim,
-    check_admitted,
-    check_claim_draft,
-    check_enrol_request,
-    check_group_draft,
-    device_id,
-    key_sha256,
-    matches,
-    token,
-    token_sha256,
-)
+from edgewright.hub.fleet.model import MAX_PAGE, Desired, Seen, device_id, key_sha256
 from edgewright.hub.fleet.presence import Presence
-from edgewright.hub.fleet.reported import Reported, chunks
+from edgewright.hub.fleet.reported import Reported
+from edgewright.hub.fleet.selecting import Selector
+from edgewright.hub.fleet.timeline import Source, Timeline
 from edgewright.hub.govern import Audit, Principal
 
 Headers = Mapping[str, str]
@@ -71,41 +69,39 @@ class Fleet:
         nonce_key: bytes | None = None,
     ) -> None:
         self._db = db
-        self._events = events
-        self._audit = audit
         self._clock = clock
         self._root_bytes = root_bytes
-        self._token_bytes = token_bytes
         self._commits = commits or GroupCommit(db)
         self.presence = Presence(db, self._commits, events, token_bytes, nonce_key)
         self._reported = Reported(db, self.presence.newest)
         self.lanes = Lanes(db, self.presence.newest)
+        self._announcer = Announcer(events, audit)
+        self._steering = Steering(self._announcer)
+        self._clones = Clones(self._steering)
+        self._places = Places(self._announcer)
+        self._claims = Claims(db, self._announcer, token_bytes)
+        self._contacts = Contacts(self._announcer, self._places)
+        self._records = Records(db, self.presence.newest, self._reported.states)
+        self._groups = Groups(db, events, self._announcer, self.presence.newest)
+        self._timeline = Timeline(db)
 
     def claim(self, principal: Principal, draft: ClaimDraft, dry_run: bool = False) -> ClaimReply:
-        """Make one-time claim tokens; they are shown here and never again. A dry run makes none."""
-        check_claim_draft(draft)
-        now = self._clock()
-        expires_at = now + draft.expires_in_s
-        if dry_run:
-            return ClaimReply(tokens=(), expires_at=expires_at)
-        tokens = tuple(token(CLAIM_PREFIX, self._token_bytes(TOKEN_BYTES)) for _ in range(draft.count))
-        shared = {"labels": draft.labels, "created_at": now, "created_by": principal.name, "expires_at": expires_at}
-        rows = [{"token_sha256": token_sha256(text), **shared} for text in tokens]
-        with self._db.write() as connection:
-            connection.execute(sa.insert(table.claim), rows)
-            self._tell(connection, principal.name, "fleet.claimed", "claim", count=draft.count, labels=draft.labels)
-        return ClaimReply(tokens=tokens, expires_at=expires_at)
+        """Make claim tokens; they are shown here and never again. A dry run checks and makes none.
+
+        Raises InvalidInput, and NotFound or PlaceTaken where a device shall be replaced.
+        """
+        return self._claims.make(principal.name, draft, self._clock(), dry_run)
 
     def nonce(self) -> NonceReply:
         """A nonce for one signed request within its time."""
         return self.presence.nonce(self._clock())
 
     def enrol(self, request: EnrolRequest, headers: Headers, body: bytes, method: str, path: str) -> EnrolReply:
-        """Make the sender a device of this fleet, and burn its claim, in one transaction.
+        """Make the sender a device of this fleet, and burn a use of its claim, in one transaction.
 
         `request` is the decoded `body`. The same key with the same claim again (its reply got lost) gives the same
-        device. Raises UnknownClaim, ClaimUsed, ClaimExpired, DeviceExists, DeviceRevoked, StaleNonce, HostileInput,
-        or NotAllowed where the signature does not hold; none of them uses the claim up.
+        device. Raises UnknownClaim, ClaimUsed, ClaimExpired, WrongHardware, PlaceTaken, DeviceExists, DeviceShutOut,
+        StaleNonce, HostileInput, or NotAllowed where the signature does not hold; none of them uses the claim up.
         """
         check_enrol_request(request)
         now = self._clock()
@@ -115,8 +111,8 @@ class Fleet:
         root = self._root_bytes()
         with self._db.write() as connection:
             self.presence.burn(connection, params.nonce, now)
-            labels = self._enrol(connection, request, now)
-        return EnrolReply(device=device_id(request.public_key), root=root, hub_time=now, labels=dict(labels))
+            labels = self._contacts.enrol(connection, request, now)
+        return EnrolReply(device=device_id(request.public_key), root=root, hub_time=now, labels=labels)
 
     def open_session(self, headers: Headers, body: bytes, method: str, path: str) -> SessionReply:
         """Give the signing device a session token; raises UnknownDevice, DeviceRevoked, StaleNonce, NotAllowed."""
@@ -141,71 +137,127 @@ class Fleet:
         """Save heartbeats that are still in memory; called when the hub stops."""
         self.presence.heartbeats.flush(self._clock())
 
+    def learn(self, connection: sa.Connection, device: str, machine: Capabilities, now: float) -> bool:
+        """Keep what a device measured of its machine, in the caller's transaction; False where nothing is new.
+
+        Raises HostileInput.
+        """
+        check_machine(machine)
+        changed = learn(connection, device, machine, now)
+        if changed:
+            self._announcer.of_device(connection, device, "fleet.measured", device, changed=list(changed))
+        return bool(changed)
+
+    def hear(self, connection: sa.Connection, device: str, life: str, turn: int, last_turn: int, now: float) -> bool:
+        """Take in a turn that does not simply follow `last_turn`, the newest of that life in memory (0 for none).
+
+        False if the device gets nothing any more: a key that is in two places is quarantined.
+        """
+        return self._clones.hear(connection, device, life, turn, last_turn, now)
+
     def devices(self, desired: DesiredOf | None = None) -> list[DeviceRecord]:
-        """Every device, by name; `desired` comes from the rollouts."""
-        with self._db.read() as connection:
-            query = sa.select(table.device).order_by(table.device.c.name, table.device.c.id)
-            rows = connection.execute(query).mappings().all()
-        states = self._reported.states([row["id"] for row in rows])
-        return [self._record(row, states[row["id"]], (desired or {}).get(row["id"], {})) for row in rows]
+        """Every device, by name; `desired` comes from the rollouts. For whole fleets read `page` or `facts`."""
+        return [with_desired(one, (desired or {}).get(one.id, {})) for one in self._records.every()]
 
     def device(self, id: str, desired: DesiredOf | None = None) -> DeviceRecord:
         """The device of that id; raises NotFound."""
-        with self._db.read() as connection:
-            row = connection.execute(sa.select(table.device).where(table.device.c.id == id)).mappings().first()
-        if row is None:
-            raise NotFound(f"there is no device '{id}'", field="device", hint="`edgewright device ls` lists them.")
-        return self._record(row, self._reported.states([id])[id], (desired or {}).get(id, {}))
+        return with_desired(self._records.one(id), (desired or {}).get(id, {}))
 
-    def revoke(self, principal: Principal, id: str) -> DeviceRecord:
+    def page(
+        self,
+        *,
+        after: str = "",
+        limit: int = MAX_PAGE,
+        state: DeviceState | None = None,
+        selector: str = "",
+        group: str = "",
+    ) -> list[DeviceRecord]:
+        """At most `limit` devices by name, those after the device `after`; fewer than `limit` are the last.
+
+        Of a group they are its members; with a selector, whatever their state, those that it takes. Raises
+        InvalidInput, and NotFound where there is no such device or group.
+        """
+        chosen = self._groups.get(group) if group else Selector(selector) if selector else None
+        return self._records.page(after=after, limit=limit, state=state, chosen=chosen)
+
+    def history(self, id: str, before: str = "", limit: int = 50) -> list[TimelineEntry]:
+        """What happened to a device, newest first, from before the entry `before` on; raises NotFound, InvalidInput."""
+        with self._db.read() as connection:
+            device_row(connection, id)
+        return self._timeline.page(id, before, limit)
+
+    def tell_history(self, source: Source) -> None:
+        """Take what another room remembers of devices into their histories."""
+        self._timeline.add(source)
+
+    def on_replaced(self, act: Successor) -> None:
+        """Have `act(connection, old, new)` hand over what another room keeps of a device to its new board."""
+        self._places.on_taken(act)
+
+    def approve(self, principal: Principal, id: str, dry_run: bool = False) -> DeviceRecord:
+        """Let a device in that waits; it takes the place for which it was claimed. Raises NotFound, DeviceMovedOn."""
+        return self._steer(principal, id, Step.APPROVE, "", dry_run)
+
+    def reject(self, principal: Principal, id: str, reason: str = "", dry_run: bool = False) -> DeviceRecord:
+        """Shut a device that waits out for good; raises NotFound, DeviceMovedOn."""
+        return self._steer(principal, id, Step.REJECT, reason, dry_run)
+
+    def release(self, principal: Principal, id: str, reason: str = "", dry_run: bool = False) -> DeviceRecord:
+        """Let a device out of quarantine, and forget its lives; raises NotFound, DeviceMovedOn."""
+        return self._steer(principal, id, Step.RELEASE, reason, dry_run)
+
+    def retire(self, principal: Principal, id: str, reason: str = "", dry_run: bool = False) -> DeviceRecord:
+        """Take a device out of service; raises NotFound, DeviceMovedOn."""
+        return self._steer(principal, id, Step.RETIRE, reason, dry_run)
+
+    def revoke(self, principal: Principal, id: str, reason: str = "", dry_run: bool = False) -> DeviceRecord:
         """Shut a device out at once and for good; its key never enrols again. Raises NotFound."""
-        record = self.device(id)
-        if not record.is_revoked:
-            with self._db.write() as connection:
-                query = sa.update(table.device).where(table.device.c.id == id)
-                connection.execute(query.values(state=DeviceState.REVOKED, changed_at=self._clock()))
-                self._tell(connection, principal.name, "fleet.revoked", id)
-        return self.device(id)
+        return self._steer(principal, id, Step.REVOKE, reason, dry_run)
+
+    def label(self, principal: Principal, id: str, edit: LabelEdit, dry_run: bool = False) -> DeviceRecord:
+        """Change a device's labels; raises NotFound, InvalidInput."""
+        with self._rehearsed(dry_run) as connection:
+            labels = self._steering.label(connection, principal.name, id, edit, self._clock())
+        return msgspec.structs.replace(self.device(id), labels=labels)
 
     def create_group(self, principal: Principal, draft: GroupDraft, dry_run: bool = False) -> GroupRecord:
         """Make a group; raises InvalidInput, GroupExists."""
-        check_group_draft(draft)
-        if missing := set(draft.devices) - {device.id for device in self.devices()}:
-            raise InvalidInput(
-                f"there is no device '{min(missing)}'", field="devices", hint="`edgewright device ls` lists the ids."
-            )
-        row: dict[str, Any] = {"name": draft.name, "selector": draft.selector, "devices": sorted(set(draft.devices))}
-        row |= {"created_at": self._clock(), "created_by": principal.name}
-        with self._db.write() as connection:
-            if connection.scalar(sa.select(table.group.c.name).where(table.group.c.name == draft.name)) is not None:
-                raise GroupExists(f"there is a group '{draft.name}' already", field="name")
-            if not dry_run:
-                connection.execute(sa.insert(table.group).values(row))
-                self._tell(connection, principal.name, "fleet.grouped", draft.name, selector=draft.selector)
-        return self._group_record(row)
+        return self._groups.create(principal.name, draft, self._clock(), dry_run)
+
+    def edit_group(self, principal: Principal, name: str, edit: GroupEdit, dry_run: bool = False) -> GroupRecord:
+        """Change a group; live rollouts keep the devices that they began with. Raises NotFound, InvalidInput."""
+        return self._groups.edit(principal.name, name, edit, dry_run)
+
+    def remove_group(self, principal: Principal, name: str, dry_run: bool = False) -> GroupRecord:
+        """Remove a group, not its devices; live rollouts keep the devices that they began with. Raises NotFound."""
+        return self._groups.remove(principal.name, name, dry_run)
 
     def groups(self) -> list[GroupRecord]:
-        """Every group, by name, with its members of now."""
-        with self._db.read() as connection:
-            rows = connection.execute(sa.select(table.group).order_by(table.group.c.name)).mappings().all()
-        return [self._group_record(row) for row in rows]
+        """Every group, by name, with its count of now, and without its members."""
+        return self._groups.records(self._clock())
+
+    def group(self, name: str) -> GroupRecord:
+        """One group with the first of its members; raises NotFound."""
+        return self._groups.record(name)
+
+    def why(self, group: str, device: str) -> Membership:
+        """Whether a device is in a group, and why; raises NotFound."""
+        return self._groups.why(group, device)
 
     def members(self, group: str) -> list[str]:
-        """The ids of the devices that are in the group now, without revoked ones; raises NotFound."""
-        with self._db.read() as connection:
-            row = connection.execute(sa.select(table.group).where(table.group.c.name == group)).mappings().first()
-        if row is None:
-            raise NotFound(f"there is no group '{group}'", field="group", hint="`edgewright group ls` lists them.")
-        return self._members(row)
+        """The ids of the devices that are in the group now; raises NotFound."""
+        return [one.id for one in self._groups.facts(group)]
 
     def facts(self, group: str, models: Collection[str]) -> list[DeviceFacts]:
-        """The devices that are in the group now, by id, and what they reported of `models`; raises NotFound.
+        """The active devices that are in the group now, by id, and what they report of `models`; raises NotFound.
 
-        Made for whole fleets: it takes well below a second for 100,000 devices.
+        Made for whole fleets: it takes about a second of CPU for 100,000 devices.
         """
-        members = set(self.members(group))
-        facts = read_facts(self._db, self.presence.newest, models, (table.device.c.state == DeviceState.ACTIVE,))
-        return [one for one in facts if one.id in members]
+        return self._groups.facts(group, models, (DeviceState.ACTIVE,))
+
+    def poll_s(self, device: str) -> float | None:
+        """How often a device shall check in, as the shortest time of its groups says; None where none does."""
+        return self._groups.poll_s(device)
 
     def seen(self, devices: list[str]) -> dict[str, Seen]:
         """When each of `devices` was last heard of."""
@@ -223,117 +275,20 @@ class Fleet:
         """What bytes cost each of `devices`, as it last reported."""
         return self._reported.paces(devices)
 
-    def _enrol(self, connection: sa.Connection, request: EnrolRequest, now: float) -> Mapping[str, str]:
-        # 1. The claim must be one that we made.
-        claim_sha256 = token_sha256(request.claim)
-        claims = table.claim
-        claim = connection.execute(sa.select(claims).where(claims.c.token_sha256 == claim_sha256)).first()
-        if claim is None:
-            raise UnknownClaim("this claim token is not one of this hub", field="claim")
-        # 2. The same key and claim again: the first reply got lost.
-        id = device_id(request.public_key)
-        known = connection.execute(sa.select(table.device).where(table.device.c.id == id)).first()
-        if known is not None:
-            return _enrolled_before(known, claim_sha256)
-        # 3. Otherwise the claim must be unused and in time; then it is burnt together with the device's birth.
-        if claim.used >= claim.uses:
-            raise ClaimUsed("this claim token was used by another device", field="claim")
-        if now >= claim.expires_at:
-            raise ClaimExpired("this claim token has expired", field="claim")
-        used = sa.update(claims).where(claims.c.token_sha256 == claim_sha256)
-        connection.execute(used.values(used=claims.c.used + 1))
-        connection.execute(sa.insert(table.device).values(_device_row(request, claim, now)))
-        self._tell(connection, id, "fleet.enrolled", id, name=request.name, claimed_by=claim.created_by)
-        labels: Mapping[str, str] = claim.labels
-        return labels
+    def _steer(self, principal: Principal, id: str, step: Step, reason: str, dry_run: bool) -> DeviceRecord:
+        now = self._clock()
+        with self._rehearsed(dry_run) as connection:
+            is_moved = self._steering.move(connection, principal.name, id, step, reason, now)
+            place = device_row(connection, id)["replaces"]
+            if is_moved and step is Step.APPROVE and place:
+                self._places.take(connection, principal.name, place, id, now)
+        return self.device(id)
 
-    def _members(self, group: sa.RowMapping | dict[str, Any]) -> list[str]:
-        columns = (table.device.c.id, table.device.c.labels)
-        query = sa.select(*columns).where(table.device.c.state.not_in(ENDED)).order_by(table.device.c.id)
-        with self._db.read() as connection:
-            if group["selector"]:
-                return [row.id for row in connection.execute(query) if matches(group["selector"], row.labels)]
-            parts = [query.where(table.device.c.id.in_(part)) for part in chunks(group["devices"])]
-            return [row.id for part in parts for row in connection.execute(part)]
-
-    def _group_record(self, row: sa.RowMapping | dict[str, Any]) -> GroupRecord:
-        members = tuple(self._members(row))
-        return GroupRecord(
-            name=row["name"],
-            selector=row["selector"],
-            devices=members,
-            count=len(members),
-            created_at=row["created_at"],
-        )
-
-    def _record(
-        self, row: sa.RowMapping, states: tuple[ModelState, ...], wanted: Mapping[str, Desired]
-    ) -> DeviceRecord:
-        seen = self.presence.newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"]))
-        plain = ("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "hardware_ids", "agent_version")
-        return DeviceRecord(
-            **{name: row[name] for name in plain},
-            providers={name: tuple(found) for name, found in row["providers"].items()},
-            enrolled_at=row["enrolled_at"],
-            is_revoked=row["state"] == DeviceState.REVOKED,
-            state=DeviceState(row["state"]),
-            last_seen_at=seen.at,
-            backlog=seen.backlog,
-            models=_models(states, wanted),
-        )
-
-    def _tell(self, connection: sa.Connection, actor: str, action: str, subject: str, **detail: Any) -> None:
-        self._audit.record(connection, actor, action, subject, **detail)
-        self._events.record(connection, action, subject, **detail)
-
-
-def _enrolled_before(known: Any, claim_sha256: str) -> Mapping[str, str]:
-    if known.state in ENDED:
-        check_admitted(known.id, known.state)
-    if known.claim_sha256 != claim_sha256:
-        raise DeviceExists(f"this key is enrolled already, as {known.id}", field="public_key")
-    labels: Mapping[str, str] = known.labels
-    return labels
-
-
-def _device_row(request: EnrolRequest, claim: Any, now: float) -> dict[str, Any]:
-    machine = request.capabilities
-    id = device_id(request.public_key)
-    return {
-        "id": id,
-        "name": request.name.strip() or id,
-        "labels": claim.labels,
-        "public_key": request.public_key,
-        "claim_sha256": claim.token_sha256,
-        "arch": machine.arch,
-        "cores": machine.cores,
-        "ram_bytes": machine.ram_bytes,
-        "disk_free_bytes": machine.disk_free_bytes,
-        "runtimes": machine.runtimes,
-        "providers": machine.providers,
-        "hardware_ids": machine.hardware_ids,
-        "agent_version": machine.agent_version,
-        "python": machine.python,
-        "enrolled_at": now,
-        "last_seen_at": None,
-        "backlog": 0,
-        "state": DeviceState.ACTIVE,
-        "changed_at": now,
-        "pace": {},
-    }
-
-
-def _models(states: tuple[ModelState, ...], wanted: Mapping[str, Desired]) -> tuple[DeviceModel, ...]:
-    reported = {state.model: state for state in states}
-    return tuple(_model(name, reported.get(name), wanted.get(name)) for name in sorted(reported.keys() | wanted.keys()))
-
-
-def _model(name: str, state: ModelState | None, want: Desired | None) -> DeviceModel:
-    return DeviceModel(
-        model=name,
-        version=state.version if state else 0,
-        counter=state.counter if state else 0,
-        step=state.step if state else "idle",
-        desired_counter=want.counter if want else 0,
-        bad_counters=want.bad_counters if want else (),
-    )
+    @contextlib.contextmanager
+    def _rehearsed(self, dry_run: bool) -> Iterator[sa.Connection]:
+        """A writing transaction, of which a dry run keeps nothing."""
+        with self._db.write() as connection:
+            part = connection.begin_nested()
+            yield connection
+            if dry_run:
+                part.rollback()

@@ -40,7 +40,7 @@ MEASURED: dict[str, Name] = {
     "cores": Name(Kind.NUMBER, lambda one: one.machine.cores),
     "ram_mb": Name(Kind.NUMBER, lambda one: one.machine.ram_bytes / MB or None),
     "disk_free_mb": Name(Kind.NUMBER, lambda one: one.disk_free_bytes / MB or None),
-    "hardware": Name(Kind.WORDS, lambda one: one.machine.hardware_ids or None),
+    "hardware": Name(Kind.WORDS, lambda one: _boards(one.machine.hardware_ids) or None),
     "accelerator": Name(Kind.WORDS, lambda one: one.machine.accelerators or None),
     "agent": Name(Kind.VERSION, lambda one: one.agent_version or None),
     "link": Name(Kind.WORD, lambda one: one.link_kind or None),
@@ -84,6 +84,11 @@ def number_of(text: str) -> float | None:
     except ValueError:
         return None
     return number if abs(number) < float("inf") else None
+
+
+def _boards(hardware_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """What follows the maker's name in 'raspberrypi,4-model-b': a comma would end the term."""
+    return tuple(id.rpartition(",")[2] for id in hardware_ids)
 
 
 def _runtime(member: str) -> Name:

@@ -112,7 +112,7 @@ def _check_kind(text: str, selector: str, sign: Sign, values: tuple[str, ...], k
         raise _wrong(text, selector, f"'{sign}' takes one value", "Alternatives go with = and != only.")
     if is_size and kind in (Kind.WORD, Kind.WORDS):
         raise _wrong(text, selector, "words have no order", "Use = or != here.")
-    if (kind is Kind.NUMBER or (is_size and kind is Kind.LABEL)) and not all(number_of(v) is not None for v in values):
+    if is_size and kind in (Kind.NUMBER, Kind.LABEL) and number_of(values[0]) is None:
         raise _wrong(text, selector, "it needs a number", "Write a plain number, as in ram_mb>=2048.")
     if is_size and kind is Kind.VERSION and version_key(values[0]) is None:
         raise _wrong(text, selector, "it needs a version", "Write a version, as in runtime.onnxruntime>=1.20.")

@@ -1,0 +1,151 @@
+"""Devices as the public API shows them: one, or page by page, with what is wanted of them beside what they report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.contract.api import DeviceModel, DeviceRecord, DeviceState
+from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.report import ModelState
+from edgewright.hub.db import Database
+from edgewright.hub.fleet import table
+from edgewright.hub.fleet.facts import DeviceFacts, read_facts
+from edgewright.hub.fleet.model import MAX_PAGE, Desired, Seen
+
+READ_AT_ONCE = 500
+
+Newest = Callable[[str, Seen], Seen]
+States = Callable[[Collection[str]], Mapping[str, tuple[ModelState, ...]]]
+
+
+class Chosen(Protocol):
+    """Devices that somebody asks for, as a Selector does; `models` must be read to decide."""
+
+    @property
+    def models(self) -> frozenset[str]: ...
+
+    def takes(self, facts: DeviceFacts) -> bool:
+        """Whether the device is meant."""
+        ...
+
+
+class Records:
+    """Reads devices. `newest` tells heartbeats that are in memory only, `states` what devices report of models."""
+
+    def __init__(self, db: Database, newest: Newest, states: States) -> None:
+        self._db = db
+        self._newest = newest
+        self._states = states
+
+    def one(self, id: str) -> DeviceRecord:
+        """The device of that id; raises NotFound."""
+        with self._db.read() as connection:
+            row = connection.execute(sa.select(table.device).where(table.device.c.id == id)).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no device '{id}'", field="device", hint="`edgewright device ls` lists them.")
+        return self._of([row])[0]
+
+    def page(
+        self,
+        *,
+        after: str = "",
+        limit: int = MAX_PAGE,
+        state: DeviceState | None = None,
+        chosen: Chosen | None = None,
+    ) -> list[DeviceRecord]:
+        """At most `limit` devices by name, those after the device `after`; fewer than `limit` are the last.
+
+        Raises InvalidInput, NotFound where there is no device `after`.
+        """
+        if not 0 < limit <= MAX_PAGE:
+            raise InvalidInput(f"a page has 1 to {MAX_PAGE} devices, not {limit}", field="limit")
+        query = sa.select(table.device).order_by(table.device.c.name, table.device.c.id)
+        if state is not None:
+            query = query.where(table.device.c.state == state)
+        if after:
+            last = self.one(after)
+            query = query.where(sa.tuple_(table.device.c.name, table.device.c.id) > (last.name, last.id))
+        rows = self._read(query, limit) if chosen is None else self._pick(query, chosen, limit)
+        return self._of(rows)
+
+    def every(self) -> list[DeviceRecord]:
+        """All devices, by name."""
+        return self._of(self._read(sa.select(table.device).order_by(table.device.c.name, table.device.c.id), None))
+
+    def _read(self, query: sa.Select[Any], limit: int | None) -> list[sa.RowMapping]:
+        with self._db.read() as connection:
+            return list(connection.execute(query.limit(limit)).mappings())
+
+    def _pick(self, query: sa.Select[Any], chosen: Chosen, limit: int) -> list[sa.RowMapping]:
+        """The first rows that are chosen, read part by part until there are enough."""
+        picked: list[sa.RowMapping] = []
+        for part in self._parts(query):
+            which = (table.device.c.id.in_([row["id"] for row in part]),)
+            facts = read_facts(self._db, self._newest, chosen.models, which, tuple(DeviceState))
+            taken = {one.id for one in facts if chosen.takes(one)}
+            picked += [row for row in part if row["id"] in taken]
+            if len(picked) >= limit:
+                break
+        return picked[:limit]
+
+    def _parts(self, query: sa.Select[Any]) -> Iterator[list[sa.RowMapping]]:
+        last: tuple[str, str] | None = None
+        while True:
+            key = sa.tuple_(table.device.c.name, table.device.c.id)
+            part = self._read(query if last is None else query.where(key > last), READ_AT_ONCE)
+            if part:
+                yield part
+            if len(part) < READ_AT_ONCE:
+                return
+            last = part[-1]["name"], part[-1]["id"]
+
+    def _of(self, rows: Iterable[sa.RowMapping]) -> list[DeviceRecord]:
+        rows = list(rows)
+        states = self._states([row["id"] for row in rows])
+        return [self._record(row, states[row["id"]]) for row in rows]
+
+    def _record(self, row: sa.RowMapping, states: tuple[ModelState, ...]) -> DeviceRecord:
+        seen = self._newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"]))
+        return DeviceRecord(
+            **{name: row[name] for name in _PLAIN},
+            hardware_ids=tuple(row["hardware_ids"]),
+            accelerators=tuple(row["accelerators"]),
+            providers={name: tuple(found) for name, found in row["providers"].items()},
+            state=DeviceState(row["state"]),
+            is_revoked=row["state"] == DeviceState.REVOKED,
+            last_seen_at=seen.at,
+            backlog=seen.backlog,
+            models=tuple(map(_model, states)),
+        )
+
+
+_PLAIN = (
+    *("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "agent_version", "enrolled_at"),
+    *("disk_free_bytes", "link_kind", "time_zone", "state_reason", "replaces"),
+)
+
+
+def with_desired(device: DeviceRecord, wanted: Mapping[str, Desired]) -> DeviceRecord:
+    """The device with what is wanted of each model beside what it reports; pure."""
+    reported = {model.model: model for model in device.models}
+    names = sorted(reported.keys() | wanted.keys())
+    models = (_wanted(reported.get(name) or _absent(name), wanted.get(name)) for name in names)
+    return msgspec.structs.replace(device, models=tuple(models))
+
+
+def _model(state: ModelState) -> DeviceModel:
+    return DeviceModel(model=state.model, version=state.version, counter=state.counter, step=state.step)
+
+
+def _absent(name: str) -> DeviceModel:
+    return DeviceModel(model=name, version=0, counter=0, step="idle")
+
+
+def _wanted(model: DeviceModel, want: Desired | None) -> DeviceModel:
+    if want is None:
+        return model
+    return msgspec.structs.replace(model, desired_counter=want.counter, bad_counters=want.bad_counters)

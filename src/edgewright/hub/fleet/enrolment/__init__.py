@@ -1,0 +1,7 @@
+"""Enrolment: claim tokens, first contacts, and new boards that take the place of old ones."""
+
+from edgewright.hub.fleet.enrolment.claims import Claims
+from edgewright.hub.fleet.enrolment.contacts import Contacts, WrongHardware, check_enrol_request
+from edgewright.hub.fleet.enrolment.places import Places, PlaceTaken, Successor
+
+__all__ = ["Claims", "Contacts", "PlaceTaken", "Places", "Successor", "WrongHardware", "check_enrol_request"]
