@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import msgspec
 import pytest
@@ -93,6 +94,14 @@ def test_a_device_that_was_off_knows_its_lease(tmp_path):
     before.at = NOW + 61.0
 
     device = Leased(tmp_path, before)
+
+    assert isinstance(device.held_by(), LeaseOver)
+    assert serving_counter(tmp_path) == 1
+
+
+def test_a_device_that_cannot_know_the_time_has_no_lease(tmp_path):
+    device = Leased(tmp_path, latest=lambda: math.inf)
+    device.begin(lease_until=NOW + 60.0)
 
     assert isinstance(device.held_by(), LeaseOver)
     assert serving_counter(tmp_path) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -167,3 +168,18 @@ def test_a_checkout_has_no_build_time_and_a_damaged_one_is_none(tmp_path):
     path.write_text("1790000000\n")
 
     assert (missing, damaged, built_at(path)) == (0.0, 0.0, 1_790_000_000.0)
+
+
+@pytest.mark.parametrize(
+    ("shown", "allowed_s", "is_known"), [(NOW, 300.0, True), (IN_1970, 300.0, False), (NOW, None, False)]
+)
+def test_what_has_an_end_may_have_ended_on_a_device_without_a_clock_until_the_hub_has_signed(
+    device, shown, allowed_s, is_known
+):
+    device.show(shown)
+
+    before = device.time.latest(allowed_s)
+    device.time.learn(NOW)
+
+    assert math.isfinite(before) is is_known
+    assert math.isfinite(device.time.latest(allowed_s))

@@ -40,6 +40,7 @@ def import_alone(folder: Path, root: Path) -> list[Ending]:
         clock=signed_time.now,
         monotonic=time.monotonic,
         is_pausing=lambda: stop.is_requested,
+        latest=lambda: signed_time.latest(kept.skew_s),
     )
     machine_of = functools.cache(lambda model: Machine(model, equipment))
     reader = Reader(bundle, repository(root, bundle), identity, kept, signed_time)

@@ -104,6 +104,7 @@ def assemble(
         is_pausing=lambda: stop.is_requested or (not detour.is_taken and (bell.is_rung or check_ins.is_due())),
         pace=lambda: meter.pace,
         follow=lambda model, active, spare: workers.follow(model, active, spare, settings.priorities.get(model, 0)),
+        latest=lambda: signed_time.latest(settings.skew_s),
         may_switch=allowance.may_switch,
         requests_s=Traffic(root / vitals.FOLDER, time.monotonic).requests_s,
         is_often_cut_off=lambda: boots.in_a_row > 0,

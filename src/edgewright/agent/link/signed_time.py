@@ -54,6 +54,7 @@ class SignedTime:
         self._last = max(_signed_time(self._store.read(name) or b"") for name in TIMES)
         self._floor = max(self._last, built_at)
         self._noted = read_clock(root)
+        self._has_heard = False
 
     def now(self) -> float:
         """The time."""
@@ -73,8 +74,16 @@ class SignedTime:
         """The last time that was learned; 0 where there is none."""
         return self._last
 
+    def latest(self, allowed_s: float | None) -> float:
+        """The latest that it can be, for what ends: `now`, and infinite where nobody knows how long this was off.
+
+        So it is without a clock to believe (`allowed_s` as for `skew_s`), until a time was signed since the start.
+        """
+        return self.now() if self._has_heard or math.isfinite(self.skew_s(allowed_s)) else math.inf
+
     def learn(self, signed: float) -> None:
         """Remember a signed time, durably."""
+        self._has_heard = True
         if signed > self._last:
             for name in TIMES:
                 self._store.write(name, msgspec.json.encode(_Signed(signed)))

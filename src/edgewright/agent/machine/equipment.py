@@ -42,6 +42,7 @@ class Equipment:
     pace: Callable[[], Pace] = Pace  # what bytes cost this device, as it measured
     follow: Callable[[str, Active | None, Active | None], None] = _left_to_apps
     """Hears at every change what of a model shall serve, and what of it may stand in."""
+    latest: Callable[[], float] | None = None  # the latest moment that it can be, for leases; None: as `clock` says
     boot: str = boot_id()
     uptime_s: Callable[[], float] = uptime_s
     may_switch: Callable[[tuple[str, ...]], Leave] = _always
@@ -50,6 +51,10 @@ class Equipment:
     requests_s: Callable[[], float | None] = lambda: None
     """How many requests a second apps ask of this device's models; None while that is being counted."""
     is_often_cut_off: Callable[[], bool] = lambda: False  # then the device's going down says nothing of a package
+
+    def lease_time(self) -> float:
+        """By what a lease is held to its end, in seconds since the epoch."""
+        return (self.latest or self.clock)()
 
     def instant(self) -> Instant:
         """Now."""

@@ -113,7 +113,7 @@ class Machine:
 
     def heed(self, install: Install) -> None:
         """Hear what an order says of the install under way: new terms for it, or another one in its place."""
-        record = states.supersede(self.record, install, self._equipment.clock())
+        record = states.supersede(self.record, install, self._equipment.lease_time())
         if record is not self.record:
             self._trying.end()
         elif (renewed := states.renew(record, install)) is not record:

@@ -53,7 +53,7 @@ class Terms:
             return ""
         install, now = candidate.install, self._equipment.clock()
         what = f"release {install.counter} of {record.model}"
-        if states.is_lease_over(install, now):
+        if states.is_lease_over(install, self._equipment.lease_time()):
             return f"{what}: its lease is over; it waits for the hub"
         if (put_off := self.deferral(record)) is not None:
             left_s = max(0.0, (install.begin_by or now) - now)
@@ -64,9 +64,9 @@ class Terms:
         return ""
 
     def hold_lease(self, record: ModelRecord) -> None:
-        """Raise LeaseOver where the candidate's lease is over, by the believed time."""
+        """Raise LeaseOver where the candidate's lease is over, or may be."""
         install = candidate_of(record).install
-        if states.is_lease_over(install, self._equipment.clock()):
+        if states.is_lease_over(install, self._equipment.lease_time()):
             raise LeaseOver(install)
 
     def hold_try(self, record: ModelRecord) -> None:
