@@ -11,7 +11,7 @@ from pathlib import Path
 from edgewright.contract.api import ClaimDraft, GroupDraft
 from edgewright.contract.errors import Conflict, EdgewrightError
 from edgewright.hub.app import Hub
-from edgewright.hub.web.device import DeviceDoors
+from edgewright.hub.web.devices import DeviceDoors
 from edgewright.sim.campaign.lies import forger, lie
 from edgewright.sim.campaign.scenario import (
     CALM_S,

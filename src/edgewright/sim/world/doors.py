@@ -43,6 +43,8 @@ class Doors:
                 parts.append(message.get("body", b""))
 
         self._loop.run_until_complete(application(_scope(method, path, headers, client), receive, send))
+        while behind := asyncio.all_tasks(self._loop):  # what the hub writes behind is written before time goes on
+            self._loop.run_until_complete(asyncio.gather(*behind))
         return Said(status, found, b"".join(parts))
 
     def close(self) -> None:

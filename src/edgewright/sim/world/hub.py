@@ -13,7 +13,7 @@ from edgewright.client.keys import OperatorKeys, ceremony
 from edgewright.contract.errors import Unreachable
 from edgewright.hub.app import Hub, build_hub
 from edgewright.hub.settings import Settings
-from edgewright.hub.web.device import DeviceDoors
+from edgewright.hub.web.devices import DeviceDoors
 from edgewright.sim.world.agenda import Agenda, dice
 from edgewright.sim.world.doors import Doors, Said
 from edgewright.sim.world.jobs import Store, VirtualJobs
@@ -72,6 +72,7 @@ class SimHub:
         """Let the hub's rooms hear what has happened."""
         if self.is_up:
             self.hub.events.deliver()
+            self.hub.events.look()
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes, client: str = "10.0.0.1") -> Said:
         """A device's request; raises Unreachable while the hub is down."""

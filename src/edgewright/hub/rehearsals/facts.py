@@ -1,0 +1,96 @@
+"""What a rehearsal knows of a fleet: measured lines, hours, failures; and in words what it does not."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from edgewright.contract.api import RolloutState
+from edgewright.contract.report import Pace
+from edgewright.hub.db import Database
+from edgewright.hub.fleet import DeviceFacts
+from edgewright.hub.observe import table as observe
+from edgewright.hub.rehearsals.question import DeviceFact
+from edgewright.hub.rollout import table as rollout
+
+DOWNLOAD_BYTES_S = 1_000_000.0
+REQUEST_S = 0.1
+APPLY_BYTES_S = 100_000_000.0
+HISTORY_S = 14 * 86_400.0
+LEAST_DAYS = 3  # with profiles, before their hours say anything
+LEAST_ANSWERS = 20  # of past installs, before their failures do
+CHUNK = 500
+
+
+def lines(
+    devices: Sequence[DeviceFacts], paces: Mapping[str, Pace], hours: Mapping[str, tuple[int, ...]], per: str
+) -> tuple[tuple[DeviceFact, ...], list[str]]:
+    """Each device's line and hours, and what had to be assumed; `per` is the label that names sites."""
+    known = [pace for pace in paces.values() if pace.download_bytes_s > 0]
+    usual = Pace(
+        download_bytes_s=_median([pace.download_bytes_s for pace in known], DOWNLOAD_BYTES_S),
+        request_s=_median([pace.request_s for pace in known if pace.request_s], REQUEST_S),
+        apply_bytes_s=_median([pace.apply_bytes_s for pace in known if pace.apply_bytes_s], APPLY_BYTES_S),
+    )
+    found = tuple(
+        _line(device, paces.get(device.id, Pace()), usual, hours.get(device.id, ()), per) for device in devices
+    )
+    measured = sum(paces.get(device.id, Pace()).download_bytes_s > 0 for device in devices)
+    said = [f"line speeds were measured on {measured} of {len(devices)} devices"]
+    if measured < len(devices):
+        said.append(f"the others are taken to load {usual.download_bytes_s / 1000:.0f} kB/s")
+    timed = sum(device.id in hours for device in devices)
+    if timed < len(devices):
+        said.append(f"{len(devices) - timed} of {len(devices)} devices are taken to be always on")
+    return found, said
+
+
+def hours_of(db: Database, devices: Sequence[str], now: float) -> dict[str, tuple[int, ...]]:
+    """The hours of the day (UTC) in which devices served of late, for those that have sent profiles for some days."""
+    of = observe.window.c
+    hour = sa.cast(sa.func.floor(of.start / 3600.0), sa.Integer).label("hour")
+    seen: dict[str, set[int]] = defaultdict(set)
+    with db.read() as connection:
+        for start in range(0, len(devices), CHUNK):
+            part = devices[start : start + CHUNK]
+            query = sa.select(of.device, hour).where(of.device.in_(part), of.start > now - HISTORY_S).distinct()
+            for device, number in connection.execute(query):
+                seen[device].add(number)
+    return {
+        device: tuple(sorted({number % 24 for number in numbers}))
+        for device, numbers in seen.items()
+        if len({number // 24 for number in numbers}) >= LEAST_DAYS
+    }
+
+
+def failure_rate(db: Database) -> tuple[float, str]:
+    """The share of installs of rollouts that ended well which failed nevertheless, and where that is from."""
+    of = rollout.deployment.c
+    done = sa.select(rollout.rollout.c.id).where(rollout.rollout.c.state == RolloutState.DONE)
+    query = sa.select(of.state, sa.func.count()).where(of.rollout.in_(done), of.wave > 0).group_by(of.state)
+    with db.read() as connection:
+        counts = {str(state): int(count) for state, count in connection.execute(query)}
+    failed = counts.get("failed", 0) + counts.get("rolled_back", 0)
+    answers = failed + counts.get("committed", 0)
+    if answers < LEAST_ANSWERS:
+        return 0.0, "no install is taken to fail by itself: too few were done so far"
+    return failed / answers, f"{failed} of {answers} past installs failed, and so many are taken to fail"
+
+
+def _line(device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], per: str) -> DeviceFact:
+    return DeviceFact(
+        id=device.id,
+        site=device.labels.get(per, ""),
+        time_zone=device.time_zone,
+        download_bytes_s=pace.download_bytes_s or usual.download_bytes_s,
+        request_s=pace.request_s or usual.request_s,
+        apply_bytes_s=pace.apply_bytes_s or usual.apply_bytes_s,
+        hours=hours,
+    )
+
+
+def _median(values: list[float], otherwise: float) -> float:
+    return statistics.median(values) if values else otherwise

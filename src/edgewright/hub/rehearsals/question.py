@@ -1,0 +1,49 @@
+"""What a rehearsal's child process is asked, and the facts of the fleet that its copy of the hub does not hold."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.contract.api import Badness, RolloutDraft
+
+FACTS = "facts.json"
+"""Beside the copied hub's database: a Facts."""
+GROUP = "rehearsed"
+"""The group of the copy that has its devices."""
+
+
+class DeviceFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One device: what its hub knows of it beside its record.
+
+    `hours` are those of the day (UTC) in which it sent profiles of late; () for always.
+    """
+
+    id: str
+    site: str
+    time_zone: str
+    download_bytes_s: float
+    request_s: float
+    apply_bytes_s: float
+    hours: tuple[int, ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a fleet. `failure_rate` is the share of past installs that failed by themselves.
+
+    `latency_share` is what a good release takes of its latency budget. `draft` is the rollout, scaled to `devices`.
+    """
+
+    began_at: float
+    poll_s: float
+    failure_rate: float
+    latency_share: float
+    draft: RolloutDraft
+    devices: tuple[DeviceFact, ...]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Play the rollout on a copy of the hub in `folder`, with a release that is bad in one way, or in none."""
+
+    folder: str
+    badness: Badness | None
+    seed: int

@@ -1,0 +1,138 @@
+"""Plays a rollout on a copied hub with rehearsed devices, and tells what came of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.agent.states import ModelRecord, SlotRecord
+from edgewright.client.keys import ceremony
+from edgewright.contract.api import Badness, GroupDraft, RehearsedRun, RolloutRecord
+from edgewright.contract.report import ModelState
+from edgewright.contract.trusted import TrustedSet
+from edgewright.hub.events import Event
+from edgewright.hub.fleet import table as fleet_table
+from edgewright.hub.govern import Keys
+from edgewright.hub.rehearsals.question import FACTS, GROUP, Facts, Question
+from edgewright.hub.web.devices.stirring import KINDS, whose
+from edgewright.sim.rehearsal.behaviour import CRASHES_AFTER_S, CRASHES_LAST_S, Behaviour
+from edgewright.sim.rehearsal.device import Device, Shared
+from edgewright.sim.rehearsal.outcome import Outcome
+from edgewright.sim.rehearsal.talk import Line
+from edgewright.sim.world.agenda import Agenda, dice
+from edgewright.sim.world.hub import SimHub
+from edgewright.sim.world.hush import hushed
+from edgewright.sim.world.releases import OPERATOR
+
+LONGEST_S = 14 * 86_400.0
+BEAT_S = 20.0
+REST_S = 900.0  # after the end, in which devices go back and the last of them answer
+
+
+def play(question: Question) -> RehearsedRun:
+    """Play one rollout to its end."""
+    folder = Path(question.folder)
+    facts = msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts)
+    with hushed():
+        stage = _Stage(folder, facts, question.badness, question.seed)
+        try:
+            return stage.run()
+        finally:
+            stage.close()
+
+
+class _Stage:
+    def __init__(self, folder: Path, facts: Facts, badness: Badness | None, seed: int) -> None:
+        self._facts = facts
+        self._badness = badness
+        self._agenda = Agenda(facts.began_at)
+        keys = Keys(folder / "keys").public()
+        ceremony(folder / "operator", folder / "tuf", keys, datetime.fromtimestamp(facts.began_at, UTC))
+        self._hub = SimHub(folder, self._agenda, seed)
+        self._devices = self._assemble(seed)
+        self._hub.hub.events.watch(KINDS, self._stir)
+
+    def run(self) -> RehearsedRun:
+        """Play until the rollout has ended and its devices have answered, or for two weeks."""
+        record = self._begin()
+        outcome = Outcome(self._hub, record.id, self._facts, self._badness, self._agenda)
+        ends_at = self._facts.began_at + LONGEST_S
+        while self._agenda.next_at < ends_at:
+            self._agenda.step()
+            outcome.look()
+            if outcome.ended_at is not None:
+                ends_at = min(ends_at, outcome.ended_at + self._rest_s())
+        return outcome.tell(self._devices.values())
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._hub.close()
+
+    def _begin(self) -> RolloutRecord:
+        hub, devices = self._hub.hub, tuple(self._devices)
+        hub.fleet.create_group(OPERATOR, GroupDraft(name=GROUP, devices=devices))
+        self._beat()
+        self._agenda.every(BEAT_S, self._beat)
+        record = hub.rollouts.start(OPERATOR, self._facts.draft)
+        self._hub.settle()
+        return record
+
+    def _rest_s(self) -> float:
+        return CRASHES_AFTER_S + CRASHES_LAST_S + REST_S if self._badness is Badness.CRASHES else REST_S
+
+    def _assemble(self, seed: int) -> dict[str, Device]:
+        shared = Shared(
+            Line(self._hub, self._agenda, self._trust()),
+            functools.cache(self._hub.hub.packaging.manifest),
+            Behaviour(self._badness, self._facts.failure_rate, self._facts.latency_share),
+            self._facts.poll_s,
+        )
+        devices = {fact.id: Device(fact, shared, dice(seed, fact.id)) for fact in self._facts.devices}
+        for id, states in self._hub.hub.fleet.states(list(devices)).items():
+            devices[id].records = {state.model: _record(state) for state in states}
+        of = fleet_table.device.c
+        rows = [{"of": id, "key": device.talk.key.public_key.raw} for id, device in devices.items()]
+        with self._hub.hub.db.write() as connection:
+            known = sa.update(fleet_table.device).where(of.id == sa.bindparam("of"))
+            connection.execute(known.values(public_key=sa.bindparam("key")), rows)
+        return devices
+
+    def _trust(self) -> Callable[[], TrustedSet]:
+        """What devices believe: read once, as the online keys do not change here."""
+        tuf = self._hub.hub.packaging.tuf_file
+        trusted = TrustedSet.from_root(tuf("1.root.json"))
+        return lambda: trusted
+
+    def _stir(self, event: Event) -> None:
+        named = whose(event)
+        for id in self._devices if named is None else named:
+            if id in self._devices:
+                self._devices[id].stir()
+
+    def _beat(self) -> None:
+        """Let the hub have heard of every device that is on: what its polls in between would tell."""
+        memory, now = self._hub.hub.fleet.presence.memory, self._agenda.now
+        for id, device in self._devices.items():
+            if device.is_on(now):
+                memory.seen_at[memory.row(id)] = now
+
+
+def _record(state: ModelState) -> ModelRecord:
+    """What a device must have on its disk that reports this."""
+    active = SlotRecord(
+        counter=state.counter, version=state.version, manifest_sha256=state.manifest_sha256, target="", is_settled=True
+    )
+    spare = next((sha256 for sha256 in state.held_manifests if sha256 != state.manifest_sha256), "")
+    kept = SlotRecord(counter=0, version=0, manifest_sha256=spare, target="") if spare else None
+    is_active = bool(state.manifest_sha256)
+    return ModelRecord(
+        model=state.model,
+        active="a" if is_active else "",
+        slots={"a": active if is_active else None, "b": kept},
+        floor=state.counter,
+    )
