@@ -30,7 +30,7 @@ from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
-from edgewright.hub.rollout import Carried, Rollouts
+from edgewright.hub.rollout import Carried, Figures, Rollouts
 from edgewright.hub.settings import Settings
 
 log = structlog.get_logger()
@@ -129,6 +129,7 @@ def build_hub(
     registry = Registry(db, events, audit, clock, blobs, data.rows)
     provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
     targets = Targets(db, audit, clock)
+    device_figures = DeviceFigures(db)
     optimize = Optimize(
         db,
         events,
@@ -142,7 +143,7 @@ def build_hub(
         targets,
         work_dir,
         toolchains=lambda: installed(settings.dir / "toolchains"),
-        device_figures=DeviceFigures(db).of,
+        device_figures=device_figures.of,
     )
     chain = Chain(clock, registry, data, blobs, provenance)
     content = ContentSignatures(db, audit, clock, blobs)
@@ -163,8 +164,21 @@ def build_hub(
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
     fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes, commits, nonce_key)
     evaluations = Evaluations(db, clock, registry, data, blobs)
-    rollouts = Rollouts(db, events, audit, clock, jobs, fleet, packaging, deltas, evaluations.expected_agreement)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
+    rollouts = Rollouts(
+        db,
+        events,
+        audit,
+        clock,
+        jobs,
+        fleet,
+        packaging,
+        deltas,
+        evaluations.expected_agreement,
+        behaviour=observe,
+        labels=data.labelled,
+        figures=Figures(device_figures.by_hardware, registry.variants),
+    )
     automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, work_dir, settings.hidden)
     people = People(db, audit, clock)
     key_changes = KeyChanges(db, events, audit, clock, repository, keys)

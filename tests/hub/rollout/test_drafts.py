@@ -49,6 +49,7 @@ def test_a_draft_with_all_its_parts_is_fine():
         ({"waves": (1, WaveDraft(count=2, gate=GateDraft(patience_s=0)))}, "waves.2.gate.patience_s"),
         ({"gate": GateDraft(rules=(GateRule(metric="luck"),))}, "gate.rules"),
         ({"schedule": ScheduleDraft(windows=("22-5",))}, "schedule.windows"),
+        ({"schedule": ScheduleDraft(windows=("22:00-22:00",))}, "schedule.windows"),
         ({"schedule": ScheduleDraft(windows=("mon 01:00-02:00",) * 17)}, "schedule.windows"),
         ({"schedule": ScheduleDraft(start_at=NOW + 2 * YEAR_S)}, "schedule.start_at"),
         ({"schedule": ScheduleDraft(start_at=float("nan"))}, "schedule.start_at"),

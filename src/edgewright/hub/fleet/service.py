@@ -249,11 +249,11 @@ class Fleet:
         return [one.id for one in self._groups.facts(group)]
 
     def facts(self, group: str, models: Collection[str]) -> list[DeviceFacts]:
-        """The active devices that are in the group now, by id, and what they report of `models`; raises NotFound.
+        """The devices in service that are in the group now, by id, and what they report of `models`; raises NotFound.
 
-        Made for whole fleets: it takes about a second of CPU for 100,000 devices.
+        `group` is "" for all of them. Made for whole fleets: it takes about a second of CPU for 100,000 devices.
         """
-        return self._groups.facts(group, models, (DeviceState.ACTIVE,))
+        return self._groups.facts(group, models) if group else self._groups.everyone(models)
 
     def poll_s(self, device: str) -> float | None:
         """How often a device shall check in, as the shortest time of its groups says; None where none does."""

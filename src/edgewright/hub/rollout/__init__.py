@@ -9,12 +9,14 @@ from edgewright.hub.rollout.model import (
     RolloutOverlaps,
 )
 from edgewright.hub.rollout.packages import Packages
+from edgewright.hub.rollout.planner import Figures
 from edgewright.hub.rollout.planning import NoDeviceFits, check_waves, plan_waves
 from edgewright.hub.rollout.service import Rollouts
 
 __all__ = [
     "Carried",
     "EmptyGroup",
+    "Figures",
     "NoDeviceFits",
     "Packages",
     "ReleaseNotReady",

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from edgewright.contract.api import ReleaseRecord, RolloutDraft
+from edgewright.contract.api import FitRecord, ReleaseRecord, RolloutDraft, RolloutPlan, VariantRecord
+from edgewright.contract.report import Pace
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import Fleet
+from edgewright.hub.packaging import MAX_FETCHES
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.held import all_held, forced
 from edgewright.hub.rollout.model import ACTIVE, LIVE, DeploymentState, RolloutOverlaps, check_ready, parse_release
-from edgewright.hub.rollout.packages import Packages
-from edgewright.hub.rollout.planning import Fits, MeasuredOf, Offer, Past, Plan, check_draft, make_plan, selector_models
+from edgewright.hub.rollout.packages import Packages, Ways
+from edgewright.hub.rollout.planning import (
+    Fits,
+    MeasuredOf,
+    Offer,
+    Past,
+    Plan,
+    check_draft,
+    forecast,
+    make_plan,
+    selector_models,
+    who_fits,
+)
 
-MeasuredBy = Callable[[list[str]], MeasuredOf]
-"""What devices measured of these model files, by their digests, and by hardware class."""
+
+@dataclass(frozen=True)
+class Figures:
+    """Who knows what variants cost: rooms above and below this one; nobody, where nothing else is said.
+
+    `by_hardware` tells what devices measured of model files, by their digests and by hardware class; `variants` lists
+    the variants of a version.
+    """
+
+    by_hardware: Callable[[Sequence[str]], MeasuredOf] = lambda sha256s: {}
+    variants: Callable[[str, int], Sequence[VariantRecord]] = lambda model, version: ()
 
 
 @dataclass(frozen=True)
@@ -41,13 +63,14 @@ class Planner:
     """Plans rollouts; it changes nothing."""
 
     def __init__(
-        self, db: Database, clock: Callable[[], float], fleet: Fleet, packages: Packages, measured: MeasuredBy
+        self, db: Database, clock: Callable[[], float], fleet: Fleet, packages: Packages, ways: Ways, figures: Figures
     ) -> None:
         self._db = db
         self._clock = clock
         self._fleet = fleet
         self._packages = packages
-        self._measured = measured
+        self._ways = ways
+        self._figures = figures
 
     def plan(self, draft: RolloutDraft) -> Planned:
         """Which device gets what in which wave.
@@ -61,11 +84,30 @@ class Planner:
         devices = self._fleet.facts(draft.group, {release.model, *fits.needed, *selector_models(draft.waves)})
         return Planned(release, make_plan(draft, release, fits, devices, self._past(release), now))
 
+    def forecast(self, draft: RolloutDraft) -> RolloutPlan:
+        """What starting a rollout would mean, and what speaks against it.
+
+        Raises what `plan` raises, and RolloutOverlaps.
+        """
+        planned = self.plan(draft)
+        with self._db.read() as connection:
+            self.check_overlap(connection, planned)
+        return forecast(draft, planned.release, planned.plan, self._way, self._clock())
+
+    def fit(self, model: str, counter: int, group: str = "") -> FitRecord:
+        """Which devices of a group, or of all, a release fits, whatever its state; raises NotFound."""
+        release, fits = self.packages(model, counter)
+        devices = self._fleet.facts(group, {model, *fits.needed})
+        variants = {one.target: one for one in self._figures.variants(model, release.version)}
+        return who_fits(release, group, fits, devices, variants)
+
     def packages(self, model: str, counter: int) -> tuple[ReleaseRecord, Fits]:
         """A release, and what chooses among its packages by what devices tell and measured; raises NotFound."""
         release = self._packages.release(model, counter)
         offers = [Offer(package, self._packages.manifest(package.manifest_sha256)) for package in release.packages]
-        return release, Fits(offers, self._measured([sha256 for offer in offers if (sha256 := offer.model_sha256)]))
+        return release, Fits(
+            offers, self._figures.by_hardware([sha256 for offer in offers if (sha256 := offer.model_sha256)])
+        )
 
     def check_overlap(self, connection: sa.Connection, planned: Planned) -> None:
         """Raise RolloutOverlaps where a rollout of the same model still has some of the devices."""
@@ -79,6 +121,10 @@ class Planner:
                 raise RolloutOverlaps(
                     f"rollout {id} of '{model}' still has {busy} of these {len(wanted)} devices", field="group"
                 )
+
+    def _way(self, wanted: str, held: tuple[str, ...]) -> tuple[int, int]:
+        plan = self._ways.plan(wanted, frozenset(held), Pace(), MAX_FETCHES)
+        return plan.sent_bytes, plan.full_bytes
 
     def _past(self, release: ReleaseRecord) -> Past:
         of, rolled_back = table.deployment.c, defaultdict[str, set[str]](set)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.govern import SYSTEM, Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.rollout import records, table
-from edgewright.hub.rollout.gates import shadow_policy
+from edgewright.hub.rollout.gates import Behaviour, EvidenceReader, Labels, Unwatched, note_fault, shadow_policy
 from edgewright.hub.rollout.model import (
     DELTA_PATIENCE_S,
     UNFINISHED,
@@ -28,7 +28,7 @@ from edgewright.hub.rollout.model import (
 )
 from edgewright.hub.rollout.offers import Offers
 from edgewright.hub.rollout.packages import Packages, Ways
-from edgewright.hub.rollout.planner import MeasuredBy, Planner
+from edgewright.hub.rollout.planner import Figures, Planner
 from edgewright.hub.rollout.planning import Offer, Plan
 from edgewright.hub.rollout.waves import Waves
 
@@ -54,7 +54,9 @@ class Rollouts:
         packaging: Packages,
         ways: Ways,
         expected_agreement: ExpectedAgreement,
-        measured: MeasuredBy | None = None,
+        figures: Figures = Figures(),
+        behaviour: Behaviour | None = None,
+        labels: Labels = lambda *which: (0, 0),
     ) -> None:
         self._db = db
         self._events = events
@@ -64,9 +66,11 @@ class Rollouts:
         self._packages = packaging
         self._ways = ways
         self._expected_agreement = expected_agreement
-        self.planner = Planner(db, clock, fleet, packaging, measured or (lambda sha256s: {}))
-        self.waves = Waves(db, events, audit, clock, jobs, fleet, packaging)
+        self.planner = Planner(db, clock, fleet, packaging, ways, figures)
+        evidence = EvidenceReader(packaging, behaviour or Unwatched(), labels)
+        self.waves = Waves(db, events, audit, clock, jobs, fleet, packaging, evidence)
         self._offers = Offers(db, events, clock, self.waves.wake, packaging, ways)
+        events.subscribe("fleet.fault", self._on_fault)
         events.subscribe("run.ended", self._on_run_ended)
         events.subscribe("packaging.release_bad", self._on_release_bad)
 
@@ -155,9 +159,9 @@ class Rollouts:
         """Take in how an install ended, in the caller's transaction; False for what is known already or not ours."""
         return self._offers.on_report(connection, device, report)
 
-    def desired(self, device: str = "") -> dict[str, dict[str, Desired]]:
-        """What is wanted by device and model, and which counters went wrong there; for one device or for all."""
-        return self._offers.desired(device)
+    def desired(self, devices: Collection[str] | None = None) -> dict[str, dict[str, Desired]]:
+        """What is wanted by device and model, and which counters went wrong there; for `devices`, None: for all."""
+        return self._offers.desired(devices)
 
     def _keep(
         self,
@@ -210,6 +214,10 @@ class Rollouts:
             rollout = connection.scalar(query)
             if rollout is not None:
                 self._move(connection, SYSTEM, rollout, RolloutState.PAUSED, f"run {event.subject} {state}")
+
+    def _on_fault(self, event: Event) -> None:
+        with self._db.write() as connection:
+            note_fault(connection, event.subject, event.data["code"], event.data["message"], event.at)
 
     def _on_release_bad(self, event: Event) -> None:
         """Whoever found a release bad: no device keeps it."""

@@ -111,6 +111,10 @@ class Groups:
         """The members in one of `states`, by id, with what they report of `models`; raises NotFound."""
         return list(self._members(self.get(name), models, states))
 
+    def everyone(self, models: Collection[str] = ()) -> list[DeviceFacts]:
+        """Every device in service, by id, with what it reports of `models`."""
+        return list(read_facts(self._db, self._newest, models))
+
     def why(self, name: str, device: str) -> Membership:
         """Whether a device is in a group, and why; raises NotFound."""
         group = self.get(name)

@@ -2,6 +2,8 @@
 
 from edgewright.hub.rollout.planning.checks import check_draft, is_zone
 from edgewright.hub.rollout.planning.fit import Fits, Measured, MeasuredOf, NoDeviceFits, Offer, choose, misfit
+from edgewright.hub.rollout.planning.fitting import who_fits
+from edgewright.hub.rollout.planning.forecast import forecast
 from edgewright.hub.rollout.planning.order import canary_order, reachable
 from edgewright.hub.rollout.planning.plan import Past, Plan, make_plan
 from edgewright.hub.rollout.planning.waves import PlannedWave, check_waves, plan_waves, selector_models, wave_drafts
@@ -19,6 +21,7 @@ __all__ = [
     "check_draft",
     "check_waves",
     "choose",
+    "forecast",
     "is_zone",
     "make_plan",
     "misfit",
@@ -26,4 +29,5 @@ __all__ = [
     "reachable",
     "selector_models",
     "wave_drafts",
+    "who_fits",
 ]

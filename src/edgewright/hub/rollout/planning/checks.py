@@ -56,18 +56,6 @@ def check_labels(draft: RolloutDraft, devices: Sequence[DeviceFacts]) -> None:
             raise InvalidInput(f"no device of the group '{draft.group}' has a label '{label}'", field=field, hint=hint)
 
 
-def lost_in_time(draft: RolloutDraft, devices: Sequence[DeviceFacts]) -> dict[str, str]:
-    """Devices for which windows never open, as nobody here knows the time zone that they name; with the reason."""
-    if not draft.schedule.windows or draft.emergency:
-        return {}
-    unknown = {name for name in {device.time_zone for device in devices} if not is_zone(name)}
-    return {
-        device.id: f"its time zone '{device.time_zone[:60]}' is not known here, so its window never opens"
-        for device in devices
-        if device.time_zone in unknown
-    }
-
-
 def is_zone(name: str) -> bool:
     """Whether that time zone is known; '' is the hub's own."""
     try:
@@ -98,7 +86,10 @@ def _check_schedule(schedule: ScheduleDraft, now: float) -> None:
     if len(schedule.windows) > MAX_WINDOWS:
         raise InvalidInput(f"a schedule has at most {MAX_WINDOWS} windows", field="schedule.windows")
     for text in schedule.windows:
-        windows.parse(text, "schedule.windows")
+        window = windows.parse(text, "schedule.windows")
+        if window.begin == window.end:
+            hint = "Give it an end; 00:00-24:00 is the whole day."
+            raise InvalidInput(f"'{text}' ends as it begins: it never opens", field="schedule.windows", hint=hint)
     start_at = schedule.start_at
     if start_at is not None and not (math.isfinite(start_at) and 0 <= start_at <= now + MAX_AHEAD_S):
         hint = "Give seconds since the epoch, at most a year ahead."

@@ -104,11 +104,18 @@ class Fits:
 
     def choose(self, device: DeviceFacts, target: str = "") -> Offer | str:
         """The package for this device, or the reason why there is none."""
-        serving = tuple(map(device.counter, self.needed))
-        key = (id(device.machine), target, device.labels.get(TARGET_LABEL), serving)
+        key = (*self.kind(device), target)
         if key not in self._chosen:
             self._chosen[key] = choose(device, self.offers, target, self.on(device.machine.hardware))
         return self._chosen[key]
+
+    def kind(self, device: DeviceFacts) -> tuple[object, ...]:
+        """What decides its fit: devices of one kind fit alike."""
+        return (id(device.machine), device.labels.get(TARGET_LABEL), *map(device.counter, self.needed))
+
+    def obstacle(self, device: DeviceFacts, offer: Offer) -> str:
+        """Why this device cannot get this package; '' if it can."""
+        return _obstacle(device, offer, self.on(device.machine.hardware))
 
     def choose_for(self, device: DeviceRecord) -> Offer | str:
         """The package for one device, or the reason why there is none."""

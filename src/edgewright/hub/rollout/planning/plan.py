@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgewright.contract.api import DeviceState, ReleaseRecord, RolloutDraft
+from edgewright.contract.api import DeviceState, ReleaseRecord, RolloutDraft, WaveDraft
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.fleet import DeviceFacts, Selector
 from edgewright.hub.rollout.model import EmptyGroup
-from edgewright.hub.rollout.planning.checks import check_labels, lost_in_time
+from edgewright.hub.rollout.planning.checks import check_labels
 from edgewright.hub.rollout.planning.fit import Fits, NoDeviceFits, Offer
 from edgewright.hub.rollout.planning.order import canary_order, reachable
 from edgewright.hub.rollout.planning.waves import PlannedWave, plan_waves, wave_drafts
 
 SITE_LABEL = "site"
+AT_ONCE = (WaveDraft(percent=100),)
+"""An emergency has one wave."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def make_plan(
     kinds = {device.id: (device.machine.hardware, device.labels.get(label, "")) for device in devices}
     order = canary_order(chosen, canaries, running, release.id, kinds)
     return Plan(
-        tuple(plan_waves(order, draft.waves, selected)),
+        tuple(plan_waves(order, AT_ONCE if draft.emergency else draft.waves, selected)),
         chosen,
         already,
         refused,
@@ -89,7 +91,6 @@ def _sort_out(
 ) -> tuple[dict[str, Offer], dict[str, str], tuple[str, ...]]:
     """The packages of those who get one, the reasons of those who do not, and those who run the release already."""
     chosen, refused, already = dict[str, Offer](), dict[str, str](), list[str]()
-    kept_out = {**lost_in_time(draft, devices), **past.kept_out}
     for device in devices:
         counter = device.counter(release.model)
         offer = fits.choose(device, draft.target_of.get(device.id, draft.target))
@@ -99,8 +100,8 @@ def _sort_out(
             refused[device.id] = f"runs a newer release, {release.model}/{counter}"
         elif device.state is not DeviceState.ACTIVE:
             refused[device.id] = f"is {device.state}"
-        elif device.id in kept_out:
-            refused[device.id] = kept_out[device.id]
+        elif device.id in past.kept_out:
+            refused[device.id] = past.kept_out[device.id]
         elif isinstance(offer, str):
             refused[device.id] = offer
         elif offer.package.manifest_sha256 in past.rolled_back.get(device.id, ()):
