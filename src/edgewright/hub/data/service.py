@@ -18,6 +18,7 @@ from edgewright.hub.data.model import (
     HOLDOUT,
     HOLDOUT_NEW,
     LABEL,
+    RESERVOIR,
     TRAIN,
     NothingLabelled,
     UnknownSample,
@@ -126,10 +127,17 @@ class Data:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._blobs.path(file.sha256), place)
 
-    def add_samples(self, connection: sa.Connection, device: str, samples: Sequence[report.Sample]) -> list[str]:
+    def add_samples(
+        self,
+        connection: sa.Connection,
+        device: str,
+        samples: Sequence[report.Sample],
+        predicted: Callable[[report.Sample], int | None] = lambda sample: None,
+    ) -> list[str]:
         """Keep samples that a device sent; one that is known already changes nothing. Returns all their ids.
 
-        A device names its samples as it likes, so here they are named after it too: none reaches another's.
+        `predicted` says which class the version that answered chose. A device names its samples as it likes, so here
+        they are named after it too: none reaches another's.
         """
         for item in samples:
             id = sample_id(device, item.id)
@@ -137,7 +145,8 @@ class Data:
                 read_tensors(item.inputs)
                 row = {name: getattr(item, name) for name in _COPIED}
                 sha256 = self._blobs.put_bytes(item.inputs)
-                connection.execute(sa.insert(table.sample).values(**row, id=id, device=device, sha256=sha256))
+                values = {**row, "id": id, "device": device, "sha256": sha256, "predicted": predicted(item)}
+                connection.execute(sa.insert(table.sample).values(values))
                 self._events.record(connection, "data.sample", item.request, model=item.model)
         return [item.id for item in samples]
 
@@ -157,6 +166,20 @@ class Data:
             query = query.where(table.sample.c.label.is_(None))
         with self._db.read() as connection:
             return [to_record(row, SampleRecord) for row in connection.execute(query).mappings()]
+
+    def labelled(
+        self, connection: sa.Connection, model: str, version: int, devices: Sequence[str], since: float
+    ) -> tuple[int, int]:
+        """How many labelled samples of these devices a version answered right, and how many there are.
+
+        Those of the reservoir alone, taken since a moment: the others were chosen because the model was unsure.
+        """
+        of = table.sample.c
+        right = sa.func.coalesce(sa.func.sum(sa.case((of.label == of.predicted, 1), else_=0)), 0)
+        query = sa.select(right, sa.func.count()).where(of.model == model, of.version == version, of.at >= since)
+        query = query.where(of.chosen_as == RESERVOIR, of.label.is_not(None), of.predicted.is_not(None))
+        found = connection.execute(query.where(of.device.in_(devices))).one()
+        return int(found[0]), int(found[1])
 
     def label(self, principal: Principal, drafts: Sequence[LabelDraft], *, dry_run: bool = False) -> int:
         """Say what samples show; raises UnknownSample, and then labels none. Returns how many were labelled."""

@@ -27,6 +27,7 @@ sample = sa.Table(
     sa.Column("uncertainty", sa.Float, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("predicted", sa.Integer),  # by the version that answered; null: not known
     sa.Column("label", sa.Integer),
     sa.Column("labelled_by", sa.String(80), nullable=False, default=""),
     sa.Index("ix_sample_model_request", "model", "request"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,11 +13,12 @@ import structlog
 from edgewright.contract.api import AlertRecord, DriftPoint, DriftStatus, UsageRecord
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.profile import Profile, Schema, decode_schema
-from edgewright.contract.report import ProfileWindow
+from edgewright.contract.report import ProfileWindow, Sample
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import SYSTEM, Audit
-from edgewright.hub.observe import table
+from edgewright.hub.observe import behaviour, table
+from edgewright.hub.observe.behaviour import answers_of
 from edgewright.hub.observe.detector import (
     THRESHOLD,
     Baseline,
@@ -37,6 +38,7 @@ from edgewright.hub.observe.model import (
     shares_of,
     split_into_panes,
 )
+from edgewright.hub.rollout.gates import Counted
 
 WINDOWS_AT_ONCE = 2000
 WINDOWS_TO_NAME_DEVICES = 500
@@ -88,11 +90,12 @@ class Observe:
                 continue
             known.add(window.id)
             try:
-                self._check(window)
+                profile = self._read(window)
             except HostileInput as error:
                 self._refuse(connection, device, window, error)
                 continue
             self._store(connection, device, window)
+            behaviour.add(connection, device, window.model, window.version, window.end, answers_of(profile))
             rows_of.setdefault((window.model, window.version), []).append(window.rows)
         for (model, version), rows in rows_of.items():
             facts = {"model": model, "version": version, "device": device, "windows": len(rows), "rows": sum(rows)}
@@ -127,6 +130,36 @@ class Observe:
         with self._db.read() as connection:
             return msgspec.convert(table.alerts(connection, model), list[AlertRecord])
 
+    def served(
+        self,
+        connection: sa.Connection,
+        model: str,
+        devices: Sequence[str],
+        since: float,
+        until: float,
+        *,
+        version: int = 0,
+        not_version: int = 0,
+    ) -> Mapping[str, Counted]:
+        """What each device answered in that span, by one version or by all but one."""
+        return behaviour.served(connection, model, devices, since, until, version=version, not_version=not_version)
+
+    def drift(self, connection: sa.Connection, model: str, version: int) -> float | None:
+        """How far a version's data are from its training data: the largest effect of a feature that alarms, 0.0 where
+        none does; None before anything was seen.
+        """
+        lens = self._lens(model, version)
+        data, _ = table.load_state(connection, model, version)
+        if lens is None or not data:
+            return None
+        finding = judge(decode_state(data, lens.baseline), lens.baseline)
+        return max((one.effect for one in finding.features if one.feature in finding.alarmed), default=0.0)
+
+    def predicted(self, sample: Sample) -> int | None:
+        """Which class the version that answered chose for a sample; None where that cannot be said."""
+        lens = self._lens(sample.model, sample.version) if 0 < sample.version < 2**31 else None
+        return None if lens is None else behaviour.predicted(lens.schema.contract, sample)
+
     def usage(self, model: str = "") -> list[UsageRecord]:
         """What each device's profiles add up to, by version."""
         with self._db.read() as connection:
@@ -146,8 +179,8 @@ class Observe:
             self._audit.record(connection, SYSTEM.name, "alert.resolve", id, model=model)
         return ids
 
-    def _check(self, window: ProfileWindow) -> None:
-        """Raise HostileInput unless the window can be read."""
+    def _read(self, window: ProfileWindow) -> Profile:
+        """The window's profile; raises HostileInput unless all of it makes sense."""
         lens = self._lens(window.model, window.version) if 0 < window.version < 2**31 else None
         if lens is None:
             raise HostileInput(f"there is no reference of {window.model} version {window.version}", field="version")
@@ -157,11 +190,12 @@ class Observe:
             raise HostileInput(f"a window from {window.start} to {window.end}: what is that clock?", field="end")
         if not 0 < len(window.id) <= 200:
             raise HostileInput(f"a window id has 1 to 200 characters, not {len(window.id)}", field="id")
-        rows = Profile.from_bytes(lens.schema, window.payload).rows
-        if rows > MAX_WINDOW_ROWS:
-            raise HostileInput(f"a window counts at most {MAX_WINDOW_ROWS} rows, this one {rows}", field="rows")
-        if rows != window.rows:
-            raise HostileInput(f"the window says {window.rows} rows, its profile {rows}", field="rows")
+        profile = Profile.from_bytes(lens.schema, window.payload)
+        if profile.rows > MAX_WINDOW_ROWS:
+            raise HostileInput(f"a window counts at most {MAX_WINDOW_ROWS} rows, this one {profile.rows}", field="rows")
+        if profile.rows != window.rows:
+            raise HostileInput(f"the window says {window.rows} rows, its profile {profile.rows}", field="rows")
+        return profile
 
     def _refuse(self, connection: sa.Connection, device: str, window: ProfileWindow, error: HostileInput) -> None:
         facts = {"model": window.model[:100], "version": window.version, "id": window.id[:200]}

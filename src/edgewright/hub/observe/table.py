@@ -29,6 +29,20 @@ window = sa.Table(
     sa.Index("ix_profile_window_end", "model", "version", "end"),
 )
 
+behaviour = sa.Table(
+    "behaviour",
+    metadata,
+    sa.Column("model", sa.String(100), primary_key=True),
+    sa.Column("device", sa.String(80), primary_key=True),
+    sa.Column("span", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("failed", sa.BigInteger, nullable=False),
+    sa.Column("unsure", sa.BigInteger, nullable=False),
+    sa.Column("scored", sa.BigInteger, nullable=False),
+    sa.Column("scores", sa.Float, nullable=False),
+)
+
 state = sa.Table(
     "drift_state",
     metadata,

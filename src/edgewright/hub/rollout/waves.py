@@ -15,7 +15,7 @@ from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import SYSTEM, Audit
 from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.gates import Action, Decision, DeviceFacts, WaveFacts, decide, health
+from edgewright.hub.rollout.gates import Action, Decision, DeviceFacts, EvidenceReader, WaveFacts, decide, health, judge
 from edgewright.hub.rollout.model import (
     BROKEN,
     UNFINISHED,
@@ -42,6 +42,7 @@ class Waves:
         jobs: Jobs,
         fleet: Fleet,
         packages: Packages,
+        evidence: EvidenceReader,
     ) -> None:
         self._db = db
         self._events = events
@@ -50,6 +51,7 @@ class Waves:
         self._jobs = jobs
         self._fleet = fleet
         self._packages = packages
+        self._evidence = evidence
         self._listening_since = clock()
         jobs.define("wave", self._run_wave, is_heavy=False)
 
@@ -91,7 +93,11 @@ class Waves:
                 self._open(connection, head, number, now)
             facts = self._facts(connection, rollout, number, {id: heard.at for id, heard in seen.items()})
             gate = msgspec.convert(head["gate"], GateDraft)
-            decision = decide(health(facts, gate, now), gate)
+            counts = health(facts, gate, now)
+            verdicts = judge(gate, self._evidence.read(connection, head, dict(wave), counts.committed, now), now)
+            kept = sa.update(table.wave).where(_is(rollout, number)).values(verdicts=msgspec.to_builtins(verdicts))
+            connection.execute(kept)
+            decision = decide(counts, gate, verdicts)
             self._act(connection, head, number, decision, now)
         return {"action": decision.action, "reason": decision.reason}
 

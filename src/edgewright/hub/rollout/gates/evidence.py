@@ -1,10 +1,10 @@
-"""What a gate's rules look at: facts of a wave's devices, as they were read at one moment."""
+"""What a gate's rules look at, as it was read at one moment, and what they find in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from edgewright.contract.api import GateVerdict
+from edgewright.contract.api import GateState, GateVerdict
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Installed:
 class Served:
     """One device's requests: `failed` of `rows` got no answer, `unsure` ones a score in the reference's lowest tenth.
 
-    The figures `_before` are the same device's before the rollout's first device switched, on the running version.
+    `estimated_right` is the sum of the answers' scores, which is how many are right if scores are calibrated (CBPE, as
+    NannyML has it); None where the model gives no scores. The figures `_before` are the same device's before the
+    rollout's first device switched, on the version that it ran then.
     """
 
     device: str
@@ -37,7 +39,7 @@ class Served:
     rows_before: int = 0
     failed_before: int = 0
     unsure_before: int = 0
-    hardware_class: str = ""
+    estimated_right: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Evidence:
     """What is known of a wave. `committed_at` is when its devices had done what they can; None: they have not yet.
 
     `canaries` run the new version, `controls` are devices of the same rollout that still run the one before.
-    `before` are the verdicts that this rollout's gates gave last: sequential tests remember there how far they were.
+    `drift` is how far the canaries' data are from the training data (total variation) in the feature that is
+    farthest of those that alarm, 0.0 if none does. `before` are the verdicts that this rollout's gates gave last:
+    sequential tests remember there how far they were.
     """
 
     committed_at: float | None = None
@@ -61,7 +65,15 @@ class Evidence:
     installed: tuple[Installed, ...] = ()
     canaries: tuple[Served, ...] = ()
     controls: tuple[Served, ...] = ()
-    is_drifting: bool | None = None
-    estimated_accuracy: float | None = None
+    drift: float | None = None
     labelled: Labelled | None = None
     before: tuple[GateVerdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a metric says. A state of None: what it reads is missing; the rule's wait decides."""
+
+    state: GateState | None
+    reason: str
+    numbers: dict[str, float] = field(default_factory=dict)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgewright.contract.api import GateState
-from edgewright.hub.rollout.gates.evidence import Evidence, Installed
+from edgewright.hub.rollout.gates.canaries import failures_differ, unsure_differ
+from edgewright.hub.rollout.gates.evidence import Evidence, Found, Installed, Labelled
 
 BROAD_SHARE = 0.10
 """Of a wave's devices: more than this make a finding, fewer may be broken alone, or lie."""
 TRIM_SHARE = 0.10
 """Of the devices' values at either end that a trimmed mean leaves out."""
 SCORE_SHIFT = 0.5
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a metric says. A state of None: what it reads is missing; the rule's wait decides."""
-
-    state: GateState | None
-    reason: str
-    numbers: dict[str, float] = field(default_factory=dict)
+ALPHA = 0.05
+LEAST_ROWS = 200
+LEAST_LABELS = 50
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +91,49 @@ def _score_shift(evidence: Evidence, limit: float) -> Found:
     return Found(state, reason, {"score_shift": mean, "most": most, "devices": len(known)})
 
 
+def _drift(evidence: Evidence, limit: float) -> Found:
+    if evidence.drift is None:
+        return Found(None, "no profile of the new version has come")
+    state = GateState.FAILED if evidence.drift > limit else GateState.PASSED
+    return Found(
+        state, f"its data are {evidence.drift:.3f} from the training data, {limit:.3f} may", {"drift": evidence.drift}
+    )
+
+
+def _estimated_accuracy(evidence: Evidence, limit: float) -> Found:
+    """By the trimmed mean over devices: each counts once."""
+    served = {one.device: one for one in evidence.canaries if one.estimated_right is not None}
+    values = [(one.estimated_right or 0.0) / one.rows for one in served.values() if one.rows]
+    rows = sum(one.rows for one in served.values())
+    numbers: dict[str, float] = {"devices": len(values), "rows": rows}
+    if rows < LEAST_ROWS:
+        return Found(None, f"{rows} requests were scored, {LEAST_ROWS} must be", numbers)
+    mean = trimmed_mean(values)
+    state = GateState.PASSED if mean >= limit else GateState.FAILED
+    return Found(state, f"{mean:.3f} by its scores, {limit:.3f} must be", numbers | {"accuracy": mean})
+
+
+def _labelled_accuracy(evidence: Evidence, limit: float) -> Found:
+    """It fails once the accuracy is below the limit beyond chance, and passes once it is seen to be above."""
+    seen = evidence.labelled or Labelled(0, 0)
+    numbers: dict[str, float] = {"right": seen.right, "rows": seen.rows}
+    if seen.rows < LEAST_LABELS:
+        return Found(None, f"{seen.rows} requests are labelled, {LEAST_LABELS} must be", numbers)
+    low, high = wilson(seen.right, seen.rows)
+    share = seen.right / seen.rows
+    reason = f"{seen.right} of {seen.rows} labelled requests are right ({low:.3f} to {high:.3f}), {limit:.3f} must be"
+    state = GateState.FAILED if high < limit else GateState.PASSED if share >= limit else None
+    return Found(state, reason, numbers | {"accuracy": share, "low": low, "high": high})
+
+
+def wilson(right: int, rows: int, z: float = 2.576) -> tuple[float, float]:
+    """The interval of a share (Wilson 1927), 99 % by default."""
+    share, spread = right / rows, z * z / rows
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def _by_name(*metrics: Metric) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
@@ -109,4 +149,11 @@ METRICS = _by_name(
     _broad("memory", "devices over the memory budget", "are over the budget", lambda one: _over(one.memory_share)),
     Metric("shadow_agreement", "how far it agrees with the running version", 0.5, 0.0, 1.0, True, _agreement),
     Metric("score_shift", "how far its scores shift", SCORE_SHIFT, 0.0, 1.0, True, _score_shift),
+    Metric(
+        "canary_failures", "chance of a false alarm: requests fail more often", ALPHA, 1e-4, 0.5, True, failures_differ
+    ),
+    Metric("canary_unsure", "chance of a false alarm: more low scores", ALPHA, 1e-4, 0.5, False, unsure_differ),
+    Metric("drift", "how far its data are from its training data", 0.1, 0.0, 1.0, False, _drift, DAY_S),
+    Metric("estimated_accuracy", "accuracy by its own scores", 0.8, 0.0, 1.0, False, _estimated_accuracy, DAY_S),
+    Metric("labelled_accuracy", "accuracy by labelled requests", 0.8, 0.0, 1.0, False, _labelled_accuracy, DAY_S),
 )

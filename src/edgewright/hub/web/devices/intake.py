@@ -40,5 +40,6 @@ def _take_in(hub: Hub, connection: sa.Connection, device: str, batch: Batch) -> 
     if windows:
         hub.observe.ingest(connection, device, windows)
     if samples:
-        hub.data.add_samples(connection, device, hub.automate.wanted(connection, device, samples))
+        wanted = hub.automate.wanted(connection, device, samples)
+        hub.data.add_samples(connection, device, wanted, hub.observe.predicted)
     return BatchReply(committed=tuple(record.id for record in batch.records))

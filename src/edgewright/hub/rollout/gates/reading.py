@@ -1,0 +1,214 @@
+"""Reads the evidence of a wave: what its devices reported of their install, and how the model behaves on them since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.contract.api import GateVerdict
+from edgewright.contract.manifest import Budgets, Manifest
+from edgewright.hub.rollout import table
+from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
+from edgewright.hub.rollout.model import DeploymentState
+
+MOST_DEVICES = 1000
+"""Of a wave's reports, of canaries and of controls that are looked at; the plan shuffles who is in which wave."""
+READ_EVERY_S = 30.0
+BEFORE_S = 86400.0
+MOST_KEPT = 64
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One device's requests in a span, added up; see evidence.Served."""
+
+    rows: int = 0
+    failed: int = 0
+    unsure: int = 0
+    estimated_right: float | None = None
+
+
+class Manifests(Protocol):
+    """The manifests of packages."""
+
+    def manifest(self, sha256: str) -> Manifest:
+        """The manifest of that digest; raises NotFound."""
+
+
+class Behaviour(Protocol):
+    """How versions of a model behave on devices, by their profiles."""
+
+    def served(
+        self,
+        connection: sa.Connection,
+        model: str,
+        devices: Sequence[str],
+        since: float,
+        until: float,
+        *,
+        version: int = 0,
+        not_version: int = 0,
+    ) -> Mapping[str, Counted]:
+        """What each device answered in that span, by one version or by all but one."""
+
+    def drift(self, connection: sa.Connection, model: str, version: int) -> float | None:
+        """How far the version's data are from its training data; see evidence.Evidence."""
+
+
+Labels = Callable[[sa.Connection, str, int, Sequence[str], float], tuple[int, int]]
+"""How many labelled requests of these devices a version has answered right since a moment, and of how many."""
+
+
+class Unwatched:
+    """Behaviour where nobody profiles."""
+
+    def served(
+        self,
+        connection: sa.Connection,
+        model: str,
+        devices: Sequence[str],
+        since: float,
+        until: float,
+        *,
+        version: int = 0,
+        not_version: int = 0,
+    ) -> Mapping[str, Counted]:
+        return {}
+
+    def drift(self, connection: sa.Connection, model: str, version: int) -> float | None:
+        return None
+
+
+class EvidenceReader:
+    """Reads what a wave's gate needs, bounded whatever the fleet's size; in one hub process for all rollouts.
+
+    Reports of installs are read again when more devices have committed; the rest at most every `READ_EVERY_S`.
+    """
+
+    def __init__(self, manifests: Manifests, behaviour: Behaviour, labels: Labels) -> None:
+        self._manifests = manifests
+        self._behaviour = behaviour
+        self._labels = labels
+        self._budgets: dict[str, Budgets] = {}
+        self._kept: dict[str, tuple[int, int, float, Evidence]] = {}
+
+    def read(self, connection: sa.Connection, head: Row, wave: Row, committed: int, now: float) -> Evidence:
+        """The evidence of `wave` (rows of the tables rollout and wave), of which so many devices have committed."""
+        number, kept, at, old = self._kept.get(head["id"], (0, 0, 0.0, Evidence()))
+        is_fresh = number == wave["number"] and 0 <= now - at < READ_EVERY_S
+        if not is_fresh:
+            old = self._behaves(connection, head, wave, now)
+        if not is_fresh or (committed != kept and len(old.installed) < MOST_DEVICES):
+            old = replace(old, installed=self._installed(connection, head, wave["number"]))
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[head["id"]] = (wave["number"], committed, at if is_fresh else now, old)
+        return replace(old, committed_at=wave["committed_at"], before=_before(connection, head["id"]))
+
+    def _behaves(self, connection: sa.Connection, head: Row, wave: Row, now: float) -> Evidence:
+        model, version = head["model"], head["version"]
+        waves = table.wave.c
+        began = sa.select(sa.func.min(waves.started_at)).where(waves.rollout == head["id"])
+        since = connection.scalar(began) or now
+        canaries = _devices(connection, head["id"], DeploymentState.COMMITTED, is_last=False)
+        controls = _devices(connection, head["id"], DeploymentState.PENDING, is_last=True)
+        return Evidence(
+            shadow_bar=head["shadow"]["min_agreement"] if head["shadow"] else None,
+            canaries=self._served(connection, model, canaries, since, now, version=version),
+            controls=self._served(connection, model, controls, since, now, not_version=version),
+            drift=self._behaviour.drift(connection, model, version),
+            labelled=Labelled(*self._labels(connection, model, version, canaries, since)),
+        )
+
+    def _served(
+        self, connection: sa.Connection, model: str, devices: Sequence[str], since: float, now: float, **which: int
+    ) -> tuple[Served, ...]:
+        past = which if "not_version" in which else {"not_version": which["version"]}
+        after = self._behaviour.served(connection, model, devices, since, now, **which)
+        before = self._behaviour.served(connection, model, devices, since - BEFORE_S, since, **past)
+        return tuple(_joined(device, one, before.get(device, Counted())) for device, one in after.items())
+
+    def _installed(self, connection: sa.Connection, head: Row, number: int) -> tuple[Installed, ...]:
+        of, reports = table.deployment.c, table.install_report.c
+        some = _of_wave(of.id, head["id"], number, DeploymentState.COMMITTED, MOST_DEVICES).subquery()
+        query = (
+            sa.select(of.device, of.manifest_sha256, of.faulted_at, reports.body)
+            .join(some, some.c.id == of.id)
+            .join(table.install_report, reports.deployment == of.id)
+            .order_by(reports.received_at)
+        )
+        found = {row.device: self._one(row) for row in connection.execute(query)}
+        return tuple(found.values())
+
+    def _one(self, row: Any) -> Installed:
+        budgets = self._budgets.get(row.manifest_sha256)
+        if budgets is None:
+            budgets = self._manifests.manifest(row.manifest_sha256).budgets
+            self._budgets[row.manifest_sha256] = budgets
+        golden, shadow = row.body.get("golden") or {}, row.body.get("shadow") or {}
+        return Installed(
+            device=row.device,
+            golden_passed=golden.get("passed"),
+            agreement=_share(shadow.get("agreement")),
+            score_shift=_share(shadow.get("score_shift")),
+            latency_share=_part(row.body.get("latency_p95_ms"), budgets.latency_p95_ms),
+            memory_share=_part(row.body.get("memory_bytes"), budgets.memory_bytes),
+            has_crashed=row.faulted_at is not None,
+        )
+
+
+def _devices(connection: sa.Connection, rollout: str, state: DeploymentState, *, is_last: bool) -> list[str]:
+    """Devices in that state, of the first waves or of the last ones."""
+    wave = table.wave.c
+    query = sa.select(wave.number).where(wave.rollout == rollout)
+    numbers = list(connection.scalars(query.order_by(wave.number.desc() if is_last else wave.number)))
+    found: list[str] = []
+    for number in numbers:
+        left = MOST_DEVICES - len(found)
+        if left:
+            found += connection.scalars(_of_wave(table.deployment.c.device, rollout, number, state, left))
+    return found
+
+
+def _of_wave(
+    column: sa.ColumnElement[str], rollout: str, number: int, state: DeploymentState, limit: int
+) -> sa.Select[Any]:
+    """That column of some deployments, by their index: in no order, so that a large wave is not sorted."""
+    of = table.deployment.c
+    query = sa.select(column).where(of.rollout == rollout, of.wave == number, of.state == state)
+    return query.limit(limit)
+
+
+def _joined(device: str, after: Counted, before: Counted) -> Served:
+    return Served(
+        device=device,
+        rows=after.rows,
+        failed=after.failed,
+        unsure=after.unsure,
+        estimated_right=after.estimated_right,
+        rows_before=before.rows,
+        failed_before=before.failed,
+        unsure_before=before.unsure,
+    )
+
+
+def _before(connection: sa.Connection, rollout: str) -> tuple[GateVerdict, ...]:
+    waves = table.wave.c
+    query = sa.select(waves.verdicts).where(waves.rollout == rollout, waves.started_at.is_not(None))
+    found = [one for verdicts in connection.scalars(query.order_by(waves.number)) for one in verdicts or ()]
+    return msgspec.convert(tuple(found), tuple[GateVerdict, ...])
+
+
+def _share(value: float | None) -> float | None:
+    """A device may say what it likes, and numbers that are none were kept as null."""
+    return value if value is not None and 0.0 <= value <= 1.0 else None
+
+
+def _part(value: float | None, budget: float) -> float | None:
+    """Which part of its budget is spent; what was not measured is 0 in a report."""
+    return value / budget if value is not None and value > 0 and budget > 0 else None
