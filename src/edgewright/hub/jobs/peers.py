@@ -32,10 +32,17 @@ class Peers:
     `on_lost`: its runs go on elsewhere, and it should end.
     """
 
-    def __init__(self, db: Database, hand_on: HandOn, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        hand_on: HandOn,
+        on_lost: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._db = db
         self._hand_on = hand_on
         self._on_lost = on_lost
+        self._monotonic = monotonic
         self._session: sa.Connection | None = None
         self._patient_until = 0.0
         self._stopping = threading.Event()
@@ -70,7 +77,7 @@ class Peers:
             log.critical("peers.lost", hint="The others took this hub for dead: it stood still for too long.")
             self._stopping.set()
             self._on_lost()
-        elif time.monotonic() >= self._patient_until and self._dead(connection):
+        elif self._monotonic() >= self._patient_until and self._dead(connection):
             self._bury(connection)
 
     def _run(self) -> None:
@@ -111,7 +118,7 @@ class Peers:
         connection = self._db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()
         connection.execute(sa.select(sa.func.pg_try_advisory_lock(key_of(self._db.id))))
-        self._patient_until = time.monotonic() + GONE_AFTER_S
+        self._patient_until = self._monotonic() + GONE_AFTER_S
         self._session = connection
         return connection
 
