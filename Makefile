@@ -10,7 +10,7 @@ S      ?= 60
 
 unexport PYTHONDONTWRITEBYTECODE  # with it, every test that starts a process would compile what that imports
 
-.PHONY: demo test check bench test-all test-optimize campaign fuzz conformance format clean help
+.PHONY: demo test check bench test-all test-postgres test-optimize campaign fuzz conformance format clean help
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +31,11 @@ check: $(VENV)/.dev ## style, types, import rules, the documentation's commands
 test-all: test ## these and the longer ones, with the Debian packages that they need
 	@./debian-packages.sh
 	$(BIN)/python -m pytest -m "(chromium or e2e) and not slow and not optimize" -n 2 --dist worksteal
+
+test-postgres: export EDGEWRIGHT_TEST_DATABASE = postgresql
+test-postgres: $(VENV)/.dev ## the hub's tests again, on a PostgreSQL of Debian's package that they start and stop
+	@./debian-packages.sh postgresql
+	$(BIN)/python -m pytest tests/hub -m "not chromium and not slow and not e2e and not optimize" -n 2 --dist worksteal $(ARGS)
 
 test-optimize: export EDGEWRIGHT_TOOLCHAINS = $(abspath $(VENV)/toolchains)
 test-optimize: $(VENV)/.dev-optimize ## what needs torch, OpenVINO, LiteRT, Vela and an emulated arm64: 4 GB of toolchains at first
