@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from edgewright.client import Client
+    from edgewright.contract.api import LabelEdit
     from edgewright.contract.manifest import Dependency, Role
 
 T = TypeVar("T")
@@ -77,6 +78,21 @@ def labels_of(items: Sequence[str], field: str = "label") -> dict[str, str]:
             raise _usage(f"{item!r} is not of the form name=value", field, f"Write --{field} site=berlin.")
         labels[name] = value
     return labels
+
+
+def edit_of(items: Sequence[str]) -> LabelEdit:
+    """['site=berlin', 'line-'] as labels to set and to take off."""
+    from edgewright.contract.api import LabelEdit
+
+    gone = tuple(item[:-1] for item in items if item.endswith("-") and "=" not in item)
+    given = [item for item in items if not (item.endswith("-") and "=" not in item)]
+    labels: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise _usage(f"{item!r} changes no label", "label", "Write site=berlin to set one, line- to take one off.")
+        labels[name] = value
+    return LabelEdit(set=labels, remove=gone)
 
 
 def needs_of(items: Sequence[str]) -> tuple[Dependency, ...]:

@@ -83,7 +83,7 @@ def test_a_bad_release_stops_at_its_first_device_and_is_bad_for_good(world, vete
     assert [row.device for row in record.deployments if row.offered_at is not None] == [canary]
     assert world.shelf.release("digits", 2).state is ReleaseState.BAD
     assert all(world.check_in(device) == ((), ()) for device in veterans)
-    assert world.rollouts.desired(canary)[canary]["digits"] == (1, (2,))
+    assert world.rollouts.desired([canary])[canary]["digits"] == (1, (2,))
 
 
 def test_devices_that_took_a_release_which_then_failed_go_back(world, veterans):

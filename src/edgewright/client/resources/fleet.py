@@ -1,20 +1,24 @@
-"""Devices, groups and rollouts."""
+"""Devices and groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from edgewright.client.transport import Transport
-from edgewright.client.watching import Pace, changes
 from edgewright.contract.api import (
     ClaimDraft,
     ClaimReply,
     DeviceRecord,
+    DeviceState,
     GroupDraft,
+    GroupEdit,
     GroupRecord,
-    RolloutDraft,
-    RolloutRecord,
+    LabelEdit,
+    Membership,
+    TimelineEntry,
 )
+
+PAGE = 1000
 
 
 class Devices:
@@ -24,22 +28,70 @@ class Devices:
         self._hub = hub
 
     def claim(self, draft: ClaimDraft, *, dry_run: bool = False) -> ClaimReply:
-        """Make one-time claim tokens, each of which enrols one device; the hub does not show them again."""
+        """Make claim tokens, with which devices enrol; the hub does not show them again."""
         return self._hub.post("claims", body=draft, into=ClaimReply, dry_run=dry_run)
 
-    def list(self) -> tuple[DeviceRecord, ...]:
-        """All devices."""
-        return self._hub.get("devices", into=tuple[DeviceRecord, ...])
+    def list(
+        self, *, selector: str = "", group: str = "", state: DeviceState | None = None, page: int = PAGE
+    ) -> tuple[DeviceRecord, ...]:
+        """All devices by name; those of a group, in a state, or that a selector takes. Asked for page by page."""
+        return tuple(self.each(selector=selector, group=group, state=state, page=page))
+
+    def each(
+        self, *, selector: str = "", group: str = "", state: DeviceState | None = None, page: int = PAGE
+    ) -> Iterator[DeviceRecord]:
+        """The same, as they come."""
+        wanted = {"selector": selector, "group": group, "state": "" if state is None else state.value}
+        query: dict[str, str | int] = {name: value for name, value in wanted.items() if value}
+        after = ""
+        while True:
+            found = self.page(after=after, limit=page, **query)
+            yield from found
+            if len(found) < page:
+                return
+            after = found[-1].id
+
+    def page(self, *, after: str = "", limit: int = PAGE, **query: str | int) -> tuple[DeviceRecord, ...]:
+        """At most `limit` devices by name, after the device `after`; fewer are the last."""
+        if after:
+            query["after"] = after
+        return self._hub.get("devices", into=tuple[DeviceRecord, ...], limit=limit, **query)
 
     def get(self, id: str) -> DeviceRecord:
         """One device."""
         return self._hub.get("devices", id, into=DeviceRecord)
 
-    def revoke(self, id: str, *, dry_run: bool = False) -> DeviceRecord:
-        """Shut a device out at once. A dry run returns the device as it is."""
-        if dry_run:
-            return self.get(id)
-        return self._hub.post("devices", id, "revoke", body={}, into=DeviceRecord)
+    def history(self, id: str, *, before: str = "", limit: int = 50) -> tuple[TimelineEntry, ...]:
+        """What happened to a device, newest first; `before` is the id of the entry to go on from."""
+        query = {"before": before} if before else {}
+        return self._hub.get("devices", id, "history", into=tuple[TimelineEntry, ...], limit=limit, **query)
+
+    def label(self, id: str, edit: LabelEdit, *, dry_run: bool = False) -> DeviceRecord:
+        """Set and take off labels of a device."""
+        return self._hub.post("devices", id, "labels", body=edit, into=DeviceRecord, dry_run=dry_run)
+
+    def approve(self, id: str, *, dry_run: bool = False) -> DeviceRecord:
+        """Let a device in that waits. A dry run of this or of the next four returns the device as it is."""
+        return self._hub.post("devices", id, "approve", body={}, into=DeviceRecord, dry_run=dry_run)
+
+    def reject(self, id: str, reason: str = "", *, dry_run: bool = False) -> DeviceRecord:
+        """Shut a device out that waits."""
+        return self._steer(id, "reject", reason, dry_run)
+
+    def release(self, id: str, reason: str = "", *, dry_run: bool = False) -> DeviceRecord:
+        """Let a device out of quarantine."""
+        return self._steer(id, "release", reason, dry_run)
+
+    def retire(self, id: str, reason: str = "", *, dry_run: bool = False) -> DeviceRecord:
+        """Take a device out of service."""
+        return self._steer(id, "retire", reason, dry_run)
+
+    def revoke(self, id: str, reason: str = "", *, dry_run: bool = False) -> DeviceRecord:
+        """Shut a device out at once and for good."""
+        return self._steer(id, "revoke", reason, dry_run)
+
+    def _steer(self, id: str, verb: str, reason: str, dry_run: bool) -> DeviceRecord:
+        return self._hub.post("devices", id, verb, body={"reason": reason}, into=DeviceRecord, dry_run=dry_run)
 
 
 class Groups:
@@ -53,48 +105,21 @@ class Groups:
         return self._hub.post("groups", body=draft, into=GroupRecord, dry_run=dry_run)
 
     def list(self) -> tuple[GroupRecord, ...]:
-        """All groups."""
+        """All groups with their counts; `get`, or the devices of the group, tell the members."""
         return self._hub.get("groups", into=tuple[GroupRecord, ...])
 
+    def get(self, name: str) -> GroupRecord:
+        """One group with the first of its members."""
+        return self._hub.get("groups", name, into=GroupRecord)
 
-class Rollouts:
-    """Deliveries of releases to groups, in waves."""
+    def edit(self, name: str, edit: GroupEdit, *, dry_run: bool = False) -> GroupRecord:
+        """Change a group; live rollouts keep the devices that they began with."""
+        return self._hub.post("groups", name, body=edit, into=GroupRecord, dry_run=dry_run)
 
-    def __init__(self, hub: Transport, pace: Pace) -> None:
-        self._hub = hub
-        self._pace = pace
+    def remove(self, name: str, *, dry_run: bool = False) -> GroupRecord:
+        """Remove a group; its devices, and live rollouts, stay as they are."""
+        return self._hub.delete("groups", name, into=GroupRecord, dry_run=dry_run)
 
-    def start(self, draft: RolloutDraft, *, dry_run: bool = False) -> RolloutRecord:
-        """Begin with the first wave."""
-        return self._hub.post("rollouts", body=draft, into=RolloutRecord, dry_run=dry_run)
-
-    def list(self) -> tuple[RolloutRecord, ...]:
-        """All rollouts."""
-        return self._hub.get("rollouts", into=tuple[RolloutRecord, ...])
-
-    def get(self, id: str) -> RolloutRecord:
-        """One rollout, with its waves and deployments."""
-        return self._hub.get("rollouts", id, into=RolloutRecord)
-
-    def watch(self, id: str, *, timeout_s: float | None = None) -> Iterator[RolloutRecord]:
-        """Yield the rollout whenever it has changed, until it has ended."""
-        return changes(
-            lambda: self.get(id), lambda rollout: rollout.state.is_ended, pace=self._pace, timeout_s=timeout_s
-        )
-
-    def pause(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
-        """Let no further device begin. A dry run of this or of the next two returns the rollout as it is."""
-        return self._steer(id, "pause", reason, dry_run)
-
-    def resume(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
-        """Go on after a pause."""
-        return self._steer(id, "resume", reason, dry_run)
-
-    def abort(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
-        """End it, and take its devices back."""
-        return self._steer(id, "abort", reason, dry_run)
-
-    def _steer(self, id: str, verb: str, reason: str, dry_run: bool) -> RolloutRecord:
-        if dry_run:
-            return self.get(id)
-        return self._hub.post("rollouts", id, verb, body={"reason": reason}, into=RolloutRecord)
+    def why(self, name: str, device: str) -> Membership:
+        """Whether a device is in a group, and why."""
+        return self._hub.get("groups", name, "why", device, into=Membership)

@@ -1,7 +1,9 @@
 """Fleet: devices, how they enrol and hold a session, the groups they are in, and what they report of themselves."""
 
+from edgewright.hub.fleet.devices import with_desired
 from edgewright.hub.fleet.facts import DeviceFacts, Machine, hardware_class
 from edgewright.hub.fleet.model import (
+    MAX_PAGE,
     ClaimExpired,
     ClaimUsed,
     Desired,
@@ -11,10 +13,12 @@ from edgewright.hub.fleet.model import (
     UnknownClaim,
     UnknownDevice,
 )
+from edgewright.hub.fleet.reported import chunks
 from edgewright.hub.fleet.selecting import Selector
 from edgewright.hub.fleet.service import Fleet
 
 __all__ = [
+    "MAX_PAGE",
     "ClaimExpired",
     "ClaimUsed",
     "Desired",
@@ -27,5 +31,7 @@ __all__ = [
     "StaleNonce",
     "UnknownClaim",
     "UnknownDevice",
+    "chunks",
     "hardware_class",
+    "with_desired",
 ]

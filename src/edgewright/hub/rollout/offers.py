@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from edgewright.contract.order import MAX_ORDER_BYTES, Install, Rollback, Shadow
 from edgewright.contract.report import InstallReport, ModelState, Outcome, Pace
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
-from edgewright.hub.fleet import Desired
+from edgewright.hub.fleet import Desired, chunks
 from edgewright.hub.packaging import FETCH_BYTES, MAX_FETCHES, Plan
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.model import ACTIVE, OPEN, STARTED, DeploymentState, after_report
@@ -97,12 +97,12 @@ class Offers:
         self._wake(connection, row.rollout)
         return True
 
-    def desired(self, device: str = "") -> dict[str, dict[str, Desired]]:
-        """What is wanted by device and model, and which counters went wrong there; for one device or for all."""
+    def desired(self, devices: Collection[str] | None = None) -> dict[str, dict[str, Desired]]:
+        """What is wanted by device and model, and which counters went wrong there; for `devices`, None: for all."""
         wanted: dict[tuple[str, str], int] = {}
         bad: dict[tuple[str, str], set[int]] = defaultdict(set)
         with self._db.read() as connection:
-            for row in connection.execute(_all_of(device)):
+            for row in _of_devices(connection, devices):
                 key = (row.device, row.model)
                 wanted.setdefault(key, 0)
                 if row.state == DeploymentState.COMMITTED or _is_started(row):
@@ -182,10 +182,14 @@ def _of_device(device: str, states: tuple[ModelState, ...]) -> sa.Select[Any]:
     return query.where(table.deployment.c.device == device, sa.or_(unreported, *matters))
 
 
-def _all_of(device: str) -> sa.Select[Any]:
+def _of_devices(connection: sa.Connection, devices: Collection[str] | None) -> Iterator[Row]:
     of = table.deployment.c
     query = _joined(of.device, of.model, of.counter, of.state, of.offered_at)
-    return query.where(of.device == device) if device else query
+    if devices is None:
+        yield from connection.execute(query)
+        return
+    for part in chunks(devices):
+        yield from connection.execute(query.where(of.device.in_(part)))
 
 
 def _joined(*columns: Any) -> sa.Select[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
@@ -12,3 +13,9 @@ TheHub = NamedDependency[Hub]
 Caller = NamedDependency[Principal]
 DryRun = FromQuery[bool]
 """Check everything and change nothing."""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a person steps in."""
+
+    reason: str = ""
