@@ -26,6 +26,7 @@ pytestmark = pytest.mark.e2e
 
 DEVICES = 4
 KILLS = 4
+SLOW_POLL_S = 2.0  # so that the rollout outlasts several kills
 PATIENCE_S = 120.0
 
 
@@ -116,7 +117,7 @@ def test_a_rollout_ends_once_although_its_hubs_are_killed_in_turn(pair, seed):
 def enrol_devices(desk: Desk) -> None:
     desk.done("group", "create", "all", "--selector", "all")
     for number, claim in enumerate(desk.done("device", "claim", "--count", str(DEVICES))["tokens"]):
-        desk.agent(f"lane-{number}", claim)
+        desk.agent(f"lane-{number}", claim, "--poll-s", str(SLOW_POLL_S))
     until(lambda: len(desk.done("device", "ls")) == DEVICES, f"{DEVICES} devices are enrolled")
 
 
