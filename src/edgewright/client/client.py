@@ -20,6 +20,7 @@ from edgewright.client.resources import (
     Labels,
     Models,
     Pipelines,
+    Rehearsals,
     Releases,
     Rollouts,
     Runs,
@@ -72,6 +73,7 @@ class Client:
         self.devices = Devices(self._transport)
         self.groups = Groups(self._transport)
         self.rollouts = Rollouts(self._transport, pace)
+        self.rehearsals = Rehearsals(self._transport)
         self.bundles = Bundles(self._transport)
         self.benches = Benches(self._transport, pace)
         self.keys = Keys(self._transport)

@@ -30,6 +30,7 @@ from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
+from edgewright.hub.rehearsals import Rehearsals
 from edgewright.hub.rollout import Carried, Figures, Rollouts
 from edgewright.hub.settings import Settings
 
@@ -66,6 +67,7 @@ class Hub:
     fleet: Fleet
     rollouts: Rollouts
     carried: Carried
+    rehearsals: Rehearsals
     benches: Benches
     observe: Observe
     automate: Automate
@@ -217,6 +219,7 @@ def build_hub(
         renewal=Renewal(packaging.renew),
         fleet=fleet,
         rollouts=rollouts,
+        rehearsals=Rehearsals(db, clock, jobs, rollouts.planner, fleet, blobs, work_dir, settings.poll_s),
         carried=Carried(db, audit, clock, fleet, packaging, deltas),
         benches=Benches(db, events, audit, clock, fleet, packaging, deltas),
         observe=observe,

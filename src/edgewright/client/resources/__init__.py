@@ -9,6 +9,7 @@ from edgewright.client.resources.keys import Keys
 from edgewright.client.resources.observation import Alerts
 from edgewright.client.resources.people import Audit, Users
 from edgewright.client.resources.registry import Models
+from edgewright.client.resources.rehearsals import Rehearsals
 from edgewright.client.resources.releases import Releases, Signs
 from edgewright.client.resources.rollouts import Rollouts
 from edgewright.client.resources.runs import Pipelines, Runs, Triggers
@@ -27,6 +28,7 @@ __all__ = [
     "Labels",
     "Models",
     "Pipelines",
+    "Rehearsals",
     "Releases",
     "Rollouts",
     "Runs",

@@ -29,6 +29,7 @@ from edgewright.hub.web import (
     pages,
     people,
     registry,
+    rehearsals,
     releases,
     rollouts,
     runs,
@@ -41,7 +42,21 @@ from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unr
 
 BACKLOG = 2048
 MAX_JSON_BYTES = 16 * 1024**2
-ROOMS = (people, files, registry, studies, targets, runs, releases, keys, fleet, rollouts, benches, observation)
+ROOMS = (
+    people,
+    files,
+    registry,
+    studies,
+    targets,
+    runs,
+    releases,
+    rehearsals,
+    keys,
+    fleet,
+    rollouts,
+    benches,
+    observation,
+)
 
 
 @get("/health", sync_to_thread=False, opt={"is_public": True})

@@ -103,8 +103,15 @@ class Device:
             return
         if order is not None:
             self._obey(order)
-        if any(record.step is not Step.IDLE for record in self.records.values()):
-            self._ask_at(self._next_poll(self.shared.agenda.now))
+        self._ask_before_leases_end()
+
+    def _ask_before_leases_end(self) -> None:
+        """What keeps an install alive is asked for in time; polls that only tell of its steps are left out."""
+        poll_s, now = self.shared.poll_s, self.shared.agenda.now
+        for record in self.records.values():
+            lease_until = record.candidate.install.lease_until if record.candidate else None
+            if lease_until is not None:
+                self._ask_at(max(self._next_poll(now), self._next_poll(lease_until - 2 * poll_s)))
 
     def _obey(self, order: Order) -> None:
         for rollback in order.rollbacks:

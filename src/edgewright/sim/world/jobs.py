@@ -31,6 +31,7 @@ class _Play:
 
 
 LEAST_WAIT_S = 15.0  # of a run: shorter waits would cost real time and show nothing else
+WAKE_S = 1.0  # until a run that was woken looks: one look for all that has happened meanwhile
 
 
 class Store:
@@ -103,7 +104,7 @@ class VirtualJobs(Jobs):
         if moment is None and play.is_asked:
             return
         play.is_asked = play.is_asked or moment is None
-        self._agenda.at(moment or self._agenda.now, lambda: self._go_on(kind, run_id, moment))
+        self._agenda.at(moment or self._agenda.now + WAKE_S, lambda: self._go_on(kind, run_id, moment))
 
     def _go_on(self, kind: str, run_id: str, moment: float | None) -> None:
         play = self._play(run_id)
