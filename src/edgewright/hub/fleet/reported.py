@@ -40,7 +40,7 @@ class Reported:
             for part in chunks(devices):
                 query = sa.select(table.device_model).where(table.device_model.c.device.in_(part))
                 for row in connection.execute(query.order_by(table.device_model.c.model)).mappings():
-                    found[row["device"]].append(_state(row))
+                    found[row["device"]].append(state_of(row))
         return {device: tuple(states) for device, states in found.items()}
 
     def running(self, model: str) -> dict[str, int]:
@@ -66,12 +66,6 @@ def chunks(names: Iterable[str]) -> Iterator[list[str]]:
     return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
 
 
-def differs(connection: sa.Connection, device: str, told: CheckIn) -> bool:
-    """Whether a device tells anything else of its models or its pace than what is kept."""
-    pace = sa.select(table.device.c.pace).where(table.device.c.id == device)
-    return _states(connection, device) != _told(told) or connection.scalar(pace) != msgspec.to_builtins(told.pace)
-
-
 def save(connection: sa.Connection, device: str, told: CheckIn, now: float) -> None:
     """Keep what a device tells of its models and its pace; `changed_at` moves with the models alone."""
     of, states = table.device.c, table.device_model
@@ -91,8 +85,9 @@ def _told(told: CheckIn) -> dict[str, ModelState]:
 
 def _states(connection: sa.Connection, device: str) -> dict[str, ModelState]:
     known = connection.execute(sa.select(table.device_model).where(table.device_model.c.device == device)).mappings()
-    return {row["model"]: _state(row) for row in known}
+    return {row["model"]: state_of(row) for row in known}
 
 
-def _state(row: sa.RowMapping) -> ModelState:
+def state_of(row: sa.RowMapping) -> ModelState:
+    """A row of device_model as it was told."""
     return msgspec.convert({name: row[name] for name in ModelState.__struct_fields__}, ModelState)

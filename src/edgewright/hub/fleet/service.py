@@ -72,7 +72,7 @@ class Fleet:
         self._clock = clock
         self._root_bytes = root_bytes
         self._commits = commits or GroupCommit(db)
-        self.presence = Presence(db, self._commits, events, token_bytes, nonce_key)
+        self.presence = Presence(db, self._commits, events, token_bytes, nonce_key, self.learn, self.hear)
         self._reported = Reported(db, self.presence.newest)
         self.lanes = Lanes(db, self.presence.newest)
         self._announcer = Announcer(events, audit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.govern import SYSTEM, Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.rollout import records, table
+from edgewright.hub.rollout.concerned import concerned
 from edgewright.hub.rollout.gates import Behaviour, EvidenceReader, Labels, Unwatched, note_fault, shadow_policy
 from edgewright.hub.rollout.model import (
     DELTA_PATIENCE_S,
@@ -154,6 +155,11 @@ class Rollouts:
     ) -> tuple[tuple[Install, ...], tuple[Rollback, ...]]:
         """What `device` shall install and give up, given what it reports; the same answer until something changes."""
         return self._offers.orders_for(device, states, pace)
+
+    def concerned(self, devices: Sequence[str]) -> set[str]:
+        """Those of a few `devices` for which `orders_for` may have anything: the others need not be asked for."""
+        with self._db.read() as connection:
+            return concerned(connection, devices)
 
     def on_report(self, connection: sa.Connection, device: str, report: InstallReport) -> bool:
         """Take in how an install ended, in the caller's transaction; False for what is known already or not ours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -18,9 +18,10 @@ from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import ENDED, Seen, UnknownDevice, check_admitted, check_check_in
 from edgewright.hub.fleet.presence.heartbeats import Heartbeats
 from edgewright.hub.fleet.presence.memory import Memory
+from edgewright.hub.fleet.presence.news import BEGAN, Act, Hear, Learn, News, Told
 from edgewright.hub.fleet.presence.nonces import Nonces
 from edgewright.hub.fleet.presence.sessions import Opened, Sessions
-from edgewright.hub.fleet.reported import differs, save
+from edgewright.hub.fleet.reported import save
 
 SHUTTING = ("fleet.revoked", "fleet.retired", "fleet.rejected", "fleet.quarantined", "fleet.replaced")
 """Events after which a device's session is looked up anew: `subject` is the device."""
@@ -44,7 +45,9 @@ class Presence:
         commits: GroupCommit,
         events: Events,
         token_bytes: Callable[[int], bytes],
-        nonce_key: bytes | None = None,
+        nonce_key: bytes | None,
+        learn: Learn,
+        hear: Hear,
     ) -> None:
         self._db = db
         self._commits = commits
@@ -52,7 +55,9 @@ class Presence:
         self.memory = Memory()
         self.sessions = Sessions(db, self.memory, token_bytes)
         self.heartbeats = Heartbeats(db, self.memory)
+        self._news = News(events, learn, hear)
         events.watch(SHUTTING, self._on_shut_out)
+        events.watch((BEGAN,), self._on_began)
 
     def nonce(self, now: float) -> NonceReply:
         """A nonce for one signed request within its time."""
@@ -93,16 +98,10 @@ class Presence:
         if self.heartbeats.note(row, check_in.backlog, now):
             self.heartbeats.flush(now)
 
-    def news(self, row: int, check_in: CheckIn, now: float) -> Callable[[sa.Connection], None] | None:
-        """What has to be committed of a check-in beyond its heartbeat; None where the tables say it already.
-
-        Raises HostileInput.
-        """
-        check_check_in(check_in)
-        device = self.memory.devices[row]
+    def news_of(self, told: Sequence[Told], now: float) -> list[Act | None]:
+        """For each check-in what has to be committed beyond its heartbeat; None where the tables say it already."""
         with self._db.read() as connection:
-            is_new = differs(connection, device, check_in)
-        return (lambda connection: self._note(connection, device, check_in, now)) if is_new else None
+            return self._news.of(connection, told, now)
 
     def newest(self, device: str, saved: Seen) -> Seen:
         """The heartbeat in memory where it is newer than the `saved` one, which may be another hub's."""
@@ -113,8 +112,10 @@ class Presence:
         """Remember the sessions that a previous life of the hub has opened; returns how many."""
         return self.sessions.load(now)
 
-    def _note(self, connection: sa.Connection, device: str, check_in: CheckIn, now: float) -> None:
-        save(connection, device, check_in, now)
+    def _on_began(self, event: Event) -> None:
+        row = self.memory.find(event.subject)
+        if row is not None:
+            self.memory.reported[row] = 0
 
     def _on_shut_out(self, event: Event) -> None:
         self.sessions.forget(event.subject)

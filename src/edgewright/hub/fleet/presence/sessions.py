@@ -116,12 +116,7 @@ class Sessions:
 
 def digest_of(text: str) -> bytes:
     """By what a token is known in memory: the first bytes of what the table keeps of it."""
-    return digest_of_bytes(text.encode())
-
-
-def digest_of_bytes(token: bytes) -> bytes:
-    """As `digest_of`, for a token as it stands in a header."""
-    return hashlib.sha256(token).digest()[:DIGEST_BYTES]
+    return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]
 
 
 def _joined() -> sa.Select[tuple[str, str, float, str]]:

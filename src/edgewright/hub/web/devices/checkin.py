@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from hashlib import sha256
 
 import msgspec
 import structlog
 
 from edgewright.contract.errors import HostileInput
-from edgewright.contract.order import Order
 from edgewright.contract.report import CheckIn
 from edgewright.contract.wire import read_json
 from edgewright.hub.app import Hub
 from edgewright.hub.events import Event
 from edgewright.hub.fleet.model import MAX_WORD, check_check_in
-from edgewright.hub.fleet.presence import digest_of_bytes, lives_hash, told_hash
-from edgewright.hub.web.devices.kept import Kept, Tail, put_together, short, tag_of, tail_of
+from edgewright.hub.fleet.presence import DIGEST_BYTES, told_hash
+from edgewright.hub.web.devices.asking import Asking
+from edgewright.hub.web.devices.kept import Kept, Tail, put_together, short, tag_of
+from edgewright.hub.web.devices.rooms import Asked
 from edgewright.hub.web.devices.stirring import KINDS, whose
 from edgewright.hub.web.devices.stretching import Load, stretched
 from edgewright.hub.web.devices.threads import Threads
@@ -28,16 +29,9 @@ KEEP_S = 3600.0
 SPREAD_S = 600  # so that orders that were kept together do not fall due together
 TRIES = 3
 DEAF_S = 5.0
-LOOK_EVERY = 64
+LOOK_S = 0.5
 
 _DECODE = msgspec.json.Decoder(CheckIn).decode
-
-
-class Answered(NamedTuple):
-    """An order as the rooms give it, and until when it holds unless it is stirred."""
-
-    tail: Tail
-    until: float
 
 
 class CheckIns:
@@ -48,52 +42,67 @@ class CheckIns:
         self._clock = hub.clock
         self._threads = threads
         self._load = load
+        self._level = 0
         self._presence = hub.fleet.presence
         self._memory = hub.fleet.presence.memory
+        self._asking = Asking(hub, threads, hub.settings.requests_waiting)
         self._kept = Kept(hub.settings.orders_kept_bytes)
         self._fresh_s = hub.settings.order_ttl_s / 2
-        self._count = 0
+        self._looked_at = float("-inf")
+        self._is_deaf = True
         self._flushes: set[asyncio.Future[None]] = set()
         hub.events.watch(KINDS, self._stir)
 
     async def answer(self, headers: RawHeaders, body: bytes) -> Answer:
         """The answer to one check-in. Raises NotLoggedIn, DeviceShutOut, HostileInput, Busy."""
         now, token = self._clock(), token_of(headers)
-        digest = digest_of_bytes(token)
+        if not 0 <= now - self._looked_at < LOOK_S:
+            self._look(now)
+        digest = sha256(token).digest()[:DIGEST_BYTES]
         row = self._memory.row_of_token.get(digest)
         if row is None or now >= self._memory.expires_at[row]:
             row = await self._threads.do(self._presence.sessions.row, token.decode("latin-1"), now)
         check_in = _read(body)
-        self._count += 1
-        if self._load is not None and not self._count % LOOK_EVERY:
-            self._load.look(max(self._threads.share, self._hub.commits.share))
-        if self._is_known(row, check_in, now):
+        told = told_hash(check_in)
+        if self._is_known(row, check_in, told, now):
             answer = self._from_memory(row, check_in, now)
             if answer is not None:
                 self._heard(row, check_in, now)
                 return answer
         return await self._ask_rooms(row, token, digest, check_in)
 
-    def _is_known(self, row: int, check_in: CheckIn, now: float) -> bool:
+    def _look(self, now: float) -> None:
+        """What need not be known anew for each check-in: how busy the hub is, and whether it hears of other hubs."""
+        self._looked_at = now
+        self._is_deaf = self._hub.events.watched_s() > DEAF_S
+        if self._load is not None:
+            self._load.look(max(self._asking.share, self._threads.share, self._hub.commits.share))
+            self._level = self._load.level
+
+    def _is_known(self, row: int, check_in: CheckIn, told: int, now: float) -> bool:
         """Whether the device tells what it told last, in the same life, and its order still holds."""
-        memory = self._memory
-        is_same = memory.reported[row] == told_hash(check_in) and check_in.machine is None
-        is_next = not check_in.life or (
-            memory.turn[row] + 1 == check_in.turn and memory.life[row] == lives_hash(check_in.life)
+        memory, life = self._memory, check_in.life
+        return (
+            memory.reported[row] == told
+            and (not life or (memory.turn[row] + 1 == check_in.turn and memory.life[row] == hash(life)))
+            and check_in.machine is None
+            and self._kept.is_good(row, now)
+            and not self._is_deaf
         )
-        return is_same and is_next and self._kept.is_good(row, now) and self._hub.events.watched_s() < DEAF_S
 
     def _from_memory(self, row: int, check_in: CheckIn, now: float) -> Answer | None:
         """304, or a fresh order of kept parts; None where the parts are needed and are not kept."""
-        tail, level = self._kept.tail(row), self._load.level if self._load is not None else 0
+        level = self._level
         tag = self._kept.tag(row, level)
         if tag is None:
+            tail = self._kept.tail(row)
             if tail is None:
                 return None
             tag = short(tag_of(self._memory.devices[row], tail, stretched(tail.poll_s, level)))
             self._kept.retag(row, level, tag)
         if check_in.order_age_s < self._fresh_s and short(check_in.etag) == tag:
             return NOTHING_NEW
+        tail = self._kept.tail(row)
         return self._signed(row, check_in, tail, level, now) if tail is not None else None
 
     def _signed(self, row: int, check_in: CheckIn, tail: Tail, level: int, now: float) -> Answer:
@@ -117,58 +126,25 @@ class CheckIns:
     # -- the slow path
 
     async def _ask_rooms(self, row: int, token: bytes, digest: bytes, check_in: CheckIn) -> Answer:
-        """Save what is new, have the rooms give an order, and keep it."""
-        await self._save(row, check_in)
+        """Save what is new, have the rooms give an order, and keep it, unless it was stirred meanwhile: then again."""
+        asked = Asked(row, self._memory.devices[row], check_in)
         for _ in range(TRIES):
             stamp, now = self._kept.stamp(row), self._clock()
-            order = await self._threads.do(self._order, self._memory.devices[row], check_in, now)
+            found = await self._asking.ask(asked)
             if self._memory.row_of_token.get(digest) != row:  # shut out meanwhile, or it holds another session too
                 await self._threads.do(self._presence.sessions.row, token.decode("latin-1"), now)
-            if self._kept.keep(row, stamp, order.tail, min(order.until, now + KEEP_S + row % SPREAD_S)):
+            if self._kept.keep(row, stamp, found.tail, min(found.until, now + KEEP_S + row % SPREAD_S)):
                 break
         self._heard(row, check_in, now)
         answer = self._from_memory(row, check_in, now) if self._kept.tail(row) is not None else None
-        return answer or self._unkept(row, check_in, order.tail, now)
+        return answer or self._unkept(row, check_in, found.tail, now)
 
     def _unkept(self, row: int, check_in: CheckIn, tail: Tail, now: float) -> Answer:
-        level = self._load.level if self._load is not None else 0
+        level = self._level
         tag = tag_of(self._memory.devices[row], tail, stretched(tail.poll_s, level))
         if check_in.order_age_s < self._fresh_s and check_in.etag == tag:
             return NOTHING_NEW
         return self._signed(row, check_in, tail, level, now)
-
-    async def _save(self, row: int, check_in: CheckIn) -> None:
-        """What the device tells of itself, committed together with that of others."""
-        told, life = told_hash(check_in), lives_hash(check_in.life)
-        memory = self._memory
-        if memory.reported[row] == told and check_in.machine is None and self._goes_on(row, life, check_in.turn):
-            return
-        act = await self._threads.do(self._presence.news, row, check_in, self._clock())
-        if act is not None:
-            await asyncio.wrap_future(self._hub.commits.submit(act))
-        memory.reported[row], memory.life[row], memory.turn[row] = told, life, check_in.turn
-
-    def _goes_on(self, row: int, life: int, turn: int) -> bool:
-        return not life or (self._memory.life[row] == life and self._memory.turn[row] + 1 == turn)
-
-    def _order(self, device: str, check_in: CheckIn, now: float) -> Answered:
-        hub = self._hub
-        installs, rollbacks = hub.rollouts.orders_for(device, check_in.models, check_in.pace)
-        is_busy = bool(installs or rollbacks)
-        running = [state.model for state in check_in.models if state.counter]
-        order = Order(
-            device=device,
-            nonce="",
-            issued_at=0.0,
-            ttl_s=hub.settings.order_ttl_s,
-            installs=installs,
-            rollbacks=rollbacks,
-            collects=hub.automate.collects_for(running),
-            benches=() if is_busy else hub.benches.orders_for(device, check_in.models, check_in.pace),
-            poll_s=hub.settings.poll_s,
-        )
-        ends = [bench.expires_at for bench in order.benches]
-        return Answered(tail_of(order), min(ends, default=float("inf")))
 
     def _stir(self, event: Event) -> None:
         devices = whose(event)

@@ -19,6 +19,9 @@ from edgewright.hub.web.devices.intake import Act, intake
 from edgewright.hub.web.devices.stretching import Load
 from edgewright.hub.web.devices.threads import Threads
 from edgewright.hub.web.devices.wire import (
+    NO_BODY,
+    NOTHING_NEW,
+    NOTHING_NEW_HEAD,
     PREFIX,
     Answer,
     Call,
@@ -63,6 +66,10 @@ class DeviceDoors:
             body = await read_body(receive)
             if scope["path"] == CHECK_IN and scope["method"] == "POST":
                 answer = await self._check_ins.answer(scope["headers"], body)
+                if answer is NOTHING_NEW:
+                    await send(NOTHING_NEW_HEAD)
+                    await send(NO_BODY)
+                    return
             else:
                 answer = await self._answer(whole_call(scope, body))
         except EdgewrightError as error:

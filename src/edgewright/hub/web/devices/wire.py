@@ -14,7 +14,7 @@ from edgewright.hub.web.streaming import chunks_of
 
 PREFIX = "/device/v1/"
 MAX_BODY_BYTES = 16 * 1024**2
-SCHEME = b"bearer "
+SCHEME = b"Bearer "
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Any]
@@ -42,8 +42,8 @@ class Answer(NamedTuple):
 
 
 NOTHING_NEW = Answer(304)
-_NO_BODY = {"type": "http.response.body", "body": b""}
-_NOTHING_NEW = {"type": "http.response.start", "status": 304, "headers": []}
+NO_BODY = {"type": "http.response.body", "body": b""}
+NOTHING_NEW_HEAD = {"type": "http.response.start", "status": 304, "headers": []}
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -74,17 +74,15 @@ def whole_call(scope: Scope, body: bytes) -> Call:
 def token_of(headers: RawHeaders) -> bytes:
     """The session's token that a request brings; raises NotLoggedIn."""
     for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == SCHEME and len(value) > 7:
-            return value[7:]
+        if name == b"authorization":
+            if (value[:7] == SCHEME or value[:7].lower() == SCHEME.lower()) and len(value) > 7:
+                return value[7:]
+            break
     raise NotLoggedIn("this door needs a session", field="authorization", hint="POST /device/v1/session first.")
 
 
 async def write(answer: Answer, send: Send) -> None:
     """Send an answer, a blob in pieces."""
-    if answer is NOTHING_NEW:
-        await send(_NOTHING_NEW)
-        await send(_NO_BODY)
-        return
     blob = answer.blob
     length = blob.length if blob else len(answer.body)
     headers = [("content-type", answer.media_type), ("content-length", str(length))]
