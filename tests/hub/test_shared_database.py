@@ -179,6 +179,21 @@ def test_a_session_that_the_server_ends_is_told_plainly_and_the_next_one_works(d
 
 
 @only_postgresql
+def test_a_user_who_may_make_no_tables_is_refused_by_name(db):
+    with db.write() as connection:
+        connection.execute(sa.text("CREATE ROLE guest LOGIN"))
+    guest = Database(db.engine.url.set(username="guest").render_as_string())
+
+    try:
+        with pytest.raises(WrongDatabase, match="lacks a right"):
+            guest.migrate()
+    finally:
+        guest.close()
+        with db.write() as connection:
+            connection.execute(sa.text("DROP ROLE guest"))
+
+
+@only_postgresql
 def test_the_password_of_a_database_is_never_told():
     db = Database("postgresql://ana:s3cret@127.0.0.1:1/edgewright")
 

@@ -27,6 +27,7 @@ CONNECT_TIMEOUT_S = 10
 MIN_VERSION = (13, 0)
 RETRY_AFTER_S = 2.0
 LOCK_NOT_AVAILABLE = "55P03"
+NOT_PRIVILEGED = "42501"
 
 
 class WrongDatabase(UsageError):
@@ -77,9 +78,17 @@ def key_of(name: str) -> int:
 
 @contextlib.contextmanager
 def told_plainly(engine: sa.Engine) -> Iterator[None]:
-    """Translate what the driver raises in the block: DatabaseAway, DatabaseBusy, DoesNotFit; the rest is a bug."""
+    """Translate what the driver raises in the block: DatabaseAway, DatabaseBusy, WrongDatabase, DoesNotFit."""
     try:
         yield
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != NOT_PRIVILEGED:
+            raise
+        raise WrongDatabase(
+            f"the database's user lacks a right: {_first_line(error)}",
+            field="database",
+            hint="Make that user the owner of the database: ALTER DATABASE NAME OWNER TO USER.",
+        ) from error
     except sa.exc.DataError as error:
         raise DoesNotFit(f"a value has no place in the database: {_first_line(error)}") from error
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
