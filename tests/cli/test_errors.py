@@ -149,5 +149,23 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_made(edgewright, tmp
     assert not (tmp_path / "hub").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "code", "says"),
+    [
+        ("mysql://host/name", 2, "not in 'mysql'"),
+        ("what?", 2, "not one that can be read"),
+        ("postgresql://ana:s3cret@127.0.0.1:1/name", 3, "ana:***@127.0.0.1:1"),
+    ],
+)
+def test_a_database_that_will_not_do_is_refused_before_anything_is_made(edgewright, tmp_path, address, code, says):
+    said = edgewright("hub", "up", "--dir", str(tmp_path / "hub"), "--port", "0", "--database", address)
+
+    assert said.code == code
+    assert says in said.err
+    assert "s3cret" not in said.err
+    assert "help: " in said.err
+    assert not (tmp_path / "hub").exists()
+
+
 def test_errors_have_no_colour_off_a_terminal(process):
     assert "\x1b" not in process("device", "ls").err
