@@ -138,6 +138,12 @@ def faults(device: Device) -> list[Fault]:
     return [one.record for one in Spool(device.root / "spool").pending(100, 10**6) if isinstance(one.record, Fault)]
 
 
+def test_each_crash_is_told_to_the_hub_as_a_fault_of_its_model(device):
+    crash(device, 2)
+
+    assert [(one.code, one.message) for one in faults(device)] == [("crashed", "digits: SIGSEGV")] * 2
+
+
 def test_a_package_that_crashes_gives_way_without_the_hub_and_is_refused_afterwards(device, releases):
     crash(device, 3).settle()
     assert serving_counter(device.root) == 1
@@ -167,8 +173,8 @@ def test_without_a_good_spare_the_crashing_package_goes_on_and_people_are_told_o
     crash(Device(device.root, releases.shelf), 3).settle()
 
     assert serving_counter(device.root) == 2
-    assert [fault.code for fault in faults(device)] == ["nothing_to_go_back_to"]
-    assert "crashed 3 times" in faults(device)[0].message
+    assert [fault.code for fault in faults(device)] == [*["crashed"] * 3, "nothing_to_go_back_to"]
+    assert "crashed 3 times" in faults(device)[-1].message
 
 
 def test_an_install_that_is_being_fetched_waits_for_the_roll_back(device, releases):
@@ -193,7 +199,7 @@ def test_a_candidate_that_fails_while_the_active_package_crashes_leaves_nothing_
     failing.settle()
 
     assert serving_counter(device.root) == 2
-    assert [fault.code for fault in faults(device)] == ["nothing_to_go_back_to"]
+    assert [fault.code for fault in faults(device)] == [*["crashed"] * 3, "nothing_to_go_back_to"]
 
 
 def test_who_serves_hears_of_every_change(tmp_path, releases):

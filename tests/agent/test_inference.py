@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import onnxruntime
 import pytest
 from safetensors.numpy import load
 
@@ -21,6 +22,7 @@ from edgewright.agent import Model, ModelNotReady
 from edgewright.agent.disk import apps
 from edgewright.agent.disk.policy import Policy, Sampling
 from edgewright.agent.disk.spool import Spool
+from edgewright.agent.runtimes import InferenceFailed
 from edgewright.contract import manifest as manifests
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import File, Role
@@ -225,6 +227,30 @@ def test_a_window_closes_when_its_time_is_over_though_no_request_comes(ready: Mo
         model.predict(image=good.images[:3])
 
         until(lambda: sum(window.rows for window in records(ready, ProfileWindow)) >= 3)
+
+
+def test_a_request_that_the_model_fails_at_is_counted_as_one_without_an_answer(
+    ready: ModelOnDisk, good: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = onnxruntime.InferenceSession.run
+
+    def fails_at_pairs(session: Any, names: Any, feeds: dict[str, np.ndarray]) -> Any:
+        if len(feeds["image"]) == 2:
+            raise RuntimeError("out of memory")
+        return run(session, names, feeds)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", fails_at_pairs)
+    with Model("digits", ready.root) as model:
+        model.predict(image=good.images[:3])
+
+        with pytest.raises(InferenceFailed):
+            model.predict(image=good.images[:2])
+
+    (window,) = records(ready, ProfileWindow)
+    schema = decode_schema((ready.slot("a") / "reference.bin").read_bytes())
+    profile = Profile.from_bytes(schema, window.payload)
+    assert profile.rows == 5
+    assert (profile.of("score")[-1], profile.of("predicted")[-1]) == (2, 2)
 
 
 def test_not_a_number_disturbs_nobody(ready: ModelOnDisk, good: Trained) -> None:

@@ -6,12 +6,13 @@ may be cut off anywhere and is then done again from its start; which step that i
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import msgspec
 
 from edgewright.agent import states
-from edgewright.agent.disk import SLOTS, ModelFolder, Sampling, StageFailed
+from edgewright.agent.disk import SLOTS, ModelFolder, Sampling, SpoolFull, StageFailed
 from edgewright.agent.install import Fetcher
 from edgewright.agent.machine.admission import Admission
 from edgewright.agent.machine.awaking import awake, is_good, tell_recovery
@@ -123,7 +124,11 @@ class Machine:
     def blame(self, crash: Crash) -> None:
         """Lay a crash to the active package, if it is its; with the third within a day, it gives way."""
         logs.warn("a package that serves has crashed", model=self.model, reason=crash.reason)
-        self._change(states.blame(self.record, crash, self._equipment.instant()))
+        blamed = states.blame(self.record, crash, self._equipment.instant())
+        if blamed is not self.record:
+            with contextlib.suppress(SpoolFull):
+                self._equipment.tell_fault(self.model, "crashed", crash.reason)
+        self._change(blamed)
 
     def go_back(self, reason: str) -> None:
         """Begin to go back to the spare slot's package, as somebody on this device wishes; raises NothingToGoBackTo."""

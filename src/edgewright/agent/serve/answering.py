@@ -18,6 +18,7 @@ import numpy as np
 from edgewright.agent.disk import Writer, slots
 from edgewright.agent.disk import policy as policies
 from edgewright.agent.disk.vitals import Vitals
+from edgewright.agent.runtimes import InferenceFailed
 from edgewright.agent.serve.active import Stamp, read_policy, stamp
 from edgewright.agent.serve.learning.collector import Collector
 from edgewright.agent.serve.learning.copies import Sender
@@ -109,13 +110,20 @@ class Answering:
         return seen.outputs
 
     def infer(self, serving: Serving, inputs: Mapping[str, np.ndarray], reference: str) -> Seen:
-        """Infer alone: `learn` is to follow. Raises InvalidInput or InferenceFailed."""
+        """Infer alone: `learn` is to follow. Raises InvalidInput or InferenceFailed.
+
+        A request that the model fails at is counted as one without outputs: gates compare how often that happens.
+        """
         package = serving.package
         feeds = package.feeds(inputs)
         flight = serving.vitals.begin()
         started = time.perf_counter()
         try:
             outputs = package.infer(feeds)
+        except InferenceFailed:
+            if serving.source is not None:
+                self._recorder.count(serving.source, feeds, {}, time.perf_counter() - started)
+            raise
         finally:
             latency_s = time.perf_counter() - started
             serving.vitals.end(flight)
