@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,16 @@ from scenes.databases import new_database
 ROOT = b'{"signed": {"_type": "root"}}'
 
 
+MACHINE = Capabilities(
+    arch="x86_64",
+    cores=4,
+    ram_bytes=2**30,
+    disk_free_bytes=2**33,
+    runtimes={"onnxruntime": "1.23.2"},
+    agent_version="0.1.0",
+)
+
+
 class Clock:
     """Seconds since the epoch, as the test says."""
 
@@ -44,15 +54,13 @@ class Handset:
         self.key = Ed25519PrivateKey.generate()
         self.public_key = self.key.public_key().public_bytes_raw()
 
-    def enrol(self, claim: str, name: str = "lane-1", key: Ed25519PrivateKey | None = None) -> EnrolReply:
-        machine = Capabilities(
-            arch="x86_64",
-            cores=4,
-            ram_bytes=2**30,
-            disk_free_bytes=2**33,
-            runtimes={"onnxruntime": "1.23.2"},
-            agent_version="0.1.0",
-        )
+    def enrol(
+        self,
+        claim: str,
+        name: str = "lane-1",
+        key: Ed25519PrivateKey | None = None,
+        machine: Capabilities = MACHINE,
+    ) -> EnrolReply:
         request = EnrolRequest(claim=claim, public_key=self.public_key, name=name, capabilities=machine)
         body = msgspec.json.encode(request)
         headers = self.sign("/device/v1/enrol", body, key_sha256(self.public_key), key=key)
@@ -103,6 +111,17 @@ def device(fleet: Fleet, clock: Clock) -> Handset:
 @pytest.fixture
 def operator() -> Principal:
     return Principal(name="olga", roles=(Role.OPERATOR,))
+
+
+@pytest.fixture
+def enrolled(fleet: Fleet, operator: Principal, clock: Clock) -> Callable[..., str]:
+    """Enrols one more device with these labels; returns its id."""
+
+    def enrol(name: str = "lane", machine: Capabilities = MACHINE, **labels: str) -> str:
+        token = fleet.claim(operator, ClaimDraft(labels=labels)).tokens[0]
+        return Handset(fleet, clock).enrol(token, name, machine=machine).device
+
+    return enrol
 
 
 @pytest.fixture
