@@ -209,9 +209,12 @@ def test_what_an_order_is_planned_to_cost_is_shown_until_the_device_has_reported
     offered = msgspec.structs.replace(
         base.deployments[0], state="offered", planned_bytes=9_000, received_bytes=0, full_bytes=40_000
     )
+    carried = msgspec.structs.replace(base.waves[0], sent_bytes=21_345, full_bytes=85_678)
 
     show_rollout(
-        msgspec.structs.replace(base, deployments=(base.deployments[0], offered)), as_json=False, with_devices=True
+        msgspec.structs.replace(base, waves=(carried,), deployments=(base.deployments[0], offered)),
+        as_json=False,
+        with_devices=True,
     )
 
     out = capsys.readouterr().out

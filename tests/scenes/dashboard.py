@@ -20,6 +20,7 @@ from edgewright.hub.optimize import table as optimize
 from edgewright.hub.packaging import table as packaging
 from edgewright.hub.registry import table as registry
 from edgewright.hub.rollout import table as rollout
+from edgewright.hub.rollout.running import ledger
 from edgewright.hub.settings import Settings
 from scenes.databases import database_url
 from scenes.passwords import cheap_passwords
@@ -245,23 +246,22 @@ def _add_rollout(
         connection.execute(sa.insert(rollout.wave).values(**row, **times, reason=reason if number == 1 else ""))
     for number, deployed in enumerate(states, start=1):
         has_answered = deployed in ("committed", "rolled_back")
-        connection.execute(
-            sa.insert(rollout.deployment).values(
-                id=f"{id}/{number}",
-                rollout=id,
-                wave=1 if number == 1 else 2 if number < 4 else 3,
-                device=f"d-{number:08x}",
-                **shared,
-                target="cpu-int8",
-                target_path="",
-                manifest_sha256="0" * 64,
-                state=deployed,
-                reason=reason if deployed == "rolled_back" else "",
-                updated_at=started + 100,
-                offered_at=started,
-                agreement=0.11 if deployed == "rolled_back" else 0.96 if has_answered else None,
-                received_bytes=18_300 if has_answered else 0,
-                full_bytes=96_000,
-                used_delta=counter == 3 and has_answered,
-            )
+        deployment = dict(
+            id=f"{id}/{number}",
+            rollout=id,
+            wave=1 if number == 1 else 2 if number < 4 else 3,
+            device=f"d-{number:08x}",
+            **shared,
+            target="cpu-int8",
+            target_path="",
+            manifest_sha256="0" * 64,
+            state=deployed,
+            reason=reason if deployed == "rolled_back" else "",
+            updated_at=started + 100,
+            offered_at=started,
+            agreement=0.11 if deployed == "rolled_back" else 0.96 if has_answered else None,
+            received_bytes=18_300 if has_answered else 0,
+            full_bytes=96_000,
+            used_delta=counter == 3 and has_answered,
         )
+        ledger.enter(connection, [deployment])

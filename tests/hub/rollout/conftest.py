@@ -207,7 +207,8 @@ class World:
         """What a poll does: state in, what to install and to give up out."""
         states = tuple(self.states.get(device, {}).values())
         self.fleet.check_in(device, CheckIn(nonce="n", models=states))
-        return self.rollouts.orders_for(device, states, self.pace)
+        orders = self.rollouts.orders_for(device, states, self.pace)
+        return orders.installs, orders.rollbacks
 
     def install(self, device: str, outcome: Outcome = Outcome.COMMITTED, reason: str = "") -> Install | None:
         """Poll, and end the first install that is ordered with `outcome`."""
@@ -254,7 +255,7 @@ class World:
             return self.rollouts.on_report(connection, device, report)
 
     def tick(self, rollout: str, wave: int, attempt: int = 1) -> str:
-        return self.rollouts.waves.tick(rollout, wave, attempt)["action"]
+        return self.rollouts.waves.tick(rollout, wave, attempt).action
 
     def wave(self, rollout: str, number: int) -> list[str]:
         """The devices of a wave."""

@@ -8,7 +8,7 @@ import pytest
 from edgewright.contract.order import MAX_ORDER_BYTES, Fetch, Install, Order, Shadow
 from edgewright.contract.report import Pace
 from edgewright.hub.packaging import MAX_FETCHES
-from edgewright.hub.rollout.offers import max_fetches
+from edgewright.hub.rollout.running.offers import max_fetches
 
 GIB = 1024**3
 

@@ -20,7 +20,8 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(world, lanes, operator):
     assert world.jobs.runs() == []
     started = world.rollouts.start(operator, draft)
     assert started == planned
-    assert world.rollouts.rollouts() == [started]
+    assert world.rollouts.rollout(started.id) == started
+    assert [record.deployments for record in world.rollouts.rollouts()] == [()]
 
 
 def test_each_device_gets_the_package_that_fits_it_and_the_rest_are_told_why(world, manifest_of):

@@ -110,8 +110,8 @@ def _received(deployment: DeploymentRecord) -> str:
 
 
 def _bytes(rollout: RolloutRecord) -> str:
-    sent_bytes = sum(one.received_bytes or one.planned_bytes for one in rollout.deployments)
-    full_bytes = sum(one.full_bytes for one in rollout.deployments)
+    sent_bytes = sum(wave.sent_bytes for wave in rollout.waves)
+    full_bytes = sum(wave.full_bytes for wave in rollout.waves)
     return f"{size(sent_bytes)} instead of {size(full_bytes)} ({share(sent_bytes / full_bytes)})" if full_bytes else ""
 
 

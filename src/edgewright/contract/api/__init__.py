@@ -100,6 +100,7 @@ from edgewright.contract.api.releases import (
 )
 from edgewright.contract.api.rollouts import (
     Budget,
+    DeploymentPage,
     DeploymentRecord,
     Directive,
     DirectiveDraft,
@@ -108,6 +109,8 @@ from edgewright.contract.api.rollouts import (
     GateRule,
     GateState,
     GateVerdict,
+    RollbackDraft,
+    RollbackRecord,
     RolloutDraft,
     RolloutRecord,
     RolloutState,
@@ -164,6 +167,7 @@ __all__ = [
     "ContentSignatureRecord",
     "DeltaRecord",
     "DeltaState",
+    "DeploymentPage",
     "DeploymentRecord",
     "DeviceModel",
     "DeviceRecord",
@@ -233,6 +237,8 @@ __all__ = [
     "RoleRecord",
     "RoleSigning",
     "RolloutDraft",
+    "RollbackDraft",
+    "RollbackRecord",
     "RolloutPlan",
     "RolloutRecord",
     "RolloutState",

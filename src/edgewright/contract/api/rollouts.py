@@ -119,7 +119,7 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
 class WaveRecord(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     size: int
-    state: str  # pending, running, passed, failed
+    state: str  # pending, running, waiting (for a person), passed, failed
     committed: int
     failed: int
     waiting: int
@@ -130,6 +130,9 @@ class WaveRecord(msgspec.Struct, frozen=True, kw_only=True):
     needs_promotion: bool = False
     committed_at: float | None = None  # since when its devices have done what they can: the soak's beginning
     verdicts: tuple[GateVerdict, ...] = ()
+    under_way: int = 0  # of those that are waiting: admitted, and under a lease
+    sent_bytes: int = 0  # that crossed the link, or shall by the order
+    full_bytes: int = 0  # of the whole packages of those devices
 
 
 class DirectiveKind(StrEnum):
@@ -164,7 +167,7 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     wave: int
     target: str
-    state: str  # pending, offered, committed, rolled_back, failed, refused, withdrawn
+    state: str  # pending, admitted, offered, committed, rolled_back, failed, refused, withdrawn
     reason: str
     updated_at: float
     offered_at: float | None = None  # None: this device was never told to install it
@@ -174,9 +177,12 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
     full_bytes: int = 0
     used_delta: bool = False
     interruptions: int = 0
+    lease_until: float | None = None  # until then it counts as under way at its site
 
 
 class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`deployments` are 200 at most, the broken ones first, and none in a list of rollouts; `devices` counts all."""
+
     id: str
     release: str
     model: str
@@ -191,3 +197,35 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     created_by: str
     ended_at: float | None = None
+    devices: int = 0
+    schedule: ScheduleDraft = ScheduleDraft()
+    budgets: tuple[Budget, ...] = ()
+    caps: tuple[SiteCap, ...] = ()
+    emergency: str = ""
+
+
+class RollbackDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What is taken back: one wave of a rollout or (0) all, to what devices had before or (`to`) to that release."""
+
+    reason: str = ""
+    wave: int = 0
+    to: int = 0  # a counter of the same model
+    is_partly: bool = False  # those that can, even if others cannot
+
+
+class RollbackRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Who goes back at once, as its spare slot holds what is wanted, and why the others cannot; 200 of each at most."""
+
+    rollout: str
+    devices: int
+    stuck: int
+    at_once: tuple[str, ...] = ()
+    reasons: dict[str, str] = {}
+    hint: str = ""
+
+
+class DeploymentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a rollout's deployments; `after` asks for the next ones, '' where there are none."""
+
+    deployments: tuple[DeploymentRecord, ...]
+    after: str = ""

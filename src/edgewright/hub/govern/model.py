@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CHANGE_KEYS = "change keys"
     MANAGE_FLEET = "manage the fleet"
     ROLL_OUT = "roll out"
+    OVERRIDE = "roll out in an emergency"
     MANAGE_PEOPLE = "manage people"
 
 

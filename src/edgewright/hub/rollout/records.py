@@ -1,20 +1,24 @@
-"""Rollouts as the public API shows them, read from their tables, and the changes that several verbs share."""
+"""Rollouts as the public API shows them, read from their tables: as much as a page holds, whatever their size."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import DeploymentRecord, RolloutRecord, WaveRecord
-from edgewright.contract.errors import NotFound
+from edgewright.contract.api import DeploymentPage, DeploymentRecord, RolloutRecord, WaveRecord
+from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.model import BROKEN, LIVE, OPEN, DeploymentState
+from edgewright.hub.rollout.model import BROKEN, OPEN, UNDER_WAY, DeploymentState
 
+MAX_SHOWN = 200
+MAX_PAGE = 1000
 Row = Mapping[str, Any]
+Counts = Mapping[int, Counter[str]]
+_OF = table.deployment.c
 
 
 def rollout_row(connection: sa.Connection, id: str) -> Row:
@@ -25,50 +29,114 @@ def rollout_row(connection: sa.Connection, id: str) -> Row:
     return dict(row)
 
 
-def read_all(connection: sa.Connection, id: str = "") -> list[RolloutRecord]:
-    """The rollout of that id, or all of them, newest first."""
+def read_all(connection: sa.Connection, detailed: int = 0) -> list[RolloutRecord]:
+    """All rollouts, newest first; the first `detailed` of them with deployments."""
     query = sa.select(table.rollout).order_by(table.rollout.c.number.desc())
-    waves, deployments = sa.select(table.wave), sa.select(table.deployment)
-    if id:
-        query = query.where(table.rollout.c.id == id)
-        waves = waves.where(table.wave.c.rollout == id)
-        deployments = deployments.where(table.deployment.c.rollout == id)
-    waves_of = _by_rollout(connection, waves.order_by(table.wave.c.number))
-    deployments_of = _by_rollout(connection, deployments.order_by(table.deployment.c.number))
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    return [record(row, waves_of[row["id"]], deployments_of[row["id"]]) for row in rows]
+    waves, tallies = defaultdict[str, list[Row]](list), defaultdict[str, dict[int, Counter[str]]](dict)
+    for row in connection.execute(sa.select(table.wave).order_by(table.wave.c.number)).mappings():
+        waves[row["rollout"]].append(dict(row))
+    for row in connection.execute(sa.select(table.tally)).mappings():
+        tallies[row["rollout"]].setdefault(row["wave"], Counter())[row["state"]] = row["count"]
+    heads = _dicts(connection, query)
+    shown = {head["id"]: _shown(connection, head["id"], tallies[head["id"]]) for head in heads[:detailed]}
+    return [record(head, waves[head["id"]], shown.get(head["id"], ()), tallies[head["id"]]) for head in heads]
 
 
-def record(rollout: Row, waves: Iterable[Row], deployments: Iterable[Row]) -> RolloutRecord:
-    """Put a rollout's rows together."""
-    deployed = list(deployments)
+def read_one(connection: sa.Connection, id: str) -> RolloutRecord:
+    """The rollout of that id, with the deployments that matter most; raises NotFound."""
+    head = rollout_row(connection, id)
+    waves = _dicts(connection, sa.select(table.wave).where(table.wave.c.rollout == id).order_by(table.wave.c.number))
+    counts: dict[int, Counter[str]] = {}
+    for row in connection.execute(sa.select(table.tally).where(table.tally.c.rollout == id)).mappings():
+        counts.setdefault(row["wave"], Counter())[row["state"]] = row["count"]
+    return record(head, waves, _shown(connection, id, counts), counts)
+
+
+def read_page(
+    connection: sa.Connection, id: str, state: str, wave: int | None, after: str, limit: int
+) -> DeploymentPage:
+    """Deployments of a rollout in their order, from the one after `after` (a page's own word) on; raises NotFound."""
+    rollout_row(connection, id)
+    if after and not (after.isascii() and after.isdigit() and len(after) < 19):
+        raise InvalidInput(f"'{after[:40]}' is no place in a list", field="after", hint="Give what a page said.")
+    query = sa.select(table.deployment).where(_OF.rollout == id).order_by(_OF.number)
+    if state:
+        query = query.where(_OF.state == _state(state))
+    if wave is not None:
+        query = query.where(_OF.wave == wave)
+    if after:
+        query = query.where(_OF.number > int(after))
+    most = min(max(limit, 1), MAX_PAGE)
+    rows = _dicts(connection, query.limit(most + 1))
+    page = tuple(msgspec.convert(_deployment(row), DeploymentRecord) for row in rows[:most])
+    return DeploymentPage(deployments=page, after=str(rows[most - 1]["number"]) if len(rows) > most else "")
+
+
+def record(rollout: Row, waves: Iterable[Row], deployments: Iterable[Row], counts: Counts) -> RolloutRecord:
+    """Put a rollout's rows together; `counts` are of its deployments by wave and state."""
     fields = {name: rollout[name] for name in RolloutRecord.__struct_fields__ if name in rollout}
-    fields["waves"] = [
-        _wave(wave, [row["state"] for row in deployed if row["wave"] == wave["number"]]) for wave in waves
-    ]
-    fields["deployments"] = [{name: row[name] for name in DeploymentRecord.__struct_fields__} for row in deployed]
+    fields["waves"] = [_wave(wave, counts.get(wave["number"], Counter())) for wave in waves]
+    fields["deployments"] = [_deployment(row) for row in deployments]
+    fields["devices"] = sum(sum(of_wave.values()) for of_wave in counts.values())
     return msgspec.convert(fields, RolloutRecord)
 
 
-def withdraw(connection: sa.Connection, where: sa.ColumnElement[bool], reason: str, now: float) -> None:
-    """Take back every deployment of `where` that is open or committed; its device goes back if it has it."""
-    deployments = table.deployment
-    query = sa.update(deployments).where(where, deployments.c.state.in_(LIVE))
-    connection.execute(query.values(state=DeploymentState.WITHDRAWN, reason=reason, updated_at=now))
+def counts_of(deployments: Iterable[Row]) -> Counts:
+    """The tally of deployments that are in no table yet."""
+    counts: dict[int, Counter[str]] = {}
+    for row in deployments:
+        counts.setdefault(row["wave"], Counter())[row["state"]] += 1
+    return counts
 
 
-def _by_rollout(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        found[row["rollout"]].append(dict(row))
-    return found
+def first_shown(deployments: Iterable[Row]) -> list[Row]:
+    """Those of a plan that are shown: as `_shown` would read them once it has started."""
+    rows = list(deployments)
+    broken = [row for row in rows if row["state"] in BROKEN]
+    others = [row for row in rows if row["state"] not in BROKEN]
+    return _in_order([*broken, *others][:MAX_SHOWN])
 
 
-def _wave(wave: Row, states: list[str]) -> dict[str, Any]:
-    own = ("number", "size", "state", "started_at", "ended_at", "reason")
-    counts = {
-        "committed": states.count(DeploymentState.COMMITTED),
-        "failed": sum(state in BROKEN for state in states),
-        "waiting": sum(state in OPEN for state in states),
+def _shown(connection: sa.Connection, id: str, counts: Counts) -> list[Row]:
+    """The broken ones first, then those of the earliest waves; 200 at most, and in the order of the plan."""
+    of_rollout = sa.select(table.deployment).where(_OF.rollout == id).limit(MAX_SHOWN)
+    found: list[Row] = []
+    for wave in sorted(counts):
+        for state in BROKEN:
+            if counts[wave][state] and len(found) < MAX_SHOWN:
+                one = of_rollout.where(_OF.wave == wave, _OF.state == state)
+                found += _dicts(connection, one.order_by(_OF.number))
+    others = of_rollout.where(_OF.state.not_in(BROKEN)).order_by(_OF.number)
+    if len(found) < MAX_SHOWN:
+        found += _dicts(connection, others)
+    return _in_order(found[:MAX_SHOWN])
+
+
+def _dicts(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row["state"] not in BROKEN)
+
+
+def _state(text: str) -> DeploymentState:
+    try:
+        return DeploymentState(text)
+    except ValueError as error:
+        able = ", ".join(DeploymentState)
+        raise InvalidInput(f"'{text[:40]}' is no state", field="state", hint=f"States are {able}.") from error
+
+
+def _deployment(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in DeploymentRecord.__struct_fields__}
+
+
+def _wave(wave: Row, counts: Counter[str]) -> dict[str, Any]:
+    own = {name: wave[name] for name in WaveRecord.__struct_fields__ if name in wave}
+    return own | {
+        "committed": counts[DeploymentState.COMMITTED],
+        "failed": sum(counts[state] for state in BROKEN),
+        "waiting": sum(counts[state] for state in OPEN),
+        "under_way": sum(counts[state] for state in UNDER_WAY),
     }
-    return {name: wave[name] for name in WaveRecord.__struct_fields__ if name in own} | counts

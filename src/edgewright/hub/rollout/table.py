@@ -81,7 +81,7 @@ deployment = sa.Table(
     sa.Column("due_at", sa.Float),  # when a pending one is looked at again; null: once its device is heard
     sa.Column("faulted_at", sa.Float),  # the first fault of the model since the device has committed
     sa.Column("blocked_on", sa.String(200), index=True),  # the site whose next free place wakes it
-    sa.Index("ix_deployment_rollout_wave_state_due_at", "rollout", "wave", "state", "due_at"),
+    sa.Index("ix_deployment_rollout_wave_state_due_at", "rollout", "wave", "state", "due_at", "number"),
     sa.Index("ix_deployment_device_model", "device", "model"),
     sa.Index("ix_deployment_model_counter", "model", "counter"),
 )

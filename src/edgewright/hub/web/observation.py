@@ -12,6 +12,8 @@ from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, TheHub
 
 RUNS_SHOWN = 30
+DETAILED = 20
+"""The newest rollouts, which are shown with devices."""
 
 
 @get("/drift", sync_to_thread=True)
@@ -50,7 +52,7 @@ def overview_of(hub: Hub) -> Overview:
         devices=tuple(hub.fleet.devices(hub.rollouts.desired())),
         models=tuple(hub.registry.models()),
         releases=tuple(hub.packaging.releases()),
-        rollouts=tuple(hub.rollouts.rollouts()),
+        rollouts=tuple(hub.rollouts.rollouts(detailed=DETAILED)),
         drift=tuple(hub.observe.status()),
         runs=tuple(hub.jobs.runs(limit=RUNS_SHOWN)),
         audit_entries=hub.audit.count(),

@@ -286,7 +286,7 @@ def _rollout_view(glance: Glance, record: RolloutRecord) -> RolloutView:
         took=duration((record.ended_at or glance.overview.at) - record.created_at),
         waves=tuple(_wave_view(wave, glance.overview.at) for wave in record.waves),
         devices=glance.names(deployment.device for deployment in shown),
-        hidden=len(record.deployments) - len(shown),
+        hidden=record.devices - len(shown),
     )
 
 

@@ -20,7 +20,7 @@ def upgrade() -> None:
         batch.add_column(sa.Column("due_at", sa.Float(), nullable=True))
         batch.add_column(sa.Column("blocked_on", sa.String(length=200), nullable=True))
         batch.drop_index("ix_deployment_rollout_wave")
-    columns = ["rollout", "wave", "state", "due_at"]
+    columns = ["rollout", "wave", "state", "due_at", "number"]
     op.create_index("ix_deployment_rollout_wave_state_due_at", "deployment", columns)
     op.create_index(op.f("ix_deployment_lease_until"), "deployment", ["lease_until"])
     op.create_index(op.f("ix_deployment_blocked_on"), "deployment", ["blocked_on"])

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from edgewright.hub.events import Events
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.model import NEXT_DEPLOYMENT, UNDER_WAY, DeploymentState
+from edgewright.hub.rollout.model import LIVE, NEXT_DEPLOYMENT, UNDER_WAY, DeploymentState
 
 ORDERS_CHANGED = "rollout.orders"
 """The kind of event that names the devices whose orders change."""
@@ -55,6 +55,19 @@ def move(
         if state in UNDER_WAY and wanted not in UNDER_WAY:
             leave([row.number for row in rows], connection, now)
         moved.extend(rows)
+    return moved
+
+
+def withdraw(
+    connection: sa.Connection, events: Events, which: sa.ColumnElement[bool], reason: str, now: float
+) -> list[Moved]:
+    """Take back every deployment of `which` that is open or committed; its device goes back if it has it."""
+    moved = move(connection, which, LIVE, DeploymentState.WITHDRAWN, now, reason=reason)
+    devices: dict[str, list[str]] = {}
+    for row in moved:
+        devices.setdefault(row.rollout, []).append(row.device)
+    for rollout, names in devices.items():
+        tell_devices(connection, events, rollout, names)
     return moved
 
 

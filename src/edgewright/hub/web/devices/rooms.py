@@ -47,9 +47,10 @@ class Rooms:
     def busy(self, one: Asked) -> Answered:
         """The order of one device."""
         check_in = one.check_in
-        installs, rollbacks = self._hub.rollouts.orders_for(one.device, check_in.models, check_in.pace)
+        wanted = self._hub.rollouts.orders_for(one.device, check_in.models, check_in.pace)
         collects = self._hub.automate.collects_for(list(_running(check_in)))
-        return self._order(one, installs, rollbacks, collects, NEVER)
+        until = NEVER if wanted.valid_until is None else wanted.valid_until
+        return self._order(one, wanted.installs, wanted.rollbacks, collects, until)
 
     def _order(
         self,
