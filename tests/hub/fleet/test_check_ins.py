@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.contract.api import GroupDraft
-from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
+from edgewright.contract.errors import Busy, HostileInput, InvalidInput, NotFound
 from edgewright.contract.report import CheckIn, ModelState
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.fleet.groups import GroupExists
+from edgewright.hub.fleet.presence.heartbeats import SAVE_EVERY_S, Heartbeats
 
 RUNNING = ModelState(
     model="digits", version=3, counter=2, manifest_sha256="ab" * 32, step="idle", held_manifests=("cd" * 32,)
@@ -61,7 +62,7 @@ def test_states_survive_a_killed_hub(fleet, id, reborn):
 def test_check_ins_that_change_nothing_write_nothing_for_some_seconds(fleet, id, clock, writes, reborn):
     fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
     writes.clear()
-    for _ in range(4):
+    for _ in range(SAVE_EVERY_S - 1):
         clock.now += 1.0
         fleet.check_in(id, CheckIn(nonce="n", models=(RUNNING,)))
     assert writes == []
@@ -71,6 +72,20 @@ def test_check_ins_that_change_nothing_write_nothing_for_some_seconds(fleet, id,
 
     assert len(writes) == 1
     assert reborn().seen([id])[id].at == clock.now
+
+
+def test_past_their_bound_heartbeats_are_refused_until_the_database_takes_them(db, fleet, clock):
+    memory = fleet.presence.memory
+    one, other = memory.row("dev-1"), memory.row("dev-2")
+    heartbeats = Heartbeats(db, memory, max_waiting=1)
+    heartbeats.note(one, 0, clock.now)
+
+    with pytest.raises(Busy) as refusal:
+        heartbeats.note(other, 0, clock.now)
+    heartbeats.flush(clock.now)
+    heartbeats.note(other, 0, clock.now)
+
+    assert refusal.value.retry_after_s > 0
 
 
 def test_flush_saves_the_heartbeats_in_memory(fleet, id, clock, reborn):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +23,14 @@ from edgewright.hub.folder import hold
 from edgewright.hub.settings import Settings
 from edgewright.hub.web import (
     benches,
+    directives,
     files,
     fleet,
     keys,
     observation,
     pages,
     people,
+    planning,
     registry,
     rehearsals,
     releases,
@@ -53,6 +56,8 @@ ROOMS = (
     rehearsals,
     keys,
     fleet,
+    directives,
+    planning,
     rollouts,
     benches,
     observation,
@@ -125,6 +130,7 @@ def serve(settings: Settings, *, host: str, port: int, ready: Callable[[str], No
 
         hub.jobs.on_lost = end
         hub.start()
+        settle_memory()
         try:
             ready(address)
             server.run(sockets=[socket])
@@ -132,3 +138,9 @@ def serve(settings: Settings, *, host: str, port: int, ready: Callable[[str], No
             hub.stop()
     if lost.is_set():
         raise HubLost("the other hubs of this database took this one for dead, and go on with its work")
+
+
+def settle_memory() -> None:
+    """Take what a start has made out of the collector's sight: it stays, and looking through it holds requests up."""
+    gc.collect()
+    gc.freeze()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from edgewright.contract.report import Capabilities, CheckIn, ModelState
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import table
-from edgewright.hub.fleet.devices.lives import Lines, life_key
+from edgewright.hub.fleet.devices.lives import Lines, is_next, life_key
 from edgewright.hub.fleet.presence.memory import Memory
 from edgewright.hub.fleet.reported import save, state_of
 
@@ -52,7 +52,7 @@ class News:
         check_in = told.check_in
         is_changed = is_changed or row is None or row.pace != msgspec.to_builtins(check_in.pace)
         lines: Lines = msgspec.convert(row.lives if row is not None else (), Lines)
-        is_heard = bool(check_in.life) and not _goes_on(lines, check_in)
+        is_heard = bool(check_in.life) and not _goes_on(lines, told)
         if not (is_changed or is_heard or check_in.machine is not None):
             return None
 
@@ -74,9 +74,12 @@ def last_turn(memory: Memory, row: int, life: int) -> int:
     return memory.turn[row] if memory.life[row] == life else 0
 
 
-def _goes_on(lines: Lines, check_in: CheckIn) -> bool:
-    """Whether this is the life that was heard last, further on: nothing that the tables must know."""
-    return bool(lines) and lines[0].life == life_key(check_in.life) and lines[0].turn < check_in.turn
+def _goes_on(lines: Lines, told: Told) -> bool:
+    """Whether this is the life that was heard last, further on or once more: nothing that the tables must know."""
+    turn, last = told.check_in.turn, told.last_turn
+    if not lines or lines[0].life != life_key(told.check_in.life):
+        return False
+    return turn == last or is_next(turn, last) if last else lines[0].turn < turn
 
 
 def _states(check_in: CheckIn) -> dict[str, ModelState]:
