@@ -7,6 +7,7 @@ import pytest
 
 from edgewright.contract.api import DeviceState, GroupDraft, LabelEdit
 from edgewright.contract.errors import HostileInput, InvalidInput, NotFound
+from edgewright.contract.report import CheckIn
 from edgewright.hub.fleet.devices.lives import LATE_S
 from edgewright.hub.fleet.devices.states import NEXT, DeviceMovedOn, Step, next_state
 from edgewright.hub.fleet.model import (
@@ -16,6 +17,7 @@ from edgewright.hub.fleet.model import (
     WaitingForApproval,
     check_admitted,
 )
+from edgewright.hub.fleet.presence.news import Told
 from hub.fleet.conftest import MACHINE
 
 
@@ -121,6 +123,21 @@ def test_reboots_are_heard_and_kept_over_a_hubs_restart(hear, fleet, id, clock):
         assert hear(life, 40, last_turn=20)
 
     assert fleet.device(id).state is DeviceState.ACTIVE
+
+
+def test_copies_of_a_running_machines_memory_are_found_though_the_life_is_the_same(fleet, db, id, clock):
+    last = 0
+    for tick in range(60):
+        clock.now += 60.0
+        turn = 100 + tick if tick < 40 or tick % 2 else 60 + tick
+        (act,) = fleet.presence.news_of([Told(id, CheckIn(nonce="n", life="a", turn=turn), last)], clock.now)
+        if act is not None:
+            with db.write() as connection:
+                act(connection)
+        last = turn
+
+    assert fleet.device(id).state is DeviceState.QUARANTINED
+    assert "turns of one life" in fleet.device(id).state_reason
 
 
 def test_labels_are_set_and_taken_off(fleet, operator, id, audit):
