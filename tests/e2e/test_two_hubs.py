@@ -19,7 +19,6 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import event_table
 from scenes.balancer import Balancer
 from scenes.desk import Desk, until
-from scenes.postgresql import Server, newest_programs, url_of
 from scenes.publishing import publish, register
 
 pytestmark = pytest.mark.e2e
@@ -57,25 +56,9 @@ class Pair:
         self.balancer.close()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    try:
-        newest_programs()
-    except RuntimeError as error:
-        pytest.skip(str(error))
-    server = Server()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def pair(tmp_path, server) -> Iterator[Pair]:
-    name = f"pair_{random.randrange(10**9)}"
-    engine = sa.create_engine(url_of(server.folder, "postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    pair = Pair(tmp_path, url_of(server.folder, name))
+def pair(tmp_path, shared_database) -> Iterator[Pair]:
+    pair = Pair(tmp_path, shared_database)
     try:
         pair.start()
         yield pair

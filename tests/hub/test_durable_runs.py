@@ -224,12 +224,12 @@ def test_a_run_goes_on_after_a_kill_without_doing_a_step_again_that_was_done(tmp
     process.wait()
     (tmp_path / "gate").touch()
 
-    jobs = durable.work(tmp_path, database_url(tmp_path))
+    work = durable.work(tmp_path, database_url(tmp_path))
 
     try:
-        record = end_of(jobs, durable.RUN)
+        record = end_of(work.jobs, durable.RUN)
     finally:
-        jobs.shut_down()
+        work.close()
     assert (record.state, record.result) == (RunState.DONE, {"first": 1, "second": 3})
     assert done.read_text() == "first\nsecond\nsecond\n"
 
