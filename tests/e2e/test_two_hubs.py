@@ -84,10 +84,30 @@ def test_a_rollout_ends_once_although_its_hubs_are_killed_in_turn(pair, seed):
         pair.restart(number)
     until(lambda: state_of(pair.desk, id) is RolloutState.DONE, "the rollout is done", PATIENCE_S)
 
+    assert kills >= 2
+    check_done_once(pair, id)
+
+
+def test_a_rollout_goes_on_although_the_database_crashes_in_the_middle(pair, postgresql):
+    release = publish(pair.desk, register(pair.desk, "digits"))
+    enrol_devices(pair.desk)
+    words = ["--group", "all", "--waves", "1,2,3,4", "--shadow-requests", "0"]
+    id = pair.desk.done("rollout", "start", release, *words)["id"]
+
+    for _ in range(2):
+        pause(2.0)
+        postgresql.restart()
+    until(lambda: state_of(pair.desk, id) is RolloutState.DONE, "the rollout is done", PATIENCE_S)
+
+    check_done_once(pair, id)
+    assert [hub.hub.poll() for hub in pair.hubs] == [None, None]
+
+
+def check_done_once(pair: Pair, id: str) -> None:
+    """Every wave passed once, every device has the release, and each report was counted once."""
     with pair.desk.client() as hub:
         rollout, devices = hub.rollouts.get(id), hub.devices.list()
         actions = Counter(entry.action for entry in hub.audit.entries() if entry.subject == id)
-    assert kills >= 2
     assert [(wave.size, wave.committed, wave.failed, wave.waiting) for wave in rollout.waves] == [(1, 1, 0, 0)] * 4
     assert {part.state for part in rollout.deployments} == {"committed"}
     assert [[state.counter for state in device.models] for device in devices] == [[1]] * DEVICES
