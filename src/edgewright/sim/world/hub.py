@@ -50,7 +50,7 @@ class SimHub:
     def start(self) -> None:
         """Start the hub: what it had under way goes on."""
         self.hub = build_hub(
-            Settings(dir=self.folder, poll_s=POLL_S),
+            Settings(dir=self.folder, poll_s=POLL_S, database_url=""),
             self.agenda.clock,
             jobs_of=lambda db, events, clock: VirtualJobs(db, events, clock, self.agenda, self._store, IDLE),
             token_bytes=self._token_bytes,
@@ -104,7 +104,7 @@ def lay_out(folder: Path, published: Sequence[Made], drafted: Sequence[Made] = (
 def _template(published: Collection[Made], drafted: Collection[Made]) -> Path:
     root = Path(_home().name) / str(abs(hash((published, drafted))))
     agenda = Agenda(BEGINS_AT)
-    hub = build_hub(Settings(dir=root), agenda.clock)
+    hub = build_hub(Settings(dir=root, database_url=""), agenda.clock)
     ceremony(root / "operator", root / "tuf", hub.keys.public(), datetime.fromtimestamp(BEGINS_AT, UTC))
     hub.packaging.renew()
     operator = OperatorKeys(root / "operator")
