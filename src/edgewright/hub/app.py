@@ -31,7 +31,7 @@ from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Blobs, Registry
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
 from edgewright.hub.rehearsals import Rehearsals
-from edgewright.hub.rollout import Carried, Figures, Rollouts
+from edgewright.hub.rollout import Carried, Directives, Figures, Rollouts, Succession
 from edgewright.hub.settings import Settings
 
 log = structlog.get_logger()
@@ -66,6 +66,7 @@ class Hub:
     renewal: Renewal
     fleet: Fleet
     rollouts: Rollouts
+    directives: Directives
     carried: Carried
     rehearsals: Rehearsals
     benches: Benches
@@ -182,6 +183,7 @@ def build_hub(
         figures=Figures(device_figures.by_hardware, registry.variants),
     )
     automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, work_dir, settings.hidden)
+    Succession(db, events, clock, fleet, rollouts.planner, rollouts.deploy_one)
     people = People(db, audit, clock)
     key_changes = KeyChanges(db, events, audit, clock, repository, keys)
     if db.is_shared:  # another hub may have put other keys in use
@@ -219,6 +221,7 @@ def build_hub(
         renewal=Renewal(packaging.renew),
         fleet=fleet,
         rollouts=rollouts,
+        directives=Directives(db, events, audit, clock, fleet, rollouts.planner, rollouts.deploy_one),
         rehearsals=Rehearsals(db, clock, jobs, rollouts.planner, fleet, blobs, work_dir, settings.poll_s),
         carried=Carried(db, audit, clock, fleet, packaging, deltas),
         benches=Benches(db, events, audit, clock, fleet, packaging, deltas),

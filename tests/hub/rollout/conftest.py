@@ -190,7 +190,7 @@ class World:
 
     def enrol(self, count: int, arch: str = "x86_64", **labels: str) -> list[str]:
         tokens = self.fleet.claim(OPERATOR, ClaimDraft(labels=labels, count=count)).tokens
-        ids = [self._enrol(token, arch) for token in tokens]
+        ids = [self.enrol_with(token, arch) for token in tokens]
         self.devices += ids
         for id in ids:
             self.check_in(id)
@@ -271,7 +271,7 @@ class World:
             self.install(device)
         assert self.tick(id, 1) == "advance"
 
-    def _enrol(self, token: str, arch: str) -> str:
+    def enrol_with(self, token: str, arch: str) -> str:
         key = Ed25519PrivateKey.generate()
         public_key = key.public_key().public_bytes_raw()
         machine = Capabilities(

@@ -16,6 +16,7 @@ from edgewright.hub.fleet.model import (
 from edgewright.hub.fleet.reported import chunks
 from edgewright.hub.fleet.selecting import Selector
 from edgewright.hub.fleet.service import Fleet
+from edgewright.hub.fleet.timeline import Until, entry_of
 
 __all__ = [
     "MAX_PAGE",
@@ -31,7 +32,9 @@ __all__ = [
     "StaleNonce",
     "UnknownClaim",
     "UnknownDevice",
+    "Until",
     "chunks",
+    "entry_of",
     "hardware_class",
     "with_desired",
 ]

@@ -14,7 +14,6 @@ from edgewright.hub.events import event_table
 
 MAX_PAGE = 200
 LAST = 2**62
-OWN = "fleet."
 
 
 class Until(NamedTuple):
@@ -71,16 +70,16 @@ class Timeline:
 
 
 class OwnEvents:
-    """What the fleet itself tells of a device."""
+    """Events whose subject is the device."""
 
     name = "event"
 
     def entries(
         self, connection: sa.Connection, device: str, until: Until | None, limit: int
     ) -> Iterable[TimelineEntry]:
-        """Enrolment, states, labels, faults."""
+        """Enrolment, states, labels, faults, and what people want of its models."""
         of = event_table.c
-        query = sa.select(event_table).where(of.subject == device, of.kind.like(OWN + "%"))
+        query = sa.select(event_table).where(of.subject == device)
         if until is not None:
             query = query.where(until.before(of.at, of.number))
         for row in connection.execute(query.order_by(of.at.desc(), of.number.desc()).limit(limit)).mappings():
