@@ -161,7 +161,7 @@ def _by_sites(
     for budget in wanted.budgets:
         name = site_of(budget.per, candidate.labels)
         gone = _at(name, work, sites).unavailable
-        if candidate.device not in gone and len(gone) >= budget.max_unavailable:
+        if len(gone | {candidate.device}) > budget.max_unavailable:
             reason = f"{len(gone)} of {name} are unavailable, {budget.max_unavailable} may"
             return Later(candidate, reason, now + BLOCKED_S, name)
     for cap in wanted.caps:

@@ -1,0 +1,146 @@
+"""Taking a rollout back: whole or by wave, to what devices had or to an earlier release, and who cannot."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from edgewright.contract.api import RollbackDraft, RolloutState
+from edgewright.contract.errors import InvalidInput, NotFound
+from edgewright.contract.report import Outcome
+from edgewright.hub.packaging import ReleaseIsBad
+from edgewright.hub.rollout import RolloutMovedOn
+from edgewright.hub.rollout.running import CannotGoBack
+
+
+def take(world, device: str) -> None:
+    """Install what is ordered, keeping what ran before in the spare slot."""
+    before = world.states[device]["digits"].manifest_sha256
+    world.install(device)
+    state = world.states[device]["digits"]
+    held = (state.manifest_sha256, before)
+    world.states[device]["digits"] = msgspec.structs.replace(state, held_manifests=held)
+    world.check_in(device)
+
+
+@pytest.fixture
+def lanes(world):
+    """Three devices in the group 'lanes', and the release digits/1 ready."""
+    world.group()
+    world.shelf.put("digits", 1)
+    return world.enrol(3)
+
+
+@pytest.fixture
+def updated(world, veterans):
+    """digits/2 on all three devices, in waves of one and two; digits/1 in their spare slots. The rollout's id."""
+    id = world.start("digits/2", waves=(1, 3)).id
+    world.rollouts.waves.end_deltas(id)
+    for number in (1, 2):
+        world.tick(id, number)
+        for device in world.wave(id, number):
+            take(world, device)
+        world.tick(id, number)
+    return id
+
+
+def going_back(world) -> list[str]:
+    return [device for device in world.devices if world.check_in(device)[1]]
+
+
+def test_a_rollout_that_is_done_is_taken_back_whole(world, updated, operator):
+    assert world.rollouts.rollout(updated).state is RolloutState.DONE
+
+    record = world.rollouts.roll_back(operator, updated, RollbackDraft(reason="complaints"))
+
+    assert (record.devices, record.stuck) == (3, 0)
+    assert going_back(world) == world.devices
+    assert world.rollouts.rollout(updated).state is RolloutState.ABORTED
+    with pytest.raises(RolloutMovedOn):
+        world.rollouts.roll_back(operator, updated, RollbackDraft())
+
+
+def test_a_dry_run_says_who_can_and_changes_nothing(world, updated, operator):
+    record = world.rollouts.roll_back(operator, updated, RollbackDraft(to=1), dry_run=True)
+
+    assert set(record.at_once) == set(world.devices)
+    assert going_back(world) == []
+
+
+def test_one_wave_is_taken_back_alone(world, updated, operator):
+    wave = world.wave(updated, 1)
+
+    world.rollouts.roll_back(operator, updated, RollbackDraft(wave=1))
+
+    assert sorted(going_back(world)) == sorted(wave)
+    assert [one.state for one in world.rollouts.rollout(updated).waves] == ["failed", "passed"]
+
+
+def test_a_wave_of_a_rollout_that_runs_is_taken_back_and_the_rest_goes_on_when_it_is_resumed(world, veterans, operator):
+    id = world.start("digits/2", waves=(1, 3)).id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    for device in world.wave(id, 1):
+        take(world, device)
+
+    world.rollouts.roll_back(operator, id, RollbackDraft(wave=1, reason="too slow there"))
+
+    assert world.rollouts.rollout(id).state is RolloutState.PAUSED
+    world.rollouts.resume(operator, id, "")
+    assert world.tick(id, 2) == "ended"  # an older attempt
+    assert world.tick(id, 2, attempt=2) == "hold"
+
+
+def test_who_lacks_the_wanted_release_in_its_spare_slot_is_named_with_the_way_out(world, updated, operator):
+    odd = world.devices[2]
+    state = world.states[odd]["digits"]
+    world.states[odd]["digits"] = msgspec.structs.replace(state, held_manifests=(state.manifest_sha256, "ef" * 32))
+    world.check_in(odd)
+
+    with pytest.raises(CannotGoBack, match=odd) as caught:
+        world.rollouts.roll_back(operator, updated, RollbackDraft(to=1))
+
+    assert "edgewright release create" in caught.value.hint
+    assert going_back(world) == []
+    record = world.rollouts.roll_back(operator, updated, RollbackDraft(to=1, is_partly=True))
+    assert (record.devices, list(record.reasons)) == (2, [odd])
+    assert odd not in going_back(world)
+
+
+def test_a_device_without_a_spare_cannot_go_back(world, lanes, operator):
+    world.deploy("digits/1")
+    for device in lanes:
+        world.check_in(device)
+
+    record = world.rollouts.roll_back(operator, "digits-1-r1", RollbackDraft(), dry_run=True)
+
+    assert record.stuck == 3
+    assert set(record.reasons.values()) == {"its spare slot is empty"}
+
+
+def test_what_is_bad_later_or_not_there_is_no_way_back(world, updated, operator):
+    with pytest.raises(InvalidInput, match="not earlier"):
+        world.rollouts.roll_back(operator, updated, RollbackDraft(to=2))
+    with pytest.raises(NotFound):
+        world.rollouts.roll_back(operator, updated, RollbackDraft(wave=9))
+    world.shelf.mark_bad(None, "digits", 1, "biased")
+    with pytest.raises(ReleaseIsBad):
+        world.rollouts.roll_back(operator, updated, RollbackDraft(to=1))
+
+
+def test_a_device_that_went_back_by_itself_is_left_alone(world, updated, operator):
+    went = world.wave(updated, 2)[0]
+    deployment = next(one for one in world.rollouts.rollout(updated).deployments if one.device == went)
+    install = world.result(_Install(deployment.id), Outcome.ROLLED_BACK, "it crashed")
+    world.report(install, went)
+
+    record = world.rollouts.roll_back(operator, updated, RollbackDraft())
+
+    assert record.devices == 2
+    assert went not in going_back(world)
+
+
+class _Install(msgspec.Struct):
+    deployment: str
+    model: str = "digits"
+    counter: int = 2
