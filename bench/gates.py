@@ -8,10 +8,11 @@ difference. Left out: devices whose rate changes by itself in the course of the 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,28 +49,33 @@ class Setting:
 def main() -> int:
     """Print one JSON line per figure; 1 if a bound does not hold."""
     is_quick = "--quick" in sys.argv
-    lines = list(alike(40 if is_quick else 1000, is_quick)) + list(doubled(40 if is_quick else 1000, is_quick))
-    print("\n".join(lines))
-    return 0 if all(json.loads(line)["holds"] for line in lines) else 1
+    seeds, holds = 40 if is_quick else 1000, True
+    for found in itertools.chain(alike(seeds, is_quick), doubled(seeds, is_quick)):
+        print(found, flush=True)
+        holds = holds and json.loads(found)["holds"]
+    return 0 if holds else 1
 
 
-def alike(seeds: int, is_quick: bool) -> list[str]:
+def alike(seeds: int, is_quick: bool) -> Iterator[str]:
     """A/A rollouts: nothing differs, so every halt is false."""
     settings = [Setting(50, 500, 0.02, 60, 72, 1), Setting(5, 50, 0.02, 60, 72, 1), Setting(20, 200, 0.005, 60, 72, 1)]
     settings += [] if is_quick else [Setting(200, 800, 0.02, 60, 72, 1), Setting(50, 500, 0.1, 600, 72, 1)]
-    found = [line("false halts", one, 1.0, seeds, most=ALPHA) for one in settings]
+    for one in settings:
+        yield line("false halts", one, 1.0, seeds, most=ALPHA)
     each_minute = Setting(50, 500, 0.02, 60, 8, 1 / 60)
-    return [*found, line("false halts", each_minute, 1.0, max(10, seeds // 5), most=ALPHA)]
+    yield line("false halts", each_minute, 1.0, max(10, seeds // 5), most=ALPHA)
 
 
-def doubled(seeds: int, is_quick: bool) -> list[str]:
+def doubled(seeds: int, is_quick: bool) -> Iterator[str]:
     """Failures double: which share of rollouts is halted within four hours. Without a bound where power is low."""
     bound = [Setting(50, 500, 0.02, 60, 4, 0.25), Setting(200, 800, 0.02, 60, 4, 0.25)]
     free = [Setting(5, 50, 0.02, 60, 4, 0.25), Setting(5, 50, 0.02, 600, 4, 0.25), Setting(20, 200, 0.02, 60, 4, 0.25)]
     free += [] if is_quick else [Setting(50, 500, 0.005, 60, 4, 0.25), Setting(50, 500, 0.1, 600, 4, 0.25)]
     name = "halted within 4 h of twice the failures"
-    found = [line(name, one, 2.0, seeds, least=0.95) for one in bound]
-    return found + [line(name, one, 2.0, seeds) for one in free]
+    for one in bound:
+        yield line(name, one, 2.0, seeds, least=0.95)
+    for one in free:
+        yield line(name, one, 2.0, seeds)
 
 
 def line(name: str, setting: Setting, lift: float, seeds: int, *, most: float = 1.0, least: float = 0.0) -> str:

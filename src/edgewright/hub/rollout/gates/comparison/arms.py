@@ -23,6 +23,7 @@ LEAST_ROWS_SHARE, MOST_ROWS_SHARE = 0.1, 4.0
 LEAST_FORETOLD = 0.2
 """Of the mean rate: no device is believed to fail more seldom."""
 MOST_FORETOLD = 0.99
+ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def surplus(canary: Arm, control: Arm) -> Surplus | None:
 
     1. Devices with hardly a request are left out; no device counts for more rows than four typical ones.
     2. The rate before is shrunk to the mean as far as it is noise (beta-binomial, by moments).
-    3. CUPED (Deng, Xu, Kohavi & Walker, WSDM 2013): what is foretold is theta times that, theta by regression.
+    3. CUPED (Deng, Xu, Kohavi & Walker, WSDM 2013): theta times that is foretold, by a regression without outliers.
     4. What is over is divided by its noise: binomial at the foretold rate, and what varies between devices beyond that.
     5. Clipped (Huber 1964), and weighted by how much of a rise the device would show, up to a cap.
     """
@@ -85,10 +86,9 @@ def surplus(canary: Arm, control: Arm) -> Surplus | None:
     rows = np.concatenate([canary.rows, control.rows])
     rates = np.concatenate([canary.failed, control.failed]) / rows
     rows = np.minimum(rows, MOST_ROWS_SHARE * np.median(rows))
-    rate = float((rates * rows).sum() / rows.sum())
-    if not 0.0 < rate < 1.0:
+    if not 0.0 < rates.mean() < 1.0:
         return None
-    foretold = _foretold(_before(canary, control), rates, rate)
+    foretold = _foretold(_before(canary, control), rates, rows)
     noise = _noise(foretold, rates, rows)
     shows = foretold / noise
     weights = np.minimum(shows, MOST_WEIGHT * shows.mean())
@@ -101,7 +101,7 @@ def surplus(canary: Arm, control: Arm) -> Surplus | None:
         per_rise=float(np.mean((weights * shows)[:size])),
         most=float((weights * most)[:size].mean()),
         effective_devices=float(min(_effective(weights[:size]), _effective(weights[size:]))),
-        rate=rate,
+        rate=float(foretold.mean()),
         expected_failures=float((foretold * rows)[:size].sum()),
     )
 
@@ -127,14 +127,23 @@ def _before(canary: Arm, control: Arm) -> Floats:
     return (failed + mean * prior_rows) / (rows + prior_rows)
 
 
-def _foretold(before: Floats, rates: Floats, rate: float) -> Floats:
-    """The rate of each device as its past foretells it; never more than in proportion to that."""
+def _foretold(before: Floats, rates: Floats, rows: Floats) -> Floats:
+    """The rate of each device as its past foretells it: never more than in proportion to that.
+
+    The fleet's rate, and how far the past foretells, are found in a few rounds, each without what stuck out before.
+    """
     mean = float(before.mean())
     away = before - mean
     spread = float(np.mean(away**2))
-    theta = float(np.mean(away * (rates - rates.mean()))) / spread if spread > 1e-18 else 0.0
-    most = rate / mean if mean > 0 else 0.0
-    return np.clip(rate + min(max(theta, 0.0), most) * away, LEAST_FORETOLD * rate, MOST_FORETOLD)
+    believed = rates
+    for _ in range(ROUNDS):
+        rate = float((believed * rows).sum() / rows.sum())
+        theta = float(np.mean(away * (believed - believed.mean()))) / spread if spread > 1e-18 else 0.0
+        most = rate / mean if mean > 0 else 0.0
+        foretold = np.clip(rate + min(max(theta, 0.0), most) * away, LEAST_FORETOLD * rate, MOST_FORETOLD)
+        expected = foretold * rows
+        believed = np.minimum(rates, (expected + np.maximum(MOST_RISE * expected, CLIP * np.sqrt(expected))) / rows)
+    return foretold
 
 
 def _noise(foretold: Floats, rates: Floats, rows: Floats) -> Floats:

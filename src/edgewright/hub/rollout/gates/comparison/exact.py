@@ -10,7 +10,7 @@ from edgewright.hub.rollout.gates.comparison.arms import Floats, Surplus
 
 FIRST_FAILURES, GROWTH = 3.0, 2.0
 """Looks are taken once so many failures were to be expected of the canaries, and each time that has so grown."""
-MAX_DRAWS = 100_000
+MAX_DRAWS = 40_000
 SEED = 0
 
 
