@@ -17,6 +17,8 @@ from edgewright.hub.fleet.model import IN_SERVICE, Seen
 
 T = TypeVar("T")
 
+AT_ONCE = 2000  # rows
+
 
 class Machine(msgspec.Struct, frozen=True, gc=False):
     """A capability class: what fits one device of it fits all."""
@@ -95,40 +97,51 @@ def read_facts(
     models: Collection[str],
     which: Sequence[sa.ColumnElement[bool]] = (),
     states: Collection[DeviceState] = IN_SERVICE,
-) -> Iterator[DeviceFacts]:
+) -> list[DeviceFacts]:
     """Devices in one of `states`, by id, with what they report of `models`; only those for which `which` holds."""
+    labels_of, machine_of, state_of = _once(_labels), _once(_machine), _once(DeviceState)
+    query = _DEVICES.where(_D.state.in_(states), *which).order_by(_D.id)
     with db.read() as connection:
         reported = _states(connection, models, which) if models else {}
-        query = _DEVICES.where(_D.state.in_(states), *which).order_by(_D.id)
-        rows = connection.execute(query).all()
-    labels_of, machine_of, state_of = _once(_labels), _once(_machine), _once(DeviceState)
-    for id, name, labels, *machine, link_kind, time_zone, seen_at, state, disk_free_bytes, agent_version in rows:
-        yield DeviceFacts(
-            id,
-            name,
-            labels_of(labels),
-            machine_of(*machine),
-            reported.get(id, ()),
-            newest(id, Seen(at=seen_at)).at,
-            link_kind,
-            time_zone,
-            state_of(state),
-            disk_free_bytes,
-            agent_version,
-        )
+        return [
+            DeviceFacts(
+                id,
+                name,
+                labels_of(labels),
+                machine_of(*machine),
+                reported.get(id, ()),
+                newest(id, Seen(at=seen_at)).at,
+                link_kind,
+                time_zone,
+                state_of(state),
+                disk_free_bytes,
+                agent_version,
+            )
+            for id, name, labels, *machine, link_kind, time_zone, seen_at, state, disk_free_bytes, agent_version in (
+                _rows(connection, query)
+            )
+        ]
 
 
 def _states(
     connection: sa.Connection, models: Collection[str], which: Sequence[sa.ColumnElement[bool]]
 ) -> dict[str, tuple[ModelState, ...]]:
     """States by device; equal ones are one object."""
-    state_of, found = _once(_state), dict[str, tuple[ModelState, ...]]()
+    state_of, one_of = _once(_state), _once(lambda *state: (state_of(*state),))
+    found = dict[str, tuple[ModelState, ...]]()
     query = _STATES.where(_M.model.in_(sorted(models)))
     if which:
         query = query.join(table.device, _D.id == _M.device).where(*which)
-    for device, *state in connection.execute(query).all():
-        found[device] = (*found.get(device, ()), state_of(*state))
+    for device, *state in _rows(connection, query):
+        before = found.get(device)
+        found[device] = one_of(*state) if before is None else (*before, state_of(*state))
     return found
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Any]:
+    """The rows of a query, a part at a time: the garbage collector would walk over 100,000 of them again and again."""
+    for part in connection.execute(query.execution_options(yield_per=AT_ONCE)).partitions():
+        yield from part
 
 
 def _once(make: Callable[..., T]) -> Callable[..., T]:

@@ -113,13 +113,13 @@ class Groups:
 
     def everyone(self, models: Collection[str] = ()) -> list[DeviceFacts]:
         """Every device in service, by id, with what it reports of `models`."""
-        return list(read_facts(self._db, self._newest, models))
+        return read_facts(self._db, self._newest, models)
 
     def why(self, name: str, device: str) -> Membership:
         """Whether a device is in a group, and why; raises NotFound."""
         group = self.get(name)
         which = (table.device.c.id == device,)
-        found = list(read_facts(self._db, self._newest, group.models, which, tuple(DeviceState)))
+        found = read_facts(self._db, self._newest, group.models, which, tuple(DeviceState))
         if not found:
             raise NotFound(f"there is no device '{device}'", field="device", hint="`edgewright device ls` lists them.")
         return why(group, found[0])
@@ -131,8 +131,8 @@ class Groups:
             return None
         models = frozenset[str]().union(*(group.models for group in paced))
         which = (table.device.c.id == device,)
-        found = next(read_facts(self._db, self._newest, models, which), None)
-        times = (group.poll_s for group in paced if group.poll_s is not None and found and group.takes(found))
+        found = read_facts(self._db, self._newest, models, which)
+        times = (group.poll_s for group in paced if group.poll_s is not None and found and group.takes(found[0]))
         return min(times, default=None)
 
     def _members(
