@@ -17,8 +17,8 @@ from elsewhere import Elsewhere
 from scripted_hub import ScriptedHub
 from wired import PATIENCE, Agent
 
-from edgewright.agent.cache import CacheServer
 from edgewright.agent.cache.held import HeldBlobs
+from edgewright.agent.cache.server import CacheServer
 from edgewright.agent.cache.sharing import Sharing
 from edgewright.agent.disk import settings
 from edgewright.agent.disk.settings import Settings

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from elsewhere import Elsewhere
 
-from edgewright.agent.cache import CacheServer, Shelf, TooLarge
+from edgewright.agent.cache.server import CacheServer
+from edgewright.agent.cache.shelf import Shelf, TooLarge
 from edgewright.agent.install import Downloads
 from edgewright.agent.link import NearFirst, Throttle
 from edgewright.contract.errors import NotFound, UsageError

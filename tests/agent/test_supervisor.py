@@ -282,8 +282,8 @@ def test_enrolling_again_after_a_lost_reply_uses_the_same_key(tmp_path, hub):
 
 def test_the_supervisor_carries_no_runtime_no_numpy_and_no_sql():
     code = (
-        "import sys, edgewright.agent.supervisor, edgewright.agent.status, edgewright.agent.cli\n"
-        "print({'numpy', 'onnxruntime', 'sqlalchemy', 'httpx', 'safetensors'} & set(sys.modules))"
+        "import sys, edgewright.agent.supervisor, edgewright.agent.status, edgewright.agent.cli.wiring\n"
+        "print({'numpy', 'onnxruntime', 'sqlalchemy', 'httpx', 'safetensors', 'http.server'} & set(sys.modules))"
     )
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
