@@ -82,7 +82,7 @@ def test_past_their_bound_heartbeats_are_refused_until_the_database_takes_them(d
 
     with pytest.raises(Busy) as refusal:
         heartbeats.note(other, 0, clock.now)
-    heartbeats.flush(clock.now)
+    heartbeats.flush()
     heartbeats.note(other, 0, clock.now)
 
     assert refusal.value.retry_after_s > 0

@@ -135,7 +135,7 @@ class Fleet:
 
     def flush(self) -> None:
         """Save heartbeats that are still in memory; called when the hub stops."""
-        self.presence.heartbeats.flush_all(self._clock())
+        self.presence.heartbeats.flush_all()
 
     def learn(self, connection: sa.Connection, device: str, machine: Capabilities, now: float) -> bool:
         """Keep what a device measured of its machine, in the caller's transaction; False where nothing is new.

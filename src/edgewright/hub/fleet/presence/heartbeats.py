@@ -44,26 +44,28 @@ class Heartbeats:
             self._waiting.append(row)
         self._memory.seen_at[row] = now
         self._memory.backlog[row] = backlog
-        return now - self._flushed_at >= FLUSH_EVERY_S
+        if now - self._flushed_at < FLUSH_EVERY_S:
+            return False
+        self._flushed_at = now
+        return True
 
-    def flush(self, now: float) -> None:
+    def flush(self) -> None:
         """Save those that are due; without effect while another thread does."""
         if not self._flushing.acquire(blocking=False):
             return
         try:
-            self._flush(now)
+            self._flush()
         finally:
             self._flushing.release()
 
-    def flush_all(self, now: float) -> None:
+    def flush_all(self) -> None:
         """Save all that is newer than what was saved, as at the end of a hub."""
         seen_at = self._memory.seen_at
         with self._flushing:
             self._waiting.extend(row for row, due in enumerate(self._due) if due and seen_at[row] > due - SAVE_EVERY_S)
-            self._flush(now)
+            self._flush()
 
-    def _flush(self, now: float) -> None:
-        self._flushed_at = now
+    def _flush(self) -> None:
         while part := self._waiting[:CHUNK]:
             self._save(part)
             del self._waiting[: len(part)]

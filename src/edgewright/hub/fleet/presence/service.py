@@ -96,7 +96,7 @@ class Presence:
             self._commits.do(lambda connection: save(connection, device, check_in, now))
             self.memory.reported[row] = told
         if self.heartbeats.note(row, check_in.backlog, now):
-            self.heartbeats.flush(now)
+            self.heartbeats.flush()
 
     def news_of(self, told: Sequence[Told], now: float) -> list[Act | None]:
         """For each check-in what has to be committed beyond its heartbeat; None where the tables say it already."""

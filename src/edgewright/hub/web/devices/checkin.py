@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 
 import msgspec
-import structlog
 
 from edgewright.contract.errors import HostileInput
 from edgewright.contract.report import CheckIn
@@ -14,7 +12,7 @@ from edgewright.contract.wire import read_json
 from edgewright.hub.app import Hub
 from edgewright.hub.events import Event
 from edgewright.hub.fleet.model import MAX_WORD, check_check_in
-from edgewright.hub.fleet.presence import DIGEST_BYTES, told_hash
+from edgewright.hub.fleet.presence import DIGEST_BYTES, lives_hash, told_hash
 from edgewright.hub.web.devices.asking import Asking
 from edgewright.hub.web.devices.kept import Kept, Tail, put_together, short, tag_of
 from edgewright.hub.web.devices.rooms import Asked
@@ -22,8 +20,6 @@ from edgewright.hub.web.devices.stirring import KINDS, whose
 from edgewright.hub.web.devices.stretching import Load, stretched
 from edgewright.hub.web.devices.threads import Threads
 from edgewright.hub.web.devices.wire import NOTHING_NEW, Answer, RawHeaders, token_of
-
-log = structlog.get_logger()
 
 KEEP_S = 3600.0
 SPREAD_S = 600  # so that orders that were kept together do not fall due together
@@ -45,31 +41,48 @@ class CheckIns:
         self._level = 0
         self._presence = hub.fleet.presence
         self._memory = hub.fleet.presence.memory
+        self._row_of_token, self._expires_at = self._memory.row_of_token, self._memory.expires_at
         self._asking = Asking(hub, threads, hub.settings.requests_waiting)
         self._kept = Kept(hub.settings.orders_kept_bytes)
         self._fresh_s = hub.settings.order_ttl_s / 2
         self._looked_at = float("-inf")
         self._is_deaf = True
-        self._flushes: set[asyncio.Future[None]] = set()
         hub.events.watch(KINDS, self._stir)
 
-    async def answer(self, headers: RawHeaders, body: bytes) -> Answer:
-        """The answer to one check-in. Raises NotLoggedIn, DeviceShutOut, HostileInput, Busy."""
+    def quick(self, headers: RawHeaders, body: bytes) -> Answer | None:
+        """The answer from memory; None where `slow` must be asked. Raises NotLoggedIn, HostileInput, Busy."""
         now, token = self._clock(), token_of(headers)
         if not 0 <= now - self._looked_at < LOOK_S:
             self._look(now)
-        digest = sha256(token).digest()[:DIGEST_BYTES]
-        row = self._memory.row_of_token.get(digest)
-        if row is None or now >= self._memory.expires_at[row]:
-            row = await self._threads.do(self._presence.sessions.row, token.decode("latin-1"), now)
+        row = self._row_of_token.get(sha256(token).digest()[:DIGEST_BYTES])
+        if row is None or now >= self._expires_at[row]:
+            return None
         check_in = _read(body)
-        told = told_hash(check_in)
-        if self._is_known(row, check_in, told, now):
-            answer = self._from_memory(row, check_in, now)
-            if answer is not None:
-                self._heard(row, check_in, now)
-                return answer
-        return await self._ask_rooms(row, token, digest, check_in)
+        if not self._is_known(row, check_in, now):
+            return None
+        answer = self._from_memory(row, check_in, now)
+        if answer is not None:
+            self._heard(row, check_in, now)
+        return answer
+
+    async def slow(self, headers: RawHeaders, body: bytes) -> Answer:
+        """Save what is new, have the rooms give an order, and keep it, unless it was stirred meanwhile: then again.
+
+        Raises SessionEnded and DeviceShutOut too.
+        """
+        token, check = token_of(headers).decode("latin-1"), self._presence.sessions.row
+        row = await self._threads.do(check, token, self._clock())
+        check_in = _read(body)
+        asked = Asked(row, self._memory.devices[row], check_in)
+        for _ in range(TRIES):
+            stamp, now = self._kept.stamp(row), self._clock()
+            found = await self._asking.ask(asked)
+            await self._threads.do(check, token, now)  # the device may have been shut out meanwhile
+            if self._kept.keep(row, stamp, found.tail, min(found.until, now + KEEP_S + row % SPREAD_S)):
+                break
+        self._heard(row, check_in, now)
+        answer = self._from_memory(row, check_in, now) if self._kept.tail(row) is not None else None
+        return answer or self._unkept(row, check_in, found.tail, now)
 
     def _look(self, now: float) -> None:
         """What need not be known anew for each check-in: how busy the hub is, and whether it hears of other hubs."""
@@ -79,12 +92,12 @@ class CheckIns:
             self._load.look(max(self._asking.share, self._threads.share, self._hub.commits.share))
             self._level = self._load.level
 
-    def _is_known(self, row: int, check_in: CheckIn, told: int, now: float) -> bool:
+    def _is_known(self, row: int, check_in: CheckIn, now: float) -> bool:
         """Whether the device tells what it told last, in the same life, and its order still holds."""
         memory, life = self._memory, check_in.life
         return (
-            memory.reported[row] == told
-            and (not life or (memory.turn[row] + 1 == check_in.turn and memory.life[row] == hash(life)))
+            memory.reported[row] == told_hash(check_in)
+            and (not life or (memory.turn[row] + 1 == check_in.turn and memory.life[row] == lives_hash(life)))
             and check_in.machine is None
             and self._kept.is_good(row, now)
             and not self._is_deaf
@@ -113,31 +126,8 @@ class CheckIns:
     def _heard(self, row: int, check_in: CheckIn, now: float) -> None:
         memory = self._memory
         memory.turn[row] = check_in.turn
-        if self._presence.heartbeats.note(row, check_in.backlog, now) and not self._flushes:
-            flush = asyncio.ensure_future(self._threads.do(self._presence.heartbeats.flush, now))
-            self._flushes.add(flush)
-            flush.add_done_callback(self._flushed)
-
-    def _flushed(self, flush: asyncio.Future[None]) -> None:
-        self._flushes.discard(flush)
-        if not flush.cancelled() and flush.exception() is not None:
-            log.error("device.heartbeats_failed", exc_info=flush.exception())
-
-    # -- the slow path
-
-    async def _ask_rooms(self, row: int, token: bytes, digest: bytes, check_in: CheckIn) -> Answer:
-        """Save what is new, have the rooms give an order, and keep it, unless it was stirred meanwhile: then again."""
-        asked = Asked(row, self._memory.devices[row], check_in)
-        for _ in range(TRIES):
-            stamp, now = self._kept.stamp(row), self._clock()
-            found = await self._asking.ask(asked)
-            if self._memory.row_of_token.get(digest) != row:  # shut out meanwhile, or it holds another session too
-                await self._threads.do(self._presence.sessions.row, token.decode("latin-1"), now)
-            if self._kept.keep(row, stamp, found.tail, min(found.until, now + KEEP_S + row % SPREAD_S)):
-                break
-        self._heard(row, check_in, now)
-        answer = self._from_memory(row, check_in, now) if self._kept.tail(row) is not None else None
-        return answer or self._unkept(row, check_in, found.tail, now)
+        if self._presence.heartbeats.note(row, check_in.backlog, now):
+            self._threads.begin(self._presence.heartbeats.flush)
 
     def _unkept(self, row: int, check_in: CheckIn, tail: Tail, now: float) -> Answer:
         level = self._level

@@ -63,15 +63,15 @@ class DeviceDoors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry for one HTTP request."""
         try:
-            body = await read_body(receive)
             if scope["path"] == CHECK_IN and scope["method"] == "POST":
-                answer = await self._check_ins.answer(scope["headers"], body)
+                headers, body = scope["headers"], await read_body(receive)
+                answer = self._check_ins.quick(headers, body) or await self._check_ins.slow(headers, body)
                 if answer is NOTHING_NEW:
                     await send(NOTHING_NEW_HEAD)
                     await send(NO_BODY)
                     return
             else:
-                answer = await self._answer(whole_call(scope, body))
+                answer = await self._answer(whole_call(scope, await read_body(receive)))
         except EdgewrightError as error:
             answer = refusal(error)
         except Exception:

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import structlog
+
 from edgewright.contract.errors import Busy
 
 COUNT = 16
 RETRY_S = 5.0
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -37,3 +41,14 @@ class Threads:
             return await asyncio.get_running_loop().run_in_executor(self._pool, act, *args)
         finally:
             self._waiting -= 1
+
+    def begin(self, act: Callable[[], None]) -> None:
+        """Do `act` in a thread, whoever waits for it; what it raises is logged."""
+        self._pool.submit(_logged, act)
+
+
+def _logged(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception:
+        log.exception("device.work_failed")
