@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from edgewright.contract.api import GateDraft, GateRule, GateState, GateVerdict
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.gating import GATE_METRICS
 from edgewright.hub.rollout.gates import (
-    METRICS,
     Evidence,
     Health,
     Installed,
@@ -24,7 +24,7 @@ from edgewright.hub.rollout.gates import (
     judge,
     rules_of,
 )
-from edgewright.hub.rollout.gates.metrics import trimmed_mean, wilson
+from edgewright.hub.rollout.gates.metrics import FIND, trimmed_mean, wilson
 
 NOW = 1000.0
 FINE = Health(size=4, committed=4, failed=0, waiting=0, away=0)
@@ -100,14 +100,14 @@ def test_one_liar_in_twenty_does_not_carry_a_bad_release_through(metric, fault):
     assert say(metric, wave_of(20, 19, **fault)).state == "failed"
 
 
-@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.is_default])
+@pytest.mark.parametrize("name", [name for name, metric in GATE_METRICS.items() if metric.is_default])
 def test_what_is_on_for_everybody_passes_a_wave_that_nothing_is_known_of(name):
     assert say(name, Evidence(committed_at=NOW)).state == "passed"
 
 
-@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if not metric.is_default])
+@pytest.mark.parametrize("name", [name for name, metric in GATE_METRICS.items() if not metric.is_default])
 def test_what_was_asked_for_is_waited_for_and_not_for_ever(name):
-    rule = {"limit": METRICS[name].limit, "wait_s": 60.0}
+    rule = {"limit": GATE_METRICS[name].limit, "wait_s": 60.0}
 
     assert say(name, Evidence(), **rule).state == "held"
     assert say(name, Evidence(committed_at=NOW - 59.0), **rule).state == "held"
@@ -222,7 +222,9 @@ def test_rules_may_be_changed_joined_and_left_out():
 def test_an_old_gate_has_the_rules_that_are_on_for_everybody():
     old = msgspec.convert({"max_failed": 0, "min_reported": 0.5}, GateDraft)
 
-    assert [rule.metric for rule in rules_of(old)] == [name for name, metric in METRICS.items() if metric.is_default]
+    assert [rule.metric for rule in rules_of(old)] == [
+        name for name, metric in GATE_METRICS.items() if metric.is_default
+    ]
 
 
 @pytest.mark.parametrize(
@@ -242,6 +244,10 @@ def test_a_rule_that_cannot_be_kept_is_refused_with_what_can(rule, said):
 
     assert caught.value.field == "gate.rules"
     assert said in caught.value.hint
+
+
+def test_every_metric_that_people_are_told_of_is_judged():
+    assert list(FIND) == list(GATE_METRICS)
 
 
 def test_verdicts_survive_being_stored():

@@ -18,7 +18,7 @@ from edgewright.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from edgewright.contract.api import DeploymentRecord, RolloutRecord, WaveRecord
+    from edgewright.contract.api import DeploymentRecord, GateRule, GateVerdict, RolloutRecord, WaveRecord
 
 
 def show_rollout(rollout: RolloutRecord, *, as_json: bool, with_devices: bool = False) -> None:
@@ -29,6 +29,8 @@ def show_rollout(rollout: RolloutRecord, *, as_json: bool, with_devices: bool = 
     show_facts(rollout, ROLLOUT_FACTS, as_json=False)
     show_table(rollout.waves, WAVE_COLUMNS, as_json=False, empty="No waves yet.")
     if with_devices:
+        if verdicts := _verdicts(rollout):
+            show_table(verdicts, VERDICT_COLUMNS, as_json=False, empty="")
         show_table(rollout.deployments, DEPLOYMENT_COLUMNS, as_json=False, empty="No device has begun.")
         if told := [one for one in rollout.deployments if one.reason]:
             show_table(told, REASON_COLUMNS, as_json=False, empty="")
@@ -62,6 +64,17 @@ def _show_lines(rollouts: Iterable[RolloutRecord], *, as_json: bool) -> RolloutR
     return rollout
 
 
+def _verdicts(rollout: RolloutRecord) -> list[tuple[int, GateVerdict]]:
+    """What the gate says of the newest wave that it was asked about, and whatever failed before."""
+    asked = [wave for wave in rollout.waves if wave.verdicts]
+    return [
+        (wave.number, verdict)
+        for wave in asked
+        for verdict in wave.verdicts
+        if wave is asked[-1] or verdict.state == "failed"
+    ]
+
+
 def _line(wave: WaveRecord) -> str:
     counts = f"{wave.committed} committed, {wave.failed} failed, {wave.waiting} waiting"
     return f"wave {wave.number} to {counted(wave.size, 'device')}: {wave.state}, {counts}"
@@ -85,6 +98,13 @@ WAVE_COLUMNS: list[Column[WaveRecord]] = [
     ("FAILED>", lambda one: str(one.failed)),
     ("WAITING>", lambda one: str(one.waiting)),
     ("REASON", lambda one: one.reason),
+]
+
+VERDICT_COLUMNS: list[Column[tuple[int, GateVerdict]]] = [
+    ("WAVE>", lambda one: str(one[0])),
+    ("RULE", lambda one: one[1].metric),
+    ("SAYS", lambda one: one[1].state),
+    ("WHY", lambda one: one[1].reason),
 ]
 
 DEPLOYMENT_COLUMNS: list[Column[DeploymentRecord]] = [
@@ -118,6 +138,10 @@ def _bytes(rollout: RolloutRecord) -> str:
 def _gate(rollout: RolloutRecord) -> str:
     gate = rollout.gate
     shadow = f"{gate.shadow_requests} requests must agree to {share(gate.shadow_agreement)}"
-    return f"{gate.max_failed} may fail, {share(gate.min_reported)} must report, " + (
-        shadow if gate.shadow_requests else "no shadow phase"
-    )
+    counts = f"{gate.max_failed} may fail, {share(gate.min_reported)} must report"
+    return ", ".join([counts, shadow if gate.shadow_requests else "no shadow phase", *map(_rule, gate.rules)])
+
+
+def _rule(rule: GateRule) -> str:
+    limit = "" if rule.limit is None else f" {rule.limit:g}"
+    return f"{rule.metric}{limit}" if rule.is_on else f"{rule.metric} off"

@@ -12,13 +12,11 @@ from edgewright.hub.rollout.gates.decision import (
 )
 from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
 from edgewright.hub.rollout.gates.faults import note_fault
-from edgewright.hub.rollout.gates.metrics import METRICS
 from edgewright.hub.rollout.gates.reading import Behaviour, Counted, EvidenceReader, Labels, Unwatched
 from edgewright.hub.rollout.gates.rules import check_gate, judge, rules_of
 from edgewright.hub.rollout.gates.shadow import shadow_policy
 
 __all__ = [
-    "METRICS",
     "Action",
     "Behaviour",
     "Counted",

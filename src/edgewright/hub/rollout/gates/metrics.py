@@ -1,38 +1,18 @@
-"""The metrics that a gate can hold a wave to, with their defaults; docs/reference/gates.md tells of each."""
+"""What each metric of a gate says of the evidence; docs/reference/gates.md tells of each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from edgewright.contract.api import GateState
 from edgewright.hub.rollout.gates.canaries import failures_differ, unsure_differ
 from edgewright.hub.rollout.gates.evidence import Evidence, Found, Installed, Labelled
 
-BROAD_SHARE = 0.10
-"""Of a wave's devices: more than this make a finding, fewer may be broken alone, or lie."""
 TRIM_SHARE = 0.10
 """Of the devices' values at either end that a trimmed mean leaves out."""
-SCORE_SHIFT = 0.5
-ALPHA = 0.05
 LEAST_ROWS = 200
 LEAST_LABELS = 50
-DAY_S = 86400.0
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Something to hold a wave to. `limit` is the default of what may be `least` to `most`."""
-
-    name: str
-    about: str
-    limit: float
-    least: float
-    most: float
-    is_default: bool
-    find: Callable[[Evidence, float], Found]
-    wait_s: float = 0.0
 
 
 def trimmed_mean(values: Sequence[float], share: float = TRIM_SHARE) -> float:
@@ -42,7 +22,7 @@ def trimmed_mean(values: Sequence[float], share: float = TRIM_SHARE) -> float:
     return sum(kept) / len(kept)
 
 
-def _share(name: str, is_bad: Callable[[Installed], bool | None]) -> Callable[[Evidence, float], Found]:
+def _share(says: str, is_bad: Callable[[Installed], bool | None]) -> Callable[[Evidence, float], Found]:
     """Holds the share of devices of which `is_bad` is true, each counted once, to the limit."""
 
     def find(evidence: Evidence, limit: float) -> Found:
@@ -53,7 +33,7 @@ def _share(name: str, is_bad: Callable[[Installed], bool | None]) -> Callable[[E
         bad = sum(known)
         numbers = {"bad": bad, "devices": len(known), "share": bad / len(known)}
         state = GateState.FAILED if bad > limit * len(known) else GateState.PASSED
-        return Found(state, f"{bad} of {len(known)} devices {name}", numbers)
+        return Found(state, f"{bad} of {len(known)} devices {says}", numbers)
 
     return find
 
@@ -134,26 +114,16 @@ def wilson(right: int, rows: int, z: float = 2.576) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _by_name(*metrics: Metric) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
-
-
-def _broad(name: str, about: str, says: str, is_bad: Callable[[Installed], bool | None]) -> Metric:
-    return Metric(name, about, BROAD_SHARE, 0.0, 1.0, True, _share(says, is_bad))
-
-
-METRICS = _by_name(
-    _broad("crashes", "devices on which it crashed", "had a crash of it", lambda one: one.has_crashed),
-    _broad("golden_parity", "devices that fail the golden test", "fail the golden test", _fails_golden),
-    _broad("latency", "devices over the latency budget", "are over the budget", lambda one: _over(one.latency_share)),
-    _broad("memory", "devices over the memory budget", "are over the budget", lambda one: _over(one.memory_share)),
-    Metric("shadow_agreement", "how far it agrees with the running version", 0.5, 0.0, 1.0, True, _agreement),
-    Metric("score_shift", "how far its scores shift", SCORE_SHIFT, 0.0, 1.0, True, _score_shift),
-    Metric(
-        "canary_failures", "chance of a false alarm: requests fail more often", ALPHA, 1e-4, 0.5, True, failures_differ
-    ),
-    Metric("canary_unsure", "chance of a false alarm: more low scores", ALPHA, 1e-4, 0.5, False, unsure_differ),
-    Metric("drift", "how far its data are from its training data", 0.1, 0.0, 1.0, False, _drift, DAY_S),
-    Metric("estimated_accuracy", "accuracy by its own scores", 0.8, 0.0, 1.0, False, _estimated_accuracy, DAY_S),
-    Metric("labelled_accuracy", "accuracy by labelled requests", 0.8, 0.0, 1.0, False, _labelled_accuracy, DAY_S),
-)
+FIND: dict[str, Callable[[Evidence, float], Found]] = {  # metric: what it says of the evidence, at a limit
+    "crashes": _share("had a crash of it", lambda one: one.has_crashed),
+    "golden_parity": _share("fail the golden test", _fails_golden),
+    "latency": _share("are over the budget", lambda one: _over(one.latency_share)),
+    "memory": _share("are over the budget", lambda one: _over(one.memory_share)),
+    "shadow_agreement": _agreement,
+    "score_shift": _score_shift,
+    "canary_failures": failures_differ,
+    "canary_unsure": unsure_differ,
+    "drift": _drift,
+    "estimated_accuracy": _estimated_accuracy,
+    "labelled_accuracy": _labelled_accuracy,
+}

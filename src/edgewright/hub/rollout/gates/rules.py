@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from edgewright.contract.api import GateDraft, GateRule, GateState, GateVerdict
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.gating import GATE_METRICS, GateMetric
 from edgewright.hub.rollout.gates.evidence import Evidence
-from edgewright.hub.rollout.gates.metrics import METRICS, Metric
+from edgewright.hub.rollout.gates.metrics import FIND
 
 MAX_RULES = 32
 MAX_WAIT_S = 30 * 86400.0
@@ -19,13 +20,13 @@ def judge(gate: GateDraft, evidence: Evidence, now: float) -> tuple[GateVerdict,
 
     The answer depends on the evidence alone, not on the order in which it came.
     """
-    return tuple(_verdict(METRICS[rule.metric], rule, evidence, now) for rule in rules_of(gate))
+    return tuple(_verdict(GATE_METRICS[rule.metric], rule, evidence, now) for rule in rules_of(gate))
 
 
 def rules_of(gate: GateDraft) -> tuple[GateRule, ...]:
     """The rules that are on: those for everybody, changed and joined by the gate's own. The last of a metric counts."""
     own = {rule.metric: rule for rule in gate.rules}
-    wanted = [own.get(name, GateRule(metric=name, is_on=metric.is_default)) for name, metric in METRICS.items()]
+    wanted = [own.get(name, GateRule(metric=name, is_on=metric.is_default)) for name, metric in GATE_METRICS.items()]
     return tuple(rule for rule in wanted if rule.is_on)
 
 
@@ -49,9 +50,9 @@ def check_gate(gate: GateDraft) -> None:
 
 
 def _check_rule(rule: GateRule) -> None:
-    metric = METRICS.get(rule.metric)
+    metric = GATE_METRICS.get(rule.metric)
     if metric is None:
-        hint = f"The metrics are {', '.join(METRICS)}."
+        hint = f"The metrics are {', '.join(GATE_METRICS)}."
         raise InvalidInput(f"no gate knows the metric '{rule.metric[:60]}'", field="gate.rules", hint=hint)
     if rule.limit is not None and not metric.least <= rule.limit <= metric.most:
         hint = f"Choose {metric.least:g} to {metric.most:g}."
@@ -61,10 +62,10 @@ def _check_rule(rule: GateRule) -> None:
         raise InvalidInput(f"{metric.name} cannot wait for {rule.wait_s:g} s", field="gate.rules", hint=hint)
 
 
-def _verdict(metric: Metric, rule: GateRule, evidence: Evidence, now: float) -> GateVerdict:
+def _verdict(metric: GateMetric, rule: GateRule, evidence: Evidence, now: float) -> GateVerdict:
     limit = metric.limit if rule.limit is None else rule.limit
     wait_s = metric.wait_s if rule.wait_s is None else rule.wait_s
-    found = metric.find(evidence, limit)
+    found = FIND[metric.name](evidence, limit)
     numbers = {"limit": limit, **found.numbers}
     if found.state is not None:
         return GateVerdict(metric=metric.name, state=found.state, reason=found.reason, numbers=numbers)
