@@ -144,3 +144,4 @@ def settle_memory() -> None:
     """Take what a start has made out of the collector's sight: it stays, and looking through it holds requests up."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
