@@ -54,7 +54,7 @@ def test_a_device_that_is_held_back_is_in_no_plan_and_the_plan_says_why(world, l
 def test_freed_a_device_takes_part_again(world, lanes, directives, operator):
     directives.give(operator, lanes[0], HOLD)
 
-    directives.free(operator, lanes[0], "digits", "the fair is over")
+    directives.free(operator, lanes[0], "digits")
 
     assert directives.all() == []
     assert not [one for one in world.start("digits/1").deployments if one.state == "refused"]

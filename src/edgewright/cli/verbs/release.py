@@ -22,6 +22,7 @@ from edgewright.cli.output import (
     show_table,
 )
 from edgewright.cli.verbs.content import Reference, export, provenance, show_checks
+from edgewright.cli.verbs.rollout_plan import fit
 
 if TYPE_CHECKING:
     from edgewright.contract.api import DeltaRecord, ReleaseRecord
@@ -162,6 +163,7 @@ def deltas(
 
 app.command("provenance")(provenance)
 app.command("export")(export)
+app.command("fit")(fit)
 
 RELEASE_FACTS: list[Column[ReleaseRecord]] = [
     ("release", lambda one: one.id),

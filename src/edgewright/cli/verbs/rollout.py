@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgewright.cli.arguments import release_of, seconds_of, waves_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment
 from edgewright.cli.output import DryRun, Json, refuse, say, say_done, say_next, show_json, show_table
+from edgewright.cli.verbs.rollout_gates import gates
+from edgewright.cli.verbs.rollout_options import Options, with_options
+from edgewright.cli.verbs.rollout_plan import Release, plan
 from edgewright.cli.verbs.waves import show_rollout, show_watched
 
 if TYPE_CHECKING:
@@ -21,38 +23,20 @@ Id = Annotated[str, typer.Argument(metavar="ROLLOUT", help="A rollout's id.")]
 Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
 
 
-@app.command("start")
-def start(
-    release: Annotated[str, typer.Argument(metavar="MODEL/COUNTER", help="What to deliver: digits/4.")],
-    group: Annotated[str, typer.Option(help="To which devices.")],
-    waves: Annotated[str, typer.Option(help="Rising device counts; the last takes in the whole group.")] = "1,3,8",
-    target: Annotated[str, typer.Option(help="One target for all; by device by default.")] = "",
-    max_failed: Annotated[int, typer.Option(help="How many devices may fail.", min=0)] = 0,
-    min_reported: Annotated[float, typer.Option(help="The share of a wave that must report.", min=0, max=1)] = 0.5,
-    patience: Annotated[str, typer.Option(help="How long a device may take to answer.")] = "60s",
-    shadow_requests: Annotated[int, typer.Option(help="Requests to compare beforehand; 0 for none.", min=0)] = 50,
-    shadow_agreement: Annotated[float, typer.Option(help="The share that must agree.", min=0, max=1)] = 0.9,
-    shadow_wait: Annotated[str, typer.Option(help="How long to wait for these requests.")] = "120s",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Deliver a release to a group, wave by wave."""
-    from edgewright.contract.api import GateDraft, RolloutDraft
+app.command("plan")(plan)
+app.command("gates")(gates)
 
-    release_of(release)
-    gate = GateDraft(
-        max_failed=max_failed,
-        min_reported=min_reported,
-        patience_s=seconds_of(patience, "patience"),
-        shadow_requests=shadow_requests,
-        shadow_agreement=shadow_agreement,
-        shadow_wait_s=seconds_of(shadow_wait, "shadow-wait"),
-    )
-    draft = RolloutDraft(release=release, group=group, waves=waves_of(waves), gate=gate, target=target)
+
+@app.command("start")
+@with_options
+def start(release: Release = "", dry_run: DryRun = False, as_json: Json = False, *, options: Options) -> None:
+    """Deliver a release to a group, wave by wave."""
+    draft = options.draft(release)
     with connect() as client:
         rollout = client.rollouts.start(draft, dry_run=dry_run)
     show_rollout(rollout, as_json=as_json)
-    say_done(f"{release} goes to {group} as {rollout.id}", f"edgewright rollout watch {rollout.id}", dry_run=dry_run)
+    done = f"{draft.release} goes to {draft.group} as {rollout.id}"
+    say_done(done, f"edgewright rollout watch {rollout.id}", dry_run=dry_run)
 
 
 @app.command("watch")

@@ -10,6 +10,8 @@ from edgewright.contract.api import (
     ClaimReply,
     DeviceRecord,
     DeviceState,
+    Directive,
+    DirectiveDraft,
     GroupDraft,
     GroupEdit,
     GroupRecord,
@@ -92,6 +94,18 @@ class Devices:
 
     def _steer(self, id: str, verb: str, reason: str, dry_run: bool) -> DeviceRecord:
         return self._hub.post("devices", id, verb, body={"reason": reason}, into=DeviceRecord, dry_run=dry_run)
+
+    def directives(self, device: str = "", model: str = "") -> tuple[Directive, ...]:
+        """What people want of models on devices, the newest first."""
+        return self._hub.get("directives", into=tuple[Directive, ...], device=device, model=model)
+
+    def direct(self, id: str, draft: DirectiveDraft, *, dry_run: bool = False) -> Directive:
+        """Pin, hold back or force a model on a device."""
+        return self._hub.post("devices", id, "directives", body=draft, into=Directive, dry_run=dry_run)
+
+    def free(self, id: str, model: str, *, dry_run: bool = False) -> Directive:
+        """Take a directive back: rollouts reach the device again."""
+        return self._hub.delete("devices", id, "directives", model, into=Directive, dry_run=dry_run)
 
 
 class Groups:

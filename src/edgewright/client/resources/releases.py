@@ -9,6 +9,7 @@ from edgewright.client.resources.content import Content, SignsContent
 from edgewright.client.transport import Transport
 from edgewright.contract.api import (
     DeltaRecord,
+    FitRecord,
     ReleaseDraft,
     ReleaseRecord,
     SignatureDraft,
@@ -112,6 +113,11 @@ class Releases:
     def verify(self, model: str, counter: int) -> VerifyReport:
         """Check a release from the root of trust down to every blob."""
         return self._hub.get("releases", model, counter, "verify", into=VerifyReport)
+
+    def fit(self, model: str, counter: int, group: str = "") -> FitRecord:
+        """Which devices of a group, or of all, a release fits, and why the others get nothing."""
+        query = {"group": group} if group else {}
+        return self._hub.get("releases", model, counter, "fit", into=FitRecord, **query)
 
     def deltas(self, model: str, counter: int) -> tuple[DeltaRecord, ...]:
         """The deltas to a release: from what, for how many devices, and what became of them."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgewright.client.transport import Transport
 from edgewright.client.watching import Pace, changes
-from edgewright.contract.api import RolloutDraft, RolloutRecord
+from edgewright.contract.api import RolloutDraft, RolloutPlan, RolloutRecord
 
 
 class Rollouts:
@@ -19,6 +19,10 @@ class Rollouts:
     def start(self, draft: RolloutDraft, *, dry_run: bool = False) -> RolloutRecord:
         """Begin with the first wave."""
         return self._hub.post("rollouts", body=draft, into=RolloutRecord, dry_run=dry_run)
+
+    def plan(self, draft: RolloutDraft) -> RolloutPlan:
+        """What starting it would mean, and what speaks against it; nothing is started."""
+        return self._hub.post("rollouts", "plan", body=draft, into=RolloutPlan)
 
     def list(self) -> tuple[RolloutRecord, ...]:
         """All rollouts."""

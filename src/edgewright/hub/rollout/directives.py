@@ -92,7 +92,7 @@ class Directives:
                 self._tell(connection, principal, f"rollout.{_DONE[draft.kind]}", given)
         return given
 
-    def free(self, principal: Principal, device: str, model: str, reason: str = "", dry_run: bool = False) -> Directive:
+    def free(self, principal: Principal, device: str, model: str, dry_run: bool = False) -> Directive:
         """Take a directive back: rollouts reach the device again. Raises NotFound."""
         with self._db.write() as connection:
             query = sa.select(table.directive).where(_OF.device == device, _OF.model == model)
@@ -103,7 +103,7 @@ class Directives:
             given = to_record(row, Directive)
             if not dry_run:
                 connection.execute(sa.delete(table.directive).where(_OF.device == device, _OF.model == model))
-                self._tell(connection, principal, "rollout.freed", given, why=reason)
+                self._tell(connection, principal, "rollout.freed", given)
         return given
 
     def all(self, device: str = "", model: str = "") -> list[Directive]:
