@@ -97,10 +97,15 @@ def read_facts(
     models: Collection[str],
     which: Sequence[sa.ColumnElement[bool]] = (),
     states: Collection[DeviceState] = IN_SERVICE,
+    first: int | None = None,
 ) -> list[DeviceFacts]:
-    """Devices in one of `states`, by id, with what they report of `models`; only those for which `which` holds."""
+    """Devices in one of `states`, by id, with what they report of `models`; only those for which `which` holds.
+
+    With `first` they are so many at most, by name.
+    """
     labels_of, machine_of, state_of = _once(_labels), _once(_machine), _once(DeviceState)
-    query = _DEVICES.where(_D.state.in_(states), *which).order_by(_D.id)
+    query = _DEVICES.where(_D.state.in_(states), *which)
+    query = query.order_by(_D.id) if first is None else query.order_by(_D.name, _D.id).limit(first)
     with db.read() as connection:
         reported = _states(connection, models, which) if models else {}
         return [

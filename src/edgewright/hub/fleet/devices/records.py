@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -15,8 +15,9 @@ from edgewright.hub.db import Database
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.facts import DeviceFacts, read_facts
 from edgewright.hub.fleet.model import MAX_PAGE, Desired, Seen
+from edgewright.hub.fleet.reported import chunks
 
-READ_AT_ONCE = 500
+LOOKED_AT = 4000  # devices at once, where somebody asks for some of them
 
 Newest = Callable[[str, Seen], Seen]
 States = Callable[[Collection[str]], Mapping[str, tuple[ModelState, ...]]]
@@ -63,48 +64,44 @@ class Records:
         """
         if not 0 < limit <= MAX_PAGE:
             raise InvalidInput(f"a page has 1 to {MAX_PAGE} devices, not {limit}", field="limit")
-        query = sa.select(table.device).order_by(table.device.c.name, table.device.c.id)
+        which: list[sa.ColumnElement[bool]] = []
         if state is not None:
-            query = query.where(table.device.c.state == state)
+            which.append(table.device.c.state == state)
         if after:
             last = self.one(after)
-            query = query.where(sa.tuple_(table.device.c.name, table.device.c.id) > (last.name, last.id))
-        rows = self._read(query, limit) if chosen is None else self._pick(query, chosen, limit)
-        return self._of(rows)
+            which.append((last.name, last.id) < _BY_NAME)
+        if chosen is not None:
+            return self._of(self._rows(self._pick(which, chosen, limit)))
+        query = sa.select(table.device).where(*which).order_by(*_ORDER).limit(limit)
+        with self._db.read() as connection:
+            return self._of(connection.execute(query).mappings().all())
 
     def every(self) -> list[DeviceRecord]:
         """All devices, by name."""
-        return self._of(self._read(sa.select(table.device).order_by(table.device.c.name, table.device.c.id), None))
-
-    def _read(self, query: sa.Select[Any], limit: int | None) -> list[sa.RowMapping]:
         with self._db.read() as connection:
-            return list(connection.execute(query.limit(limit)).mappings())
+            return self._of(connection.execute(sa.select(table.device).order_by(*_ORDER)).mappings().all())
 
-    def _pick(self, query: sa.Select[Any], chosen: Chosen, limit: int) -> list[sa.RowMapping]:
-        """The first rows that are chosen, read part by part until there are enough."""
-        picked: list[sa.RowMapping] = []
-        for part in self._parts(query):
-            which = (table.device.c.id.in_([row["id"] for row in part]),)
-            facts = read_facts(self._db, self._newest, chosen.models, which, tuple(DeviceState))
-            taken = {one.id for one in facts if chosen.takes(one)}
-            picked += [row for row in part if row["id"] in taken]
-            if len(picked) >= limit:
+    def _pick(self, which: Sequence[sa.ColumnElement[bool]], chosen: Chosen, limit: int) -> list[str]:
+        """The first that are chosen, by name, looked for part by part until there are enough."""
+        picked: list[str] = []
+        after: tuple[sa.ColumnElement[bool], ...] = ()
+        while len(picked) < limit:
+            every = tuple(DeviceState)
+            part = read_facts(self._db, self._newest, chosen.models, (*which, *after), every, LOOKED_AT)
+            picked += [facts.id for facts in part if chosen.takes(facts)]
+            if len(part) < LOOKED_AT:
                 break
+            after = ((part[-1].name, part[-1].id) < _BY_NAME,)
         return picked[:limit]
 
-    def _parts(self, query: sa.Select[Any]) -> Iterator[list[sa.RowMapping]]:
-        last: tuple[str, str] | None = None
-        while True:
-            key = sa.tuple_(table.device.c.name, table.device.c.id)
-            part = self._read(query if last is None else query.where(key > last), READ_AT_ONCE)
-            if part:
-                yield part
-            if len(part) < READ_AT_ONCE:
-                return
-            last = part[-1]["name"], part[-1]["id"]
+    def _rows(self, ids: Sequence[str]) -> list[sa.RowMapping]:
+        query, rows = sa.select(table.device).order_by(*_ORDER), list[sa.RowMapping]()
+        with self._db.read() as connection:
+            for part in chunks(ids):
+                rows += connection.execute(query.where(table.device.c.id.in_(part))).mappings()
+        return rows
 
-    def _of(self, rows: Iterable[sa.RowMapping]) -> list[DeviceRecord]:
-        rows = list(rows)
+    def _of(self, rows: Sequence[sa.RowMapping]) -> list[DeviceRecord]:
         states = self._states([row["id"] for row in rows])
         return [self._record(row, states[row["id"]]) for row in rows]
 
@@ -123,6 +120,8 @@ class Records:
         )
 
 
+_ORDER = (table.device.c.name, table.device.c.id)
+_BY_NAME = sa.tuple_(*_ORDER)
 _PLAIN = (
     *("id", "name", "labels", "arch", "cores", "ram_bytes", "runtimes", "agent_version", "enrolled_at"),
     *("disk_free_bytes", "link_kind", "time_zone", "state_reason", "replaces"),

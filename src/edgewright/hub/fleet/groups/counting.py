@@ -49,9 +49,9 @@ class Counts:
         changed_at = table.device.c.changed_at
         with self._db.read() as connection:
             newest = connection.scalar(sa.select(sa.func.max(changed_at)))
-        if newest is None or newest < self._read_until:
+        if newest is None or newest <= self._read_until:
             return
-        which = (changed_at >= self._read_until,) if self._read_until > float("-inf") else ()
+        which = (changed_at > self._read_until,) if self._read_until > float("-inf") else ()
         models = frozenset[str]().union(*(group.models for group in self._groups))
         for facts in read_facts(self._db, self._newest, models, which, tuple(DeviceState)):
             bits = sum(1 << place for place, group in enumerate(self._groups) if group.takes(facts))
