@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from edgewright.contract.api import DeploymentPage, RollbackDraft, RollbackRecord, RolloutDraft, RolloutRecord
 from edgewright.hub.govern import Permission, require
@@ -36,14 +38,14 @@ def deployments(
     rollout_id: FromPath[str],
     hub: TheHub,
     principal: Caller,
-    state: FromQuery[str] = "",
+    in_state: Annotated[str, QueryParameter(name="state")] = "",
     wave: FromQuery[int | None] = None,
     after: FromQuery[str] = "",
     limit: FromQuery[int] = 200,
 ) -> DeploymentPage:
     """Its deployments, page by page."""
     require(principal, Permission.READ)
-    return hub.rollouts.deployments(rollout_id, state=state, wave=wave, after=after, limit=limit)
+    return hub.rollouts.deployments(rollout_id, state=in_state, wave=wave, after=after, limit=limit)
 
 
 @post("/rollouts/{rollout_id:str}/pause", status_code=200, sync_to_thread=True)
