@@ -195,7 +195,9 @@ def test_a_history_tells_what_happened_newest_first_page_by_page(fleet, operator
     assert pages[2].what == "set n=4"
 
 
-@pytest.mark.parametrize("before", ["x", "event-x@1", "event-1@then", "nothing-1@1.0"])
+@pytest.mark.parametrize(
+    "before", ["x", "event-x@1", "event-1@then", "nothing-1@1.0", "event-9e9@1", "event-99999999999@1.0", "event-1@nan"]
+)
 def test_a_page_of_a_history_goes_on_from_an_entry_only(fleet, id, before):
     with pytest.raises(InvalidInput) as caught:
         fleet.history(id, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -13,7 +14,8 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import event_table
 
 MAX_PAGE = 200
-LAST = 2**62
+MAX_SHOWN_CHARS = 100
+LAST = 2**31 - 1
 
 
 class Until(NamedTuple):
@@ -115,11 +117,16 @@ def _mark(before: str) -> tuple[str, Until] | None:
     name, _, at = before.partition("@")
     source, _, number = name.rpartition("-")
     try:
-        return source, Until(float(at), int(number))
-    except ValueError as error:
+        until = Until(float(at), int(number))
+    except ValueError:
+        until = Until(math.nan, 0)
+    if not math.isfinite(until.at) or not 0 <= until.number <= LAST:
         raise InvalidInput(
-            f"'{before}' is no entry of a history", field="before", hint="Give the id of the last entry that you have."
-        ) from error
+            f"'{before[:MAX_SHOWN_CHARS]}' is no entry of a history",
+            field="before",
+            hint="Give the id of the last entry that you have.",
+        )
+    return source, until
 
 
 def _until(mark: tuple[str, Until] | None, place: int, names: list[str]) -> Until | None:
