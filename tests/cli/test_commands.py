@@ -37,6 +37,7 @@ CHANGES = {
     "release export",
     *(f"keys {verb}" for verb in ("init", "add", "rotate", "revoke", "renew", "sign", "drop", "ceremony")),
     *(f"device {verb}" for verb in ("claim", "replace", "label", "approve", "reject", "release", "retire", "revoke")),
+    *(f"device {verb}" for verb in ("pin", "hold", "force", "free")),
     *(f"group {verb}" for verb in ("create", "set", "rm")),
     *(f"target {verb}" for verb in ("new", "add", "rm", "probe")),
     "hub toolchain install",

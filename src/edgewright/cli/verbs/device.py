@@ -12,6 +12,7 @@ from edgewright.cli.arguments import edit_of, labels_of, seconds_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import ago, counted, moment, pairs, size, words
 from edgewright.cli.output import Column, DryRun, Json, say, say_done, show_facts, show_json, show_table
+from edgewright.cli.verbs.directives import add_to as add_directives
 
 if TYPE_CHECKING:
     from edgewright.client import Client
@@ -217,6 +218,9 @@ def _claim(draft: ClaimDraft, what: str, dry_run: bool, as_json: bool) -> None:
         f"edgewright-agent run --dir DIR --hub {hub} --claim TOKEN",
         dry_run=dry_run,
     )
+
+
+add_directives(app)
 
 
 def _steer(act: Callable[[Client], DeviceRecord], done: str, dry_run: bool, as_json: bool) -> None:

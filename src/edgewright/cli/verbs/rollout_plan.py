@@ -71,7 +71,10 @@ def plan(
 def fit(
     reference: Annotated[str, typer.Argument(metavar="MODEL/COUNTER")], group: Group = "", as_json: Json = False
 ) -> None:
-    """Say which devices a release fits, and why it does not fit the others."""
+    """Say which devices a release fits.
+
+    For the others it says why not.
+    """
     with connect() as client:
         found = client.releases.fit(*release_of(reference), group=group)
     if as_json:
