@@ -69,7 +69,7 @@ def test_rollouts_that_change_nothing_are_hardly_ever_halted():
 
 
 def test_twice_the_failures_are_seen_within_four_hours():
-    assert share_halted(20, 4, 0.25, lift=2.0) >= 0.95
+    assert share_halted(12, 4, 0.5, lift=2.0) >= 0.95
 
 
 @pytest.mark.slow
