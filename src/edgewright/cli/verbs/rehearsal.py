@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgewright.cli.formats import counted, size
-from edgewright.cli.output import Column, refuse, say, show_facts, show_json, show_table
+from edgewright.cli.output import Column, console, refuse, say, show_facts, show_json, show_table
 from edgewright.cli.progress import RunProgress
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def show_rehearsal(found: RehearsalRecord, *, as_json: bool) -> None:
         return
     planned = found.runs[0]
     show_facts(found, FACTS, as_json=False)
-    say("\nas planned")
+    _head("as planned")
     show_facts(planned, RUN, as_json=False)
     show_table(planned.waves, WAVES, as_json=False, empty="No wave was played.")
     if len(planned.sites) > 1:
-        say(f"\nthe worst of {counted(planned.sites_count, 'site')}")
+        _head(f"the worst of {counted(planned.sites_count, 'site')}")
         show_table(planned.sites[:SITES], SITE_COLUMNS, as_json=False, empty="")
     if bad := found.runs[1:]:
-        say("\nwith a release that is bad on purpose")
+        _head("with a release that is bad on purpose")
         show_table(bad, BAD, as_json=False, empty="")
     for line in found.assumptions:
         say(f"note: {line}")
@@ -56,6 +56,10 @@ def lasting(seconds: float | None) -> str:
         if count or (name == "s" and not said):
             said.append(f"{count} {name}")
     return " ".join(said[:2])
+
+
+def _head(text: str) -> None:
+    console().print(f"\n{text}", style="bold", markup=False)
 
 
 def _of(run: RehearsedRun, count: int) -> str:

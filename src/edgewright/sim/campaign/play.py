@@ -35,6 +35,7 @@ from edgewright.sim.world.releases import OPERATOR
 
 RETRY_S = 600.0  # until an operator tries again what was refused
 LAST_CUT_S = 60.0
+RETIRED_S = 1000.0  # after the troubles: every outage of the hub is over by then
 
 
 @dataclass
@@ -124,9 +125,17 @@ class _Stage:
             self._agenda.at(BEGINS_AT + strike.at, functools.partial(self._strike, strike))
             if strike.fault is not Fault.GONE:
                 self._agenda.at(BEGINS_AT + strike.until, functools.partial(self._mend, strike))
+        self._agenda.at(BEGINS_AT + TROUBLE_S + RETIRED_S, self._retire_gone)
         for begins, ends in self._scenario.outages:
             self._agenda.at(BEGINS_AT + begins, self._hub.kill)
             self._agenda.at(BEGINS_AT + ends, self._hub.start)
+
+    def _retire_gone(self) -> None:
+        """Take what will not come back out of service: a site's budget has no place for it and for others."""
+        for number in self._scenario.gone:
+            if self._agents[number].device:
+                self._hub.hub.fleet.retire(OPERATOR, self._agents[number].device, "it is gone")
+        self._hub.settle()
 
     def _start(self, start: Start) -> None:
         """Start a rollout; where the hub is down, or another of this model goes on, later."""

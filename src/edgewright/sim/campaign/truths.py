@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 
 from edgewright.agent.disk import ModelFolder
-from edgewright.agent.states import ModelRecord, active_slot
+from edgewright.agent.states import ModelRecord, active_slot, report_id
 from edgewright.contract.api import ReleaseState, RolloutRecord, RolloutState
+from edgewright.contract.report import Outcome
 from edgewright.hub.events import event_table
 from edgewright.hub.fleet import table as fleet_table
 from edgewright.hub.rollout import table
@@ -152,7 +153,14 @@ class Truths:
         for row in rows:
             kept = records.get(row.model)
             active = active_slot(kept) if kept else None
+            if row.state == DeploymentState.WITHDRAWN and kept is not None and _said_it_cannot(kept, row):
+                continue
             yield from _broken_deployment(row, active.counter if active else 0)
+
+
+def _said_it_cannot(record: ModelRecord, row: sa.Row[tuple[object, ...]]) -> bool:
+    """Whether the device has told that it has nothing to go back to."""
+    return report_id(row.id, row.counter, Outcome.FAILED) in record.ended
 
 
 def _broken_deployment(row: sa.Row[tuple[object, ...]], counter: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -114,6 +115,10 @@ class SimAgent:
             return {}
         return {model: self._delivery.machine(model).record for model in self._delivery.models()}
 
+    def exchange(self, *parts: Any) -> Exchange:
+        """Its side of the talk."""
+        return Exchange(*parts)
+
     @property
     def on_trial(self) -> tuple[str, ...]:
         """The models of which a candidate is being tried now."""
@@ -183,7 +188,7 @@ class SimAgent:
             uptime_s=self._monotonic,
             is_often_cut_off=lambda: boots.in_a_row > 0,
         )
-        exchange = Exchange(self.root, identity, link, self._settings, signed_time, self._equipment.reports)
+        exchange = self.exchange(self.root, identity, link, self._settings, signed_time, self._equipment.reports)
         self._delivery = Delivery(
             exchange,
             self._equipment,

@@ -1,0 +1,156 @@
+"""Whole fleets under faults, from seeds: every fleet converges, and what must hold does at every step.
+
+`EDGEWRIGHT_SEED=n` plays one seed. The long form (`make campaign`) plays 1,000, or as many as EDGEWRIGHT_SEEDS says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from edgewright.agent.link import Exchange
+from edgewright.agent.states import ModelRecord
+from edgewright.contract.manifest import decode
+from edgewright.hub.web.devices import DeviceDoors
+from edgewright.sim.campaign.play import Verdict, play
+from edgewright.sim.campaign.scenario import Fault, write_scenario
+from edgewright.sim.device.agent import SimAgent
+
+ASKED = os.environ.get("EDGEWRIGHT_SEED", "")
+LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
+SHORT = [int(ASKED)] if ASKED else [5, 1]
+
+
+def holds(verdict: Verdict) -> None:
+    assert not verdict.broken, f"{verdict.command}\n" + "\n".join(verdict.broken)
+
+
+@pytest.mark.parametrize("seed", SHORT)
+def test_a_fleet_under_faults_converges_and_nothing_that_must_hold_is_broken(seed):
+    verdict = play(seed)
+
+    holds(verdict)
+    assert verdict.committed > 0
+    assert not verdict.troubles
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_twenty_other_fleets_converge_too(seed):
+    holds(play(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(LONG))
+def test_a_thousand_fleets_converge(seed):
+    holds(play(seed))
+
+
+@pytest.mark.e2e
+def test_a_seed_plays_alike_every_time():
+    first, second = play(7), play(7)
+
+    assert first == second
+
+
+def test_the_seeds_have_every_fault():
+    struck = {strike.fault for seed in range(60) for strike in write_scenario(seed).strikes}
+
+    assert struck == set(Fault)
+    assert any(write_scenario(seed).outages for seed in range(60))
+
+
+class Credulous(SimAgent):
+    """Takes any order's word for a package, without asking whether a release role vouches for it."""
+
+    def exchange(self, *parts) -> Exchange:
+        return _Believing(*parts)
+
+
+class _Believing(Exchange):
+    def package(self, wanted):
+        data = self._link.blob(wanted.manifest_sha256, 1 << 20)
+        return decode(data), data
+
+
+class Forgetful(SimAgent):
+    """Loses its counter floors whenever its power was cut."""
+
+    def records(self) -> dict[str, ModelRecord]:
+        floor = 0 if self.boots > 1 else None
+        return {
+            model: record if floor is None else msgspec.structs.replace(record, floor=floor)
+            for model, record in super().records().items()
+        }
+
+
+class Impatient(SimAgent):
+    """Tries and takes over whatever the lease says, and is told of none."""
+
+    def exchange(self, *parts) -> Exchange:
+        return _Lawless(*parts)
+
+
+class _Lawless(Exchange):
+    def check_in(self, *said, **more):
+        order = super().check_in(*said, **more)
+        if order is None:
+            return None
+        installs = tuple(msgspec.structs.replace(install, lease_until=None) for install in order.installs)
+        return msgspec.structs.replace(order, installs=installs)
+
+
+class Recounting(DeviceDoors):
+    """Takes every record in under a name of its own, so that what is told twice counts twice."""
+
+    def __init__(self, hub) -> None:
+        super().__init__(hub)
+        self._counted = 0
+        on_report = hub.rollouts.on_report
+
+        def count(connection, device, report):
+            self._counted += 1
+            return on_report(connection, device, msgspec.structs.replace(report, id=f"{report.id}:{self._counted}"))
+
+        object.__setattr__(hub, "rollouts", _Replaced(hub.rollouts, on_report=count))
+
+
+class _Replaced:
+    """A room with some of its verbs replaced."""
+
+    def __init__(self, room, **verbs) -> None:
+        self._room = room
+        self.__dict__.update(verbs)
+
+    def __getattr__(self, name):
+        return getattr(self._room, name)
+
+
+def first_broken(**pieces) -> str:
+    """What is found to be broken, by the first seed that finds it."""
+    for seed in _seeds():
+        if broken := play(seed, **pieces).broken:
+            return broken[0]
+    return ""
+
+
+def _seeds() -> Iterator[int]:
+    return iter(range(200, 230))
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("pieces", "what"),
+    [
+        ({"agent_of": Credulous}, "which nobody has approved"),
+        ({"agent_of": Forgetful}, "the floor of"),
+        ({"agent_of": Impatient}, "are at an install"),
+        ({"serve": Recounting}, "reports were"),
+    ],
+    ids=["unapproved bytes", "falling floors", "ignored leases", "counted twice"],
+)
+def test_what_is_broken_on_purpose_is_noticed(pieces, what):
+    assert what in first_broken(**pieces)

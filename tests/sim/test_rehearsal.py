@@ -1,0 +1,179 @@
+"""Rehearsals: what is copied and scaled, how devices behave, and plays on a small fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.contract.api import (
+    Badness,
+    Budget,
+    GroupDraft,
+    RehearsalDraft,
+    RehearsalRecord,
+    RehearsedRun,
+    RolloutDraft,
+    RolloutState,
+    RunState,
+    WaveDraft,
+)
+from edgewright.contract.errors import InvalidInput
+from edgewright.hub.fleet import table
+from edgewright.hub.rehearsals.question import Facts, Question
+from edgewright.hub.rehearsals.scaling import choose, scale_waves
+from edgewright.hub.rehearsals.service import RehearsalNotDone
+from edgewright.sim.rehearsal.play import play
+from edgewright.sim.world.agenda import Agenda
+from edgewright.sim.world.hub import BEGINS_AT, SimHub, lay_out, scratch
+from edgewright.sim.world.releases import OPERATOR, Made
+
+MADE = (Made("digits", 1, 20_000), Made("digits", 2, 21_000))
+
+
+def test_a_fleet_that_is_small_enough_is_played_whole():
+    assert choose({"b": "x", "a": "y"}, 2, seed=1) == ["a", "b"]
+
+
+def test_a_large_fleet_is_scaled_down_by_whole_sites():
+    site_of = {f"d{number:03}": f"s{number // 5}" for number in range(100)}
+
+    chosen = choose(site_of, 22, seed=3)
+
+    sites = [site_of[device] for device in chosen]
+    assert 15 < len(chosen) <= 22
+    assert all(sites.count(site) == 5 for site in sites)
+    assert chosen == choose(site_of, 22, seed=3) != choose(site_of, 22, seed=4)
+
+
+def test_devices_without_a_site_are_chosen_one_by_one():
+    assert len(choose(dict.fromkeys(map(str, range(50)), ""), 7, seed=1)) == 7
+
+
+def test_counts_of_waves_shrink_with_the_fleet_and_still_rise():
+    draft = RolloutDraft(release="digits/2", group="g", waves=(1, 10, WaveDraft(percent=50), WaveDraft(count=1000)))
+
+    scaled = scale_waves(draft, 0.05)
+
+    assert [(wave.count, wave.percent) for wave in scaled.waves] == [(1, 0.0), (2, 0.0), (0, 50.0), (50, 0.0)]
+    assert scale_waves(draft, 1.0) is draft
+
+
+class Fleet:
+    """A hub with a fleet of eight devices at two sites, all of which run digits/1."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        lay_out(folder / "hub", MADE)
+        self.agenda = Agenda(BEGINS_AT)
+        self.sim = SimHub(folder / "hub", self.agenda, seed=1)
+        self.hub = self.sim.hub
+        manifest = self.hub.packaging.release("digits", 1).packages[0].manifest_sha256
+        with self.hub.db.write() as connection:
+            for number in range(8):
+                self._enrol(connection, number, manifest)
+        self.hub.fleet.create_group(OPERATOR, GroupDraft(name="shops", selector="all"))
+
+    def draft(self, **facts) -> RehearsalDraft:
+        rollout = RolloutDraft(
+            release="digits/2", group="shops", waves=(1, 8), budgets=(Budget(per="site", max_unavailable=2),)
+        )
+        return RehearsalDraft(rollout=rollout, **facts)
+
+    def played(self, badness: Badness | None) -> RehearsedRun:
+        """One play, in this process."""
+        place = self.folder / f"play-{badness}"
+        self.hub.rehearsals._copy(self.draft(), place)
+        return play(Question(folder=str(place), badness=badness, seed=1))
+
+    def _enrol(self, connection, number: int, manifest: str) -> None:
+        id = f"dev-{number}"
+        row = {
+            "id": id,
+            "name": id,
+            "labels": {"site": f"s{number // 4}"},
+            "public_key": number.to_bytes(32, "big"),
+            "claim_sha256": "",
+            "arch": "x86_64",
+            "cores": 4,
+            "ram_bytes": 2**33,
+            "disk_free_bytes": 2**33,
+            "runtimes": {"onnxruntime": "1.23.2"},
+            "agent_version": "1",
+            "python": "3.11",
+            "enrolled_at": BEGINS_AT,
+            "last_seen_at": BEGINS_AT,
+            "pace": {"download_bytes_s": 20.0 if number == 5 else 1e6},
+        }
+        connection.execute(sa.insert(table.device).values(row))
+        model = {"device": id, "model": "digits", "version": 1, "counter": 1, "manifest_sha256": manifest}
+        told = {"step": "idle", "candidate_counter": 0, "held_manifests": [manifest], "reported_at": BEGINS_AT}
+        connection.execute(sa.insert(table.device_model).values(model | told))
+
+
+@pytest.fixture
+def fleet():
+    with scratch("rehearsal-test") as folder:
+        found = Fleet(Path(folder))
+        yield found
+        found.sim.close()
+
+
+def test_a_play_as_planned_reaches_everybody_and_names_the_worst_site(fleet):
+    run = fleet.played(None)
+
+    assert run.state is RolloutState.DONE
+    assert (run.committed, run.broken, run.touched) == (8, 0, 8)
+    assert [wave.state for wave in run.waves] == ["passed", "passed"]
+    assert run.sites[0].name == "s1"
+    assert run.sites[0].busy_s > 1000 > run.sites[1].busy_s
+    assert run.bytes > 8 * 21_000
+    assert run.touched_at[-1][1] == 8
+
+
+def test_a_bad_release_is_stopped_at_its_first_device(fleet):
+    run = fleet.played(Badness.FAILS_GOLDEN)
+
+    assert run.state is RolloutState.HALTED
+    assert run.touched == 1
+    assert run.halted_s is not None
+    assert run.halted_s < 600
+
+
+def test_the_copy_has_no_key_of_the_hub_and_the_fleet_is_left_alone(fleet):
+    before = fleet.hub.fleet.device("dev-1")
+    place = fleet.folder / "copy"
+
+    shown = fleet.hub.rehearsals._copy(fleet.draft(), place)
+
+    facts = msgspec.json.decode((place / "facts.json").read_bytes(), type=Facts)
+    assert sorted(path.name for path in place.iterdir()) == ["blobs", "facts.json", "hub.sqlite"]
+    assert (shown["devices"], shown["simulated"], len(facts.devices)) == (8, 8, 8)
+    assert facts.devices[5].download_bytes_s == 20.0
+    assert fleet.hub.fleet.device("dev-1") == before
+    assert fleet.hub.rollouts.rollouts() == []
+
+
+@pytest.mark.e2e
+def test_a_rehearsal_is_a_durable_run_whose_plays_are_processes(fleet):
+    run = fleet.hub.rehearsals.start(OPERATOR, fleet.draft(badness=(Badness.FAILS_GOLDEN,)))
+    with pytest.raises(RehearsalNotDone):
+        fleet.hub.rehearsals.rehearsal(run.id)
+    fleet.sim.settle()
+
+    while fleet.hub.jobs.get(run.id).state not in (RunState.DONE, RunState.FAILED):
+        fleet.agenda.step()
+
+    found = fleet.hub.rehearsals.rehearsal(run.id)
+    assert isinstance(found, RehearsalRecord)
+    assert [one.state for one in found.runs] == [RolloutState.DONE, RolloutState.HALTED]
+    assert any("line speeds were measured on 8 of 8" in said for said in found.assumptions)
+
+
+def test_a_rehearsal_of_too_many_devices_is_refused_with_its_field(fleet):
+    with pytest.raises(InvalidInput) as caught:
+        fleet.hub.rehearsals.start(OPERATOR, fleet.draft(max_devices=0))
+
+    assert caught.value.field == "max_devices"
