@@ -135,7 +135,7 @@ def remove(name: Name, dry_run: DryRun = False, as_json: Json = False) -> None:
         group = client.groups.remove(name, dry_run=dry_run)
     if as_json:
         show_json(group)
-    say_done(f"group {group.name} is gone; its {counted(group.count, 'device')} stay as they are", dry_run=dry_run)
+    say_done(f"group {group.name} is gone; its devices stay as they are", dry_run=dry_run)
 
 
 @app.command("why")

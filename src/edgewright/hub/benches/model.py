@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edgewright.contract.api import BenchDraft, DeviceRecord, MeasurementState, Memory, Place, ReleaseRecord, Timing
+from edgewright.contract.api import (
+    BenchDraft,
+    DeviceRecord,
+    DeviceState,
+    MeasurementState,
+    Memory,
+    Place,
+    ReleaseRecord,
+    Timing,
+)
 from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.contract.manifest import Role
 from edgewright.contract.order import MAX_CALLS, MAX_TTL_S
@@ -219,8 +228,8 @@ def _own_target(device: DeviceRecord, offers: Sequence[Offer]) -> str:
 
 def _obstacle(device: DeviceRecord, candidate: Candidate) -> str:
     """What speaks against it whatever the package; a device never loads what is older than what it runs."""
-    if device.is_revoked:
-        return "it was revoked"
+    if device.state is not DeviceState.ACTIVE:
+        return f"it is {device.state}"
     release = candidate.release
     running = next((state.counter for state in device.models if state.model == release.model), 0)
     return f"it runs a newer release, {release.model}/{running}" if running > release.counter else ""

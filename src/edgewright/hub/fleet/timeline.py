@@ -91,7 +91,7 @@ class OwnEvents:
 def entry_of(source: str, number: int, at: float, kind: str, data: dict[str, Any]) -> TimelineEntry:
     """An entry whose words are what `data` says beside who did it and to which device."""
     by, _ = str(data.pop("by", "")), data.pop("device", None)
-    told = ", ".join(f"{name} {_words(value)}" for name, value in data.items() if value not in ("", None, [], {}))
+    told = ", ".join(f"{name} {_words(value)}" for name, value in data.items() if value or _is_number(value))
     return TimelineEntry(id=entry_id(source, number, at), at=at, kind=kind, by=by, what=told)
 
 
@@ -100,7 +100,13 @@ def entry_id(source: str, number: int, at: float) -> str:
     return f"{source}-{number}@{at!r}"
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _words(value: Any) -> str:
+    if value is True:
+        return "yes"
     if isinstance(value, dict):
         return " ".join(f"{name}={one}" for name, one in value.items())
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edgewright.contract.api import (
     DeviceModel,
     DeviceRecord,
+    DeviceState,
     Overview,
     ReleaseRecord,
     ReleaseState,
@@ -23,6 +24,7 @@ from edgewright.hub.web.wording import Segment, duration, plural, segments, size
 AWAY_AFTER_S = 15.0
 POLLS_MISSED = 2.5
 DEVICES_SHOWN = 200
+LEFT = (DeviceState.RETIRED, DeviceState.REVOKED)
 ROLLOUTS_SHOWN = 8
 DEPLOYMENTS_SHOWN = 100
 VERSIONS_SHOWN = 12
@@ -213,7 +215,7 @@ def runs(glance: Glance) -> tuple[RunRow, ...]:
 
 
 def _devices_tile(glance: Glance) -> Tile:
-    devices = [device for device in glance.overview.devices if not device.is_revoked]
+    devices = [device for device in glance.overview.devices if device.state not in LEFT]
     away = [device.name for device in devices if glance.is_away(device)]
     detail = f"{', '.join(away[:3])}{' and more' if len(away) > 3 else ''} away" if away else "all answer"
     value = f"{len(devices) - len(away)} of {len(devices)}"
@@ -255,7 +257,8 @@ def _keys_tiles(overview: Overview) -> tuple[Tile, ...]:
 
 def _device_row(glance: Glance, device: DeviceRecord, models: Sequence[str]) -> DeviceRow:
     state_of = {state.model: state for state in device.models}
-    state = "revoked" if device.is_revoked else "away" if glance.is_away(device) else ""
+    is_away = device.state is DeviceState.ACTIVE and glance.is_away(device)
+    state = "away" if is_away else "" if device.state is DeviceState.ACTIVE else device.state
     return DeviceRow(
         id=device.id,
         name=device.name,
