@@ -15,6 +15,9 @@ from edgewright.hub.db import PRAGMAS, Database, session_of
 log = structlog.get_logger()
 
 POLL_S = 0.1
+SELDOM_S = 0.5
+"""Each queue that is asked ten times a second costs 2 % of a core: those of long runs can wait."""
+FIRST = "work"
 SCHEMA = "dbos"
 ALONE = "local"
 """The name of the worker of a hub that shares its runs with no other."""
@@ -54,7 +57,8 @@ def launch(db: Database, path: Path, perform: Perform, places: Mapping[str, int 
     )
     DBOS.launch()
     for queue, count in places.items():
-        DBOS.register_queue(queue, worker_concurrency=count, polling_interval_sec=POLL_S, on_conflict="always_update")
+        poll_s = POLL_S if queue == FIRST else SELDOM_S
+        DBOS.register_queue(queue, worker_concurrency=count, polling_interval_sec=poll_s, on_conflict="always_update")
     return engine
 
 
