@@ -15,6 +15,8 @@ from edgewright.hub.events import event_table
 
 MAX_PAGE = 200
 MAX_SHOWN_CHARS = 100
+UNTOLD = ("fleet.began",)
+"""What hubs tell each other of a device, and nobody else wants to know."""
 LAST = 2**31 - 1
 
 
@@ -81,7 +83,7 @@ class OwnEvents:
     ) -> Iterable[TimelineEntry]:
         """Enrolment, states, labels, faults, and what people want of its models."""
         of = event_table.c
-        query = sa.select(event_table).where(of.subject == device)
+        query = sa.select(event_table).where(of.subject == device, of.kind.not_in(UNTOLD))
         if until is not None:
             query = query.where(until.before(of.at, of.number))
         for row in connection.execute(query.order_by(of.at.desc(), of.number.desc()).limit(limit)).mappings():
