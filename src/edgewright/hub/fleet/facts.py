@@ -79,7 +79,10 @@ class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
 
     def counter(self, model: str) -> int:
         """The release of `model` that it runs; 0 for none."""
-        return next((state.counter for state in self.models if state.model == model), 0)
+        for state in self.models:  # quicker than next() on a generator, for fleets
+            if state.model == model:
+                return state.counter
+        return 0
 
     def running(self, model: str) -> str:
         """The digest of the manifest of the package of `model` that it runs; '' for none."""

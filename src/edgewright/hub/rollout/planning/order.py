@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import statistics
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 LEAST_SILENCE_S = 5.0
 Kind = tuple[str, str]
@@ -26,12 +26,14 @@ def canary_order(
     are classes sees every class, and within a class the sites do. Else `seed` shuffles, always alike.
     """
     can_answer, can_compare, kinds = set(reachable), set(running), kinds or {}
-    ranks = {device: (device not in can_answer, device not in can_compare) for device in devices}
-    shuffled = sorted(devices, key=lambda device: hashlib.sha256(f"{seed}:{device}".encode()).digest())
-    turns = _turns(shuffled, {device: (*ranks[device], *kinds.get(device, _NO_KIND)) for device in devices})
-    by_site = sorted(shuffled, key=turns.__getitem__)
-    turns = _turns(by_site, {device: (*ranks[device], kinds.get(device, _NO_KIND)[0]) for device in devices})
-    return sorted(by_site, key=lambda device: (*ranks[device], turns[device]))
+    stem = hashlib.sha256(f"{seed}:".encode())
+    groups: dict[int, dict[str, dict[str, list[str]]]] = {rank: {} for rank in range(4)}
+    for device in sorted(devices, key=lambda device: _digest(stem, device)):
+        rank = (device not in can_answer) * 2 + (device not in can_compare)
+        hardware, site = kinds.get(device, _NO_KIND)
+        groups[rank].setdefault(hardware, {}).setdefault(site, []).append(device)
+    ordered = ([_in_turns(sites.values()) for sites in classes.values()] for classes in groups.values())
+    return [device for classes in ordered for device in _in_turns(classes)]
 
 
 def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float) -> set[str]:
@@ -50,11 +52,17 @@ def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float
 _NO_KIND: Kind = ("", "")
 
 
-def _turns(devices: Collection[str], groups: Mapping[str, tuple[object, ...]]) -> dict[str, int]:
-    """How many devices of its own group stand before each device."""
-    before: Counter[tuple[object, ...]] = Counter()
-    turns = {}
-    for device in devices:
-        turns[device] = before[groups[device]]
-        before[groups[device]] += 1
-    return turns
+def _in_turns(lists: Iterable[list[str]]) -> list[str]:
+    """The first of each list, then the second of each that has one, and so on."""
+    turns: list[list[str]] = []
+    for one in lists:
+        turns.extend([] for _ in range(len(one) - len(turns)))
+        for turn, device in zip(turns, one, strict=False):
+            turn.append(device)
+    return list(itertools.chain.from_iterable(turns))
+
+
+def _digest(stem: hashlib._Hash, device: str) -> bytes:
+    own = stem.copy()
+    own.update(device.encode())
+    return own.digest()

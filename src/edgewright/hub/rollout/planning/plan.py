@@ -11,7 +11,7 @@ from edgewright.hub.fleet import DeviceFacts, Selector
 from edgewright.hub.rollout.model import EmptyGroup
 from edgewright.hub.rollout.planning.checks import check_labels
 from edgewright.hub.rollout.planning.fit import Fits, NoDeviceFits, Offer
-from edgewright.hub.rollout.planning.order import canary_order, reachable
+from edgewright.hub.rollout.planning.order import Kind, canary_order, reachable
 from edgewright.hub.rollout.planning.waves import PlannedWave, plan_waves, wave_drafts
 
 SITE_LABEL = "site"
@@ -68,9 +68,7 @@ def make_plan(
     selected = _selected(draft, devices)
     running = {device.id for device in devices if device.counter(release.model)}
     canaries = reachable({device.id: device.seen_at for device in devices}, draft.gate.patience_s, now)
-    label = spread_label(draft)
-    kinds = {device.id: (device.machine.hardware, device.labels.get(label, "")) for device in devices}
-    order = canary_order(chosen, canaries, running, release.id, kinds)
+    order = canary_order(chosen, canaries, running, release.id, _kinds(devices, spread_label(draft)))
     return Plan(
         tuple(plan_waves(order, AT_ONCE if draft.emergency else draft.waves, selected)),
         chosen,
@@ -84,6 +82,12 @@ def make_plan(
 def spread_label(draft: RolloutDraft) -> str:
     """The label by which a draft tells sites apart."""
     return next(iter([budget.per for budget in draft.budgets] + [cap.per for cap in draft.caps]), SITE_LABEL)
+
+
+def _kinds(devices: Sequence[DeviceFacts], label: str) -> dict[str, Kind]:
+    machines = {id(device.machine): device.machine for device in devices}
+    hardware = {key: machine.hardware for key, machine in machines.items()}
+    return {device.id: (hardware[id(device.machine)], device.labels.get(label, "")) for device in devices}
 
 
 def _sort_out(
