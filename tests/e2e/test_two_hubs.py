@@ -25,8 +25,9 @@ pytestmark = pytest.mark.e2e
 
 DEVICES = 4
 KILLS = 4
-SLOW_POLL_S = 2.0  # so that the rollout outlasts several kills
-PATIENCE_S = 120.0
+POLL_S = 1.0
+SOAK = "15s"  # of each wave: the rollout outlasts several kills
+PATIENCE_S = 180.0
 
 
 class Pair:
@@ -71,7 +72,7 @@ def test_a_rollout_ends_once_although_its_hubs_are_killed_in_turn(pair, seed):
     chance = random.Random(seed)
     release = publish(pair.desk, register(pair.desk, "digits"))
     enrol_devices(pair.desk)
-    words = ["--group", "all", "--waves", "1,2,3,4", "--shadow-requests", "0"]
+    words = ["--group", "all", "--waves", "1,2,3,4", "--shadow-requests", "0", "--soak", SOAK]
     id = pair.desk.done("rollout", "start", release, *words)["id"]
 
     kills = 0
@@ -120,8 +121,8 @@ def check_done_once(pair: Pair, id: str) -> None:
 def enrol_devices(desk: Desk) -> None:
     desk.done("group", "create", "all", "--selector", "all")
     for number, claim in enumerate(desk.done("device", "claim", "--count", str(DEVICES))["tokens"]):
-        desk.agent(f"lane-{number}", claim, "--poll-s", str(SLOW_POLL_S))
-    until(lambda: len(desk.done("device", "ls")) == DEVICES, f"{DEVICES} devices are enrolled")
+        desk.agent(f"lane-{number}", claim, "--poll-s", str(POLL_S))
+    until(lambda: len(desk.done("device", "ls")) == DEVICES, f"{DEVICES} devices are enrolled", PATIENCE_S)
 
 
 def state_of(desk: Desk, id: str) -> RolloutState | None:
