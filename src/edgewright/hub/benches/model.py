@@ -11,7 +11,6 @@ import msgspec
 
 from edgewright.contract.api import (
     BenchDraft,
-    DeviceRecord,
     DeviceState,
     MeasurementState,
     Memory,
@@ -23,6 +22,7 @@ from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.contract.manifest import Role
 from edgewright.contract.order import MAX_CALLS, MAX_TTL_S
 from edgewright.contract.report import BenchOutcome, BenchReport
+from edgewright.hub.fleet import DeviceFacts
 from edgewright.hub.rollout.planning import Offer, choose, misfit
 
 MAX_RELEASES = 16
@@ -61,7 +61,7 @@ class Candidate:
 class Part:
     """One package, to be measured on one device."""
 
-    device: DeviceRecord
+    device: DeviceFacts
     release: ReleaseRecord
     offer: Offer
 
@@ -97,7 +97,7 @@ def check_draft(draft: BenchDraft) -> None:
 
 
 def plan(
-    draft: BenchDraft, candidates: Sequence[Candidate], devices: Sequence[DeviceRecord], now: float
+    draft: BenchDraft, candidates: Sequence[Candidate], devices: Sequence[DeviceFacts], now: float
 ) -> tuple[list[Part], dict[str, str]]:
     """Who measures what; and by device or target, why something is not measured.
 
@@ -176,7 +176,7 @@ def _check_targets(draft: BenchDraft, candidate: Candidate) -> None:
 def _plan_devices(
     draft: BenchDraft,
     candidate: Candidate,
-    devices: Sequence[DeviceRecord],
+    devices: Sequence[DeviceFacts],
     parts: list[Part],
     skipped: dict[str, str],
 ) -> None:
@@ -197,7 +197,7 @@ def _plan_devices(
 def _plan_targets(
     draft: BenchDraft,
     candidate: Candidate,
-    devices: Sequence[DeviceRecord],
+    devices: Sequence[DeviceFacts],
     now: float,
     parts: list[Part],
     skipped: dict[str, str],
@@ -215,23 +215,23 @@ def _plan_targets(
         parts += [Part(device, candidate.release, offer) for device in ranked[: draft.per_target]]
 
 
-def _rank(device: DeviceRecord, is_own: bool, now: float) -> tuple[bool, bool, str]:
+def _rank(device: DeviceFacts, is_own: bool, now: float) -> tuple[bool, bool, str]:
     """First those whose best package it is, of those first the ones that can answer now."""
-    is_away = device.last_seen_at is None or now - device.last_seen_at > AWAY_S
+    is_away = device.seen_at is None or now - device.seen_at > AWAY_S
     return not is_own, is_away, device.id
 
 
-def _own_target(device: DeviceRecord, offers: Sequence[Offer]) -> str:
+def _own_target(device: DeviceFacts, offers: Sequence[Offer]) -> str:
     chosen = choose(device, offers)
     return "" if isinstance(chosen, str) else chosen.package.target
 
 
-def _obstacle(device: DeviceRecord, candidate: Candidate) -> str:
+def _obstacle(device: DeviceFacts, candidate: Candidate) -> str:
     """What speaks against it whatever the package; a device never loads what is older than what it runs."""
     if device.state is not DeviceState.ACTIVE:
         return f"it is {device.state}"
     release = candidate.release
-    running = next((state.counter for state in device.models if state.model == release.model), 0)
+    running = device.counter(release.model)
     return f"it runs a newer release, {release.model}/{running}" if running > release.counter else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -77,7 +77,9 @@ class Benches:
         check_draft(draft)
         candidates = [self._candidate(*name) for name in dict.fromkeys(map(parse_release, draft.releases))]
         now = self._clock()
-        parts, skipped = plan(draft, candidates, self._fleet.devices(), now)
+        models = _models(candidates)
+        devices = self._fleet.named(draft.devices, models) if draft.devices else self._fleet.facts("", models)
+        parts, skipped = plan(draft, candidates, devices, now)
         with self._db.write() as connection:
             head = _head(connection, principal, draft, now) | {"skipped": skipped}
             head["releases"] = [candidate.release.id for candidate in candidates]
@@ -199,19 +201,31 @@ class Benches:
 
     def _read(self, query: sa.Select[Any]) -> list[BenchRecord]:
         now = self._clock()
-        names = {device.id: device.name for device in self._fleet.devices()}
         with self._db.read() as connection:
             heads = [dict(row) for row in connection.execute(query).mappings()]
-            return [_record(head, _measurements(connection, head["id"], names, now)) for head in heads]
+            rows = {head["id"]: _measurements(connection, head["id"]) for head in heads}
+        devices = {row["device"] for each in rows.values() for row in each}
+        names = {one.id: one.name for one in self._fleet.named(devices)}
+        return [_record(head, _all_shown(rows[head["id"]], names, now)) for head in heads]
 
     def _tell(self, connection: sa.Connection, actor: str, action: str, id: str, **detail: Any) -> None:
         self._audit.record(connection, actor, action, id, **detail)
         self._events.record(connection, action, id, **detail)
 
 
-def _measurements(connection: sa.Connection, id: str, names: dict[str, str], now: float) -> list[MeasurementRecord]:
+def _models(candidates: Sequence[Candidate]) -> set[str]:
+    """What must be known of devices: these models, and those that their packages need."""
+    offers = [offer for candidate in candidates for offer in candidate.offers]
+    needed = {dependency.model for offer in offers for dependency in offer.manifest.dependencies}
+    return needed | {candidate.release.model for candidate in candidates}
+
+
+def _measurements(connection: sa.Connection, id: str) -> list[dict[str, Any]]:
     query = sa.select(measurement).where(measurement.c.bench == id).order_by(measurement.c.number)
-    rows = connection.execute(query).mappings()
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _all_shown(rows: Iterable[Mapping[str, Any]], names: Mapping[str, str], now: float) -> list[MeasurementRecord]:
     return [_shown({**row, "device_name": names.get(row["device"], row["device"])}, now) for row in rows]
 
 

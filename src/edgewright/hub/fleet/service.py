@@ -255,6 +255,10 @@ class Fleet:
         """
         return self._groups.facts(group, models) if group else self._groups.everyone(models)
 
+    def named(self, devices: Collection[str], models: Collection[str] = ()) -> list[DeviceFacts]:
+        """Those of `devices` that there are, whatever their state, with what they report of `models`."""
+        return self._groups.named(devices, models)
+
     def poll_s(self, device: str) -> float | None:
         """How often a device shall check in, as the shortest time of its groups says; None where none does."""
         return self._groups.poll_s(device)

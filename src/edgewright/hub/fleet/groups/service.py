@@ -115,6 +115,12 @@ class Groups:
         """Every device in service, by id, with what it reports of `models`."""
         return read_facts(self._db, self._newest, models)
 
+    def named(self, devices: Collection[str], models: Collection[str] = ()) -> list[DeviceFacts]:
+        """Those of `devices` that there are, whatever their state, with what they report of `models`."""
+        every = tuple(DeviceState)
+        parts = [(table.device.c.id.in_(part),) for part in chunks(devices)]
+        return [one for which in parts for one in read_facts(self._db, self._newest, models, which, every)]
+
     def why(self, name: str, device: str) -> Membership:
         """Whether a device is in a group, and why; raises NotFound."""
         group = self.get(name)
