@@ -13,6 +13,7 @@ from edgewright.contract.report import Pace
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import DeviceFacts
 from edgewright.hub.observe import table as observe
+from edgewright.hub.observe.behaviour import SPAN_S, span_of
 from edgewright.hub.rehearsals.question import DeviceFact
 from edgewright.hub.rollout import table as rollout
 
@@ -23,6 +24,9 @@ HISTORY_S = 14 * 86_400.0
 LEAST_DAYS = 3  # with profiles, before their hours say anything
 LEAST_ANSWERS = 20  # of past installs, before their failures do
 CHUNK = 500
+DAY_S = 86_400.0
+REQUESTS_H = 360.0
+FAILED_SHARE = 0.01
 
 
 def lines(
@@ -78,6 +82,20 @@ def failure_rate(db: Database) -> tuple[float, str]:
     if answers < LEAST_ANSWERS:
         return 0.0, "no install is taken to fail by itself: too few were done so far"
     return failed / answers, f"{failed} of {answers} past installs failed, and so many are taken to fail"
+
+
+def requests_of(db: Database, model: str, now: float) -> tuple[float, float, str]:
+    """Requests of a device in an hour of serving, the share of them that fails, and where that is from."""
+    of = observe.behaviour.c
+    spans, rows, failed = sa.func.count(), sa.func.sum(of.rows), sa.func.sum(of.failed)
+    query = sa.select(spans, rows, failed).where(of.model == model, of.span >= span_of(now - DAY_S))
+    with db.read() as connection:
+        count, asked, unanswered = connection.execute(query).one()
+    if not asked:
+        said = f"{REQUESTS_H:.0f} requests an hour are assumed for each device, of which {FAILED_SHARE:.0%} fail"
+        return REQUESTS_H, FAILED_SHARE, said
+    rate, share = float(asked) / count * 3600.0 / SPAN_S, float(unanswered) / float(asked)
+    return rate, share, f"a device has {rate:.0f} requests an hour, of which {share:.2%} fail, as on the last day"
 
 
 def _line(device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], per: str) -> DeviceFact:

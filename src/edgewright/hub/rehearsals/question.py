@@ -30,13 +30,16 @@ class DeviceFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a fleet. `failure_rate` is the share of past installs that failed by themselves.
 
-    `latency_share` is what a good release takes of its latency budget. `draft` is the rollout, scaled to `devices`.
+    `latency_share` is what a good release takes of its latency budget. A device has `requests_h` requests an hour, of
+    which `failed_share` get no answer. `draft` is the rollout, scaled to `devices`.
     """
 
     began_at: float
     poll_s: float
     failure_rate: float
     latency_share: float
+    requests_h: float
+    failed_share: float
     draft: RolloutDraft
     devices: tuple[DeviceFact, ...]
 

@@ -118,16 +118,19 @@ class Rehearsals:
         paces, hours = self._fleet.paces(chosen), facts.hours_of(self._db, chosen, self._clock())
         lines, said = facts.lines([devices[device] for device in chosen], paces, hours, per)
         rate, rate_said = facts.failure_rate(self._db)
+        requests_h, failed_share, requests_said = facts.requests_of(self._db, planned.release.model, self._clock())
         written = Facts(
             began_at=self._clock(),
             poll_s=self._poll_s,
             failure_rate=rate,
             latency_share=LATENCY_SHARE,
+            requests_h=requests_h,
+            failed_share=failed_share,
             draft=_scaled(draft.rollout, chosen, len(site_of)),
             devices=lines,
         )
         (folder / FACTS).write_bytes(msgspec.json.encode(written))
-        return _shown(planned, draft, len(chosen), [*said, rate_said])
+        return _shown(planned, draft, len(chosen), [*said, rate_said, requests_said])
 
     def _play(
         self, context: RunContext, draft: RehearsalDraft, folder: Path, badness: Badness | None

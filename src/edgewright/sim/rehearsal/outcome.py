@@ -13,15 +13,15 @@ from edgewright.contract.api import (
     RolloutRecord,
     RolloutState,
 )
+from edgewright.hub.events import Event
 from edgewright.hub.rehearsals.question import Facts
 from edgewright.sim.rehearsal.device import Device
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import SimHub
 
-LOOK_EVERY_S = 15.0
 MAX_SITES = 20
 MAX_POINTS = 40
-OPEN = ("pending", "admitted", "offered")
+ENDS = tuple(f"rollout.{state}" for state in RolloutState if state.is_ended)
 
 
 class Outcome:
@@ -33,16 +33,12 @@ class Outcome:
         self._facts = facts
         self._badness = badness
         self._agenda = agenda
-        self._looked_at = agenda.now
         self.ended_at: float | None = None
 
-    def look(self) -> None:
+    def hear(self, event: Event) -> None:
         """Notice that the rollout has ended."""
-        if self.ended_at is None and self._agenda.now - self._looked_at >= LOOK_EVERY_S:
-            self._looked_at = self._agenda.now
-            record = self._record()
-            if record.state.is_ended:
-                self.ended_at = record.ended_at or self._agenda.now
+        if event.subject == self._rollout and event.kind in ENDS and self.ended_at is None:
+            self.ended_at = self._agenda.now
 
     def tell(self, devices: Collection[Device]) -> RehearsedRun:
         """All of it."""

@@ -12,17 +12,19 @@ import sqlalchemy as sa
 
 from edgewright.agent.states import ModelRecord, SlotRecord
 from edgewright.client.keys import ceremony
-from edgewright.contract.api import Badness, GroupDraft, RehearsedRun, RolloutRecord
+from edgewright.contract.api import Badness, GroupDraft, RehearsedRun, RolloutRecord, WaveDraft
 from edgewright.contract.report import ModelState
 from edgewright.contract.trusted import TrustedSet
 from edgewright.hub.events import Event
 from edgewright.hub.fleet import table as fleet_table
 from edgewright.hub.govern import Keys
 from edgewright.hub.rehearsals.question import FACTS, GROUP, Facts, Question
+from edgewright.hub.rollout.model import WaveState
 from edgewright.hub.web.devices.stirring import KINDS, whose
 from edgewright.sim.rehearsal.behaviour import CRASHES_AFTER_S, CRASHES_LAST_S, Behaviour
 from edgewright.sim.rehearsal.device import Device, Shared
-from edgewright.sim.rehearsal.outcome import Outcome
+from edgewright.sim.rehearsal.outcome import ENDS, Outcome
+from edgewright.sim.rehearsal.requests import Requests
 from edgewright.sim.rehearsal.talk import Line
 from edgewright.sim.world.agenda import Agenda, dice
 from edgewright.sim.world.hub import SimHub
@@ -31,6 +33,7 @@ from edgewright.sim.world.releases import OPERATOR
 
 LONGEST_S = 14 * 86_400.0
 BEAT_S = 20.0
+PROMOTED_S = 60.0
 REST_S = 900.0  # after the end, in which devices go back and the last of them answer
 
 
@@ -55,16 +58,19 @@ class _Stage:
         ceremony(folder / "operator", folder / "tuf", keys, datetime.fromtimestamp(facts.began_at, UTC))
         self._hub = SimHub(folder, self._agenda, seed)
         self._devices = self._assemble(seed)
+        self._requests = Requests(
+            self._hub.hub.db, self._agenda, facts, self._devices.values(), badness, dice(seed, "requests")
+        )
         self._hub.hub.events.watch(KINDS, self._stir)
 
     def run(self) -> RehearsedRun:
         """Play until the rollout has ended and its devices have answered, or for two weeks."""
         record = self._begin()
         outcome = Outcome(self._hub, record.id, self._facts, self._badness, self._agenda)
+        self._hub.hub.events.watch(ENDS, outcome.hear)
         ends_at = self._facts.began_at + LONGEST_S
         while self._agenda.next_at < ends_at:
             self._agenda.step()
-            outcome.look()
             if outcome.ended_at is not None:
                 ends_at = min(ends_at, outcome.ended_at + self._rest_s())
         return outcome.tell(self._devices.values())
@@ -79,8 +85,21 @@ class _Stage:
         self._beat()
         self._agenda.every(BEAT_S, self._beat)
         record = hub.rollouts.start(OPERATOR, self._facts.draft)
+        self._requests.follow(record)
         self._hub.settle()
+        self._promote_when_asked(record.id)
         return record
+
+    def _promote_when_asked(self, id: str) -> None:
+        """A person who is asked for says yes at once: how long people take is theirs to know."""
+        waves = self._facts.draft.waves
+        if any(isinstance(wave, WaveDraft) and wave.needs_promotion for wave in waves):
+            self._agenda.every(PROMOTED_S, functools.partial(self._promote, id))
+
+    def _promote(self, id: str) -> None:
+        if any(wave.state == WaveState.WAITING for wave in self._hub.hub.rollouts.rollout(id).waves):
+            self._hub.hub.rollouts.promote(OPERATOR, id, "rehearsed")
+            self._hub.settle()
 
     def _rest_s(self) -> float:
         return CRASHES_AFTER_S + CRASHES_LAST_S + REST_S if self._badness is Badness.CRASHES else REST_S
