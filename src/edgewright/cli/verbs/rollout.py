@@ -12,6 +12,7 @@ from edgewright.cli.output import DryRun, Json, refuse, say, say_done, say_next,
 from edgewright.cli.verbs.rollout_gates import gates
 from edgewright.cli.verbs.rollout_options import Options, with_options
 from edgewright.cli.verbs.rollout_plan import Release, plan
+from edgewright.cli.verbs.rollout_steering import deployments, promote, rollback
 from edgewright.cli.verbs.waves import show_rollout, show_watched
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
 
 app.command("plan")(plan)
 app.command("gates")(gates)
+app.command("promote")(promote)
+app.command("rollback")(rollback)
+app.command("deployments")(deployments)
 
 
 @app.command("start")

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from edgewright.client.transport import Transport
 from edgewright.client.watching import Pace, changes
-from edgewright.contract.api import RolloutDraft, RolloutPlan, RolloutRecord
+from edgewright.contract.api import (
+    DeploymentPage,
+    RollbackDraft,
+    RollbackRecord,
+    RolloutDraft,
+    RolloutPlan,
+    RolloutRecord,
+)
 
 
 class Rollouts:
@@ -49,6 +56,22 @@ class Rollouts:
     def abort(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
         """End it, and take its devices back."""
         return self._steer(id, "abort", reason, dry_run)
+
+    def promote(self, id: str, reason: str = "", *, dry_run: bool = False) -> RolloutRecord:
+        """Let the next wave begin, whatever the present one waits for."""
+        return self._hub.post("rollouts", id, "promote", body={"reason": reason}, into=RolloutRecord, dry_run=dry_run)
+
+    def roll_back(self, id: str, draft: RollbackDraft, *, dry_run: bool = False) -> RollbackRecord:
+        """Take it, or one of its waves, back; a dry run says who can go back at once."""
+        return self._hub.post("rollouts", id, "rollback", body=draft, into=RollbackRecord, dry_run=dry_run)
+
+    def deployments(
+        self, id: str, *, state: str = "", wave: int | None = None, after: str = "", limit: int = 200
+    ) -> DeploymentPage:
+        """Some of its deployments, in their order; `after` of a page asks for the next one."""
+        asked = {"state": state, "wave": wave, "after": after, "limit": limit}
+        given = {name: str(value) for name, value in asked.items() if value not in ("", None)}
+        return self._hub.get("rollouts", id, "deployments", into=DeploymentPage, **given)
 
     def _steer(self, id: str, verb: str, reason: str, dry_run: bool) -> RolloutRecord:
         if dry_run:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -17,14 +19,22 @@ from edgewright.hub.fleet.model import ENDED, Seen
 CHUNK = 500
 SETTLED_S = 5.0
 """A change that is older is in the table for every reader."""
+_OF = table.device.c
 
 
 class Lane(msgspec.Struct, frozen=True, gc=False):
     """One device in service. `is_active`: it may get orders; `seen_at` is in seconds since the epoch."""
 
     id: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
     time_zone: str
+    is_active: bool
+    seen_at: float | None
+
+
+class Presence(NamedTuple):
+    """Whether a device in service may get orders, and when it was last heard of, in seconds since the epoch."""
+
     is_active: bool
     seen_at: float | None
 
@@ -43,15 +53,19 @@ class Lanes:
 
     def of(self, devices: Collection[str]) -> dict[str, Lane]:
         """Those of `devices` that are in service."""
-        of, found = table.device.c, dict[str, Lane]()
-        columns = (of.id, of.labels, of.time_zone, of.state, of.last_seen_at)
-        with self._db.read() as connection:
-            for part in _parts(sorted(devices)):
-                query = sa.select(*columns).where(of.id.in_(part), of.state.not_in(ENDED))
-                for id, labels, time_zone, state, seen_at in connection.execute(query):
-                    at = self._newest(id, Seen(at=seen_at)).at
-                    found[id] = Lane(id, labels, time_zone, state == DeviceState.ACTIVE, at)
-        return found
+        columns = (_OF.id, _OF.state, _OF.last_seen_at, sa.cast(_OF.labels, sa.Text), _OF.time_zone)
+        return {
+            id: Lane(id, _labels(labels), time_zone, state == DeviceState.ACTIVE, self._heard(id, seen_at))
+            for id, state, seen_at, labels, time_zone in self._rows(devices, columns)
+        }
+
+    def present(self, devices: Collection[str]) -> dict[str, Presence]:
+        """Those of `devices` that are in service, with less about each."""
+        columns = (_OF.id, _OF.state, _OF.last_seen_at)
+        return {
+            id: Presence(state == DeviceState.ACTIVE, self._heard(id, seen_at))
+            for id, state, seen_at in self._rows(devices, columns)
+        }
 
     def at(self, label: str, values: Collection[str], now: float) -> Mapping[str, frozenset[str]]:
         """The devices whose `label` has one of `values`; '' stands for having none."""
@@ -60,6 +74,16 @@ class Lanes:
             with self._db.read() as connection:
                 known.follow(connection, label, now)
             return {value: frozenset(known.devices.get(value, ())) for value in values}
+
+    def _rows(self, devices: Collection[str], columns: Sequence[Any]) -> Iterator[Any]:
+        query = sa.select(*columns).where(_OF.state.not_in(ENDED))
+        ordered = sorted(devices)
+        with self._db.read() as connection:
+            for start in range(0, len(ordered), CHUNK):
+                yield from connection.execute(query.where(_OF.id.in_(ordered[start : start + CHUNK]))).all()
+
+    def _heard(self, id: str, saved_at: float | None) -> float | None:
+        return self._newest(id, Seen(at=saved_at)).at
 
 
 class _Label:
@@ -72,10 +96,12 @@ class _Label:
 
     def follow(self, connection: sa.Connection, label: str, now: float) -> None:
         """Take in the devices that have changed since the last time."""
-        of, newest = table.device.c, self._read_until
-        query = sa.select(of.id, of.labels, of.state, of.changed_at).where(of.changed_at > self._read_until)
-        for id, labels, state, changed_at in connection.execute(query):
-            self._put(id, None if state in ENDED else labels.get(label, ""))
+        newest = self._read_until
+        columns = (_OF.id, sa.cast(_OF.labels, sa.Text), _OF.state, _OF.changed_at)
+        for id, labels, state, changed_at in connection.execute(
+            sa.select(*columns).where(_OF.changed_at > self._read_until)
+        ).all():
+            self._put(id, None if state in ENDED else _labels(labels).get(label, ""))
             newest = max(newest, changed_at)
         self._read_until = max(self._read_until, min(newest, now - SETTLED_S))
 
@@ -88,5 +114,7 @@ class _Label:
             self.devices[value].add(device)
 
 
-def _parts(names: list[str]) -> Iterator[list[str]]:
-    return (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
+@lru_cache(maxsize=4096)
+def _labels(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = msgspec.json.decode(text, type=dict[str, str])
+    return found

@@ -20,7 +20,7 @@ from edgewright.hub.rollout.running import ledger
 from edgewright.hub.rollout.running.admission import Admitted, Candidate, Later, Terms, admit, lease_s, opens_at
 from edgewright.hub.rollout.running.sites import Sites, take_lines, take_places, terms_of, watched
 
-AT_ONCE = 500
+AT_ONCE = 250
 """How many deployments one look admits at most: a tick stays short, and the next one follows at once."""
 SETTLED_S = 10.0
 """A lease that ends so soon is not renewed: clocks of hubs and devices differ."""

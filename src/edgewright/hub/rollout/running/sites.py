@@ -70,11 +70,9 @@ class Sites:
             self._out.clear()
         for label, values in stale.items():
             at = self._fleet.lanes.at(label, values, now)
-            lanes = self._fleet.lanes.of([device for devices in at.values() for device in devices])
-            for value in values:
-                here = (lanes[device] for device in at.get(value, ()) if device in lanes)
-                out = {one.id for one in here if not one.is_active or self.is_away(one.seen_at, patience_s, now)}
-                self._out[f"{label}={value}"] = (now, frozenset(out))
+            present = self._fleet.lanes.present([device for devices in at.values() for device in devices])
+            out = {id for id, one in present.items() if not one.is_active or self.is_away(one.seen_at, patience_s, now)}
+            self._out |= {f"{label}={value}": (now, at[value] & out) for value in values}
         return {name: self._out[name][1] for _, name in sites if name in self._out}
 
 
