@@ -39,7 +39,7 @@ from edgewright.hub.web import (
     studies,
     targets,
 )
-from edgewright.hub.web.devices import DEFAULT_POLL_S, PREFIX, DeviceDoors, Load, Receive, Scope, Send
+from edgewright.hub.web.devices import DEFAULT_POLL_S, PREFIX, DeviceDoors, Load, Receive, Scope, Send, protocol_of
 from edgewright.hub.web.principals import of_bearer
 from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unreadable
 
@@ -70,7 +70,7 @@ def health() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
+def build_app(hub: Hub, doors: DeviceDoors | None = None) -> Callable[[Scope, Receive, Send], Any]:
     """The whole hub behind one ASGI callable: devices' doors first, then people's API and pages."""
     dependencies = {
         "hub": Provide(lambda: hub, sync_to_thread=False),
@@ -93,7 +93,7 @@ def build_app(hub: Hub) -> Callable[[Scope, Receive, Send], Any]:
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["^/api/v1/blobs"]),
         request_max_body_size=MAX_JSON_BYTES,
     )
-    devices = DeviceDoors(hub, Load(hub.settings.poll_s or DEFAULT_POLL_S))
+    devices = doors or DeviceDoors(hub)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_device = scope["type"] == "http" and scope["path"].startswith(PREFIX)
@@ -116,8 +116,15 @@ def serve(settings: Settings, *, host: str, port: int, ready: Callable[[str], No
     logs.set_up()
     with hold(settings.dir, is_shared=not settings.url.startswith("sqlite")):
         hub = build_hub(settings)
+        doors = DeviceDoors(hub, Load(settings.poll_s or DEFAULT_POLL_S))
         config = uvicorn.Config(
-            build_app(hub), host=host, port=port, log_level="warning", lifespan="off", access_log=False
+            build_app(hub, doors),
+            http=protocol_of(doors.quick),
+            host=host,
+            port=port,
+            log_level="warning",
+            lifespan="off",
+            access_log=False,
         )
         socket = config.bind_socket()
         socket.listen(BACKLOG)  # who comes before the server is up waits, and is not turned away

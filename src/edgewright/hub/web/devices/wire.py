@@ -13,6 +13,7 @@ from edgewright.hub.web.replies import headers_of
 from edgewright.hub.web.streaming import chunks_of
 
 PREFIX = "/device/v1/"
+CHECK_IN = PREFIX + "checkin"
 MAX_BODY_BYTES = 16 * 1024**2
 SCHEME = b"Bearer "
 
