@@ -38,7 +38,7 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet.announcing import Announcer
 from edgewright.hub.fleet.devices import Clones, Records, Steering, Step, check_machine, device_row, learn, with_desired
-from edgewright.hub.fleet.enrolment import Claims, Contacts, Places, Successor, check_enrol_request
+from edgewright.hub.fleet.enrolment import Claims, Contacts, Replacing, Successor, check_enrol_request
 from edgewright.hub.fleet.facts import DeviceFacts
 from edgewright.hub.fleet.groups import Groups
 from edgewright.hub.fleet.lanes import Lanes
@@ -78,9 +78,9 @@ class Fleet:
         self._announcer = Announcer(events, audit)
         self._steering = Steering(self._announcer)
         self._clones = Clones(self._steering)
-        self._places = Places(self._announcer)
+        self._replacing = Replacing(self._announcer)
         self._claims = Claims(db, self._announcer, token_bytes)
-        self._contacts = Contacts(self._announcer, self._places)
+        self._contacts = Contacts(self._announcer, self._replacing)
         self._records = Records(db, self.presence.newest, self._reported.states)
         self._groups = Groups(db, events, self._announcer, self.presence.newest)
         self._timeline = Timeline(db)
@@ -88,7 +88,7 @@ class Fleet:
     def claim(self, principal: Principal, draft: ClaimDraft, dry_run: bool = False) -> ClaimReply:
         """Make claim tokens; they are shown here and never again. A dry run checks and makes none.
 
-        Raises InvalidInput, and NotFound or PlaceTaken where a device shall be replaced.
+        Raises InvalidInput, and NotFound or AlreadyReplaced where a device shall be replaced.
         """
         return self._claims.make(principal.name, draft, self._clock(), dry_run)
 
@@ -100,8 +100,9 @@ class Fleet:
         """Make the sender a device of this fleet, and burn a use of its claim, in one transaction.
 
         `request` is the decoded `body`. The same key with the same claim again (its reply got lost) gives the same
-        device. Raises UnknownClaim, ClaimUsed, ClaimExpired, WrongHardware, PlaceTaken, DeviceExists, DeviceShutOut,
-        StaleNonce, HostileInput, or NotAllowed where the signature does not hold; none of them uses the claim up.
+        device. Raises UnknownClaim, ClaimUsed, ClaimExpired, WrongHardware, AlreadyReplaced, DeviceExists,
+        DeviceShutOut, StaleNonce, HostileInput, or NotAllowed where the signature does not hold; none of them uses the
+        claim up.
         """
         check_enrol_request(request)
         now = self._clock()
@@ -192,10 +193,10 @@ class Fleet:
 
     def on_replaced(self, act: Successor) -> None:
         """Have `act(connection, old, new)` hand over what another room keeps of a device to its new board."""
-        self._places.on_taken(act)
+        self._replacing.on_replaced(act)
 
     def approve(self, principal: Principal, id: str, dry_run: bool = False) -> DeviceRecord:
-        """Let a device in that waits; it takes the place for which it was claimed. Raises NotFound, DeviceMovedOn."""
+        """Let a device in that waits; it replaces the one for which it was claimed. Raises NotFound, DeviceMovedOn."""
         return self._steer(principal, id, Step.APPROVE, "", dry_run)
 
     def reject(self, principal: Principal, id: str, reason: str = "", dry_run: bool = False) -> DeviceRecord:
@@ -283,9 +284,9 @@ class Fleet:
         now = self._clock()
         with self._rehearsed(dry_run) as connection:
             is_moved = self._steering.move(connection, principal.name, id, step, reason, now)
-            place = device_row(connection, id)["replaces"]
-            if is_moved and step is Step.APPROVE and place:
-                self._places.take(connection, principal.name, place, id, now)
+            old = device_row(connection, id)["replaces"]
+            if is_moved and step is Step.APPROVE and old:
+                self._replacing.replace(connection, principal.name, old, id, now)
         return self.device(id)
 
     @contextlib.contextmanager

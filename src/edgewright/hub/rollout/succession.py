@@ -1,4 +1,4 @@
-"""What becomes of a device's part in rollouts when its place goes to another board, or when it leaves the fleet."""
+"""What becomes of a device's part in rollouts when another board replaces it, or when it leaves the fleet."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Succession:
         self._deploy = deploy
         fleet.on_replaced(self._hand_over)
         fleet.tell_history(Deployments())
-        events.subscribe("fleet.took_place", self._on_took_place)
+        events.subscribe("fleet.took_over", self._on_took_over)
         for kind in LEFT:
             events.subscribe(kind, self._on_left)
 
@@ -60,7 +60,7 @@ class Succession:
         connection.execute(sa.delete(table.directive).where(of.device == new))
         connection.execute(sa.update(table.directive).where(of.device == old).values(device=new))
 
-    def _on_took_place(self, event: Event) -> None:
+    def _on_took_over(self, event: Event) -> None:
         """The new board shall run what the old one ran, and gets no package of an open deployment that cannot fit it.
 
         Safe to repeat: what it was given already is open, or it runs.
@@ -113,7 +113,7 @@ class Succession:
             log.warning("rollout.not_inherited", device=new, model=model, counter=counter, why=offer)
             return
         with self._db.write() as connection:
-            self._deploy(connection, SYSTEM, release, new, offer, f"{new} takes the place of {old}")
+            self._deploy(connection, SYSTEM, release, new, offer, f"{new} replaces {old}")
 
 
 class Deployments:

@@ -2,6 +2,6 @@
 
 from edgewright.hub.fleet.enrolment.claims import Claims
 from edgewright.hub.fleet.enrolment.contacts import Contacts, WrongHardware, check_enrol_request
-from edgewright.hub.fleet.enrolment.places import Places, PlaceTaken, Successor
+from edgewright.hub.fleet.enrolment.replacing import AlreadyReplaced, Replacing, Successor
 
-__all__ = ["Claims", "Contacts", "PlaceTaken", "Places", "Successor", "WrongHardware", "check_enrol_request"]
+__all__ = ["Claims", "Contacts", "AlreadyReplaced", "Replacing", "Successor", "WrongHardware", "check_enrol_request"]

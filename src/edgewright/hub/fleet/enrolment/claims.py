@@ -11,7 +11,7 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.announcing import Announcer
-from edgewright.hub.fleet.enrolment.places import check_place
+from edgewright.hub.fleet.enrolment.replacing import check_replaceable
 from edgewright.hub.fleet.model import CLAIM_PREFIX, TOKEN_BYTES, check_labels, is_plain, token, token_sha256
 
 MAX_CLAIMS = 1000
@@ -31,13 +31,13 @@ class Claims:
     def make(self, by: str, draft: ClaimDraft, now: float, dry_run: bool) -> ClaimReply:
         """Make the tokens; they are shown here and never again. A dry run checks and makes none.
 
-        Raises InvalidInput, NotFound, PlaceTaken.
+        Raises InvalidInput, NotFound, AlreadyReplaced.
         """
         check_claim_draft(draft)
         expires_at = now + draft.expires_in_s
         with self._db.write() as connection:
             if draft.replaces:
-                check_place(connection, draft.replaces)
+                check_replaceable(connection, draft.replaces)
             if dry_run:
                 return ClaimReply(tokens=(), expires_at=expires_at)
             tokens = tuple(token(CLAIM_PREFIX, self._token_bytes(TOKEN_BYTES)) for _ in range(draft.count))

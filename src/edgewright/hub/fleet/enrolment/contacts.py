@@ -13,7 +13,7 @@ from edgewright.contract.report import Capabilities, EnrolRequest
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.announcing import Announcer
 from edgewright.hub.fleet.devices import check_machine, columns_of
-from edgewright.hub.fleet.enrolment.places import Places
+from edgewright.hub.fleet.enrolment.replacing import Replacing
 from edgewright.hub.fleet.model import (
     ENDED,
     ClaimExpired,
@@ -35,14 +35,14 @@ class WrongHardware(NotAllowed):
 class Contacts:
     """Makes devices, in the caller's transaction."""
 
-    def __init__(self, announcer: Announcer, places: Places) -> None:
+    def __init__(self, announcer: Announcer, replacing: Replacing) -> None:
         self._announcer = announcer
-        self._places = places
+        self._replacing = replacing
 
     def enrol(self, connection: sa.Connection, request: EnrolRequest, now: float) -> dict[str, str]:
         """Burn one use of the claim and keep the device; returns its labels.
 
-        Raises UnknownClaim, ClaimUsed, ClaimExpired, WrongHardware, PlaceTaken, DeviceExists, DeviceShutOut.
+        Raises UnknownClaim, ClaimUsed, ClaimExpired, WrongHardware, AlreadyReplaced, DeviceExists, DeviceShutOut.
         """
         # 1. The claim must be one that we made.
         claim_sha256 = token_sha256(request.claim)
@@ -62,9 +62,9 @@ class Contacts:
         connection.execute(sa.insert(table.device).values(_device_row(request, claim, now)))
         detail = {"name": request.name, "claimed_by": claim.created_by, "waits": claim.needs_approval}
         self._announcer.of_device(connection, id, "fleet.enrolled", id, **detail)
-        # 4. It takes another's place at once, unless a person shall look at it first.
+        # 4. It replaces another board at once, unless a person shall look at it first.
         if claim.replaces and not claim.needs_approval:
-            self._places.take(connection, claim.created_by, claim.replaces, id, now)
+            self._replacing.replace(connection, claim.created_by, claim.replaces, id, now)
         return _labels(connection, id)
 
 

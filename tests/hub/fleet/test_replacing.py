@@ -7,7 +7,7 @@ import pytest
 
 from edgewright.contract.api import ClaimDraft, DeviceState, GroupDraft
 from edgewright.contract.errors import InvalidInput, NotFound
-from edgewright.hub.fleet.enrolment import PlaceTaken, WrongHardware
+from edgewright.hub.fleet.enrolment import AlreadyReplaced, WrongHardware
 from edgewright.hub.fleet.enrolment.claims import check_claim_draft
 from edgewright.hub.fleet.model import ClaimUsed, DeviceRevoked, WaitingForApproval
 from hub.fleet.conftest import MACHINE, Handset
@@ -113,7 +113,7 @@ def test_a_new_board_takes_the_name_labels_and_groups_of_the_old_one(fleet, oper
     assert (fleet.device(old).state, fleet.device(old).state_reason) == ("retired", f"replaced by {new.id}")
     assert fleet.members("listed") == sorted([new.id, other])
     assert handed == [(old, new.id)]
-    assert [entry.action for entry in audit.entries()][-2:] == ["fleet.replaced", "fleet.took_place"]
+    assert [entry.action for entry in audit.entries()][-2:] == ["fleet.replaced", "fleet.took_over"]
 
 
 def test_a_place_is_taken_once(fleet, operator, enrolled, token, handset):
@@ -121,10 +121,10 @@ def test_a_place_is_taken_once(fleet, operator, enrolled, token, handset):
     first, second = token(replaces=old), token(replaces=old)
     new = handset().enrol(first).device
 
-    with pytest.raises(PlaceTaken, match=new):
+    with pytest.raises(AlreadyReplaced, match=new):
         handset().enrol(second)
 
-    with pytest.raises(PlaceTaken):
+    with pytest.raises(AlreadyReplaced):
         fleet.claim(operator, ClaimDraft(replaces=old), dry_run=True)
     assert fleet.claim(operator, ClaimDraft(replaces=new)).tokens
     with pytest.raises(NotFound):
