@@ -49,8 +49,8 @@ class Setting:
 def main() -> int:
     """Print one JSON line per figure; 1 if a bound does not hold."""
     is_quick = "--quick" in sys.argv
-    seeds, holds = 40 if is_quick else 1000, True
-    for found in itertools.chain(alike(seeds, is_quick), doubled(seeds, is_quick)):
+    seeds, holds = (40, 40) if is_quick else (1000, 300), True
+    for found in itertools.chain(alike(seeds[0], is_quick), doubled(seeds[1], is_quick)):
         print(found, flush=True)
         holds = holds and json.loads(found)["holds"]
     return 0 if holds else 1

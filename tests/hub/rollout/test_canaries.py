@@ -164,6 +164,19 @@ def test_failures_that_rise_everywhere_are_nobodys_fault():
         assert not compare(*fleet.go_on(240).arms()).is_alarm(ALPHA)
 
 
+@pytest.mark.parametrize("canaries", [4, 20, 100])
+def test_failing_still_more_often_never_takes_an_alarm_back(canaries):
+    for seed in range(3):
+        lifts = (1.0, 1.5, 2.0, 3.0, 6.0, 12.0, 50.0)
+        fleets = [Fleet(seed, canaries=canaries, controls=200) for _ in lifts]
+        for fleet, lift in zip(fleets, lifts, strict=True):
+            fleet.rates[: fleet.size] *= lift
+
+        alarms = [compare(*fleet.go_on(240).arms()).is_alarm(ALPHA) for fleet in fleets]
+
+        assert alarms == sorted(alarms)
+
+
 def test_where_nothing_fails_nothing_is_said():
     fleet = Fleet(5, rate=1e-9).go_on(60)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgewright.contract.api import GateDraft, ReleaseRecord, ReleaseState, RolloutState
 from edgewright.contract.errors import InvalidInput
@@ -83,6 +85,16 @@ def asked(seen: WaveFacts, gate: GateDraft = GateDraft()) -> Decision:
 
 def test_failures_of_earlier_waves_that_came_late_count():
     assert asked(wave("CCC", late_failures=1)).action == "roll_back"
+
+
+@given(st.text("CFBRWPAx", min_size=1, max_size=12), st.integers(0, 3), st.data())
+def test_a_device_that_fails_never_turns_a_roll_back_into_anything_else(devices, max_failed, data):
+    gate = GateDraft(max_failed=max_failed)
+    place = data.draw(st.integers(0, len(devices) - 1))
+    worse = devices[:place] + "F" + devices[place + 1 :]
+
+    if asked(wave(devices), gate).action == "roll_back" and devices[place] != "x":
+        assert asked(wave(worse), gate).action == "roll_back"
 
 
 def test_nobody_is_away_while_the_hub_itself_was():
