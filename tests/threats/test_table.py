@@ -19,6 +19,7 @@ ATTACKS = {
     "endless data",
     "slow data",
     "stolen device key",
+    "copied device",
     "stolen timestamp, snapshot and director keys together",
     "replayed order",
     "delta on a wrong base",
