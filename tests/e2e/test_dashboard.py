@@ -94,7 +94,7 @@ def test_charts_are_drawn_and_have_words_and_a_table_for_those_who_do_not_see_th
 
 
 def test_the_page_keeps_up_by_itself_and_leaves_open_what_the_reader_opened(hub, clock, page):
-    page.ask("document.querySelector('#rollouts details summary').click()")
+    page.ask("document.querySelector('#drift details summary').click()")
     page.ask("document.querySelector('.uplot canvas').dataset.drawn_before = 'yes'")
 
     with hub.db.write() as connection:
@@ -102,7 +102,7 @@ def test_the_page_keeps_up_by_itself_and_leaves_open_what_the_reader_opened(hub,
     clock.now += 10
 
     page.wait_for("document.querySelector('#fleet').innerText.includes('newcomer')")
-    assert page.ask("document.querySelector('#rollouts details').open")
+    assert page.ask("document.querySelector('#drift details').open")
     assert page.ask("document.querySelector('.uplot canvas').dataset.drawn_before") == "yes"
     assert page.text("#link") == "Live"
     assert page.problems == []

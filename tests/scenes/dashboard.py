@@ -261,6 +261,8 @@ def _add_rollout(
             offered_at=started,
             agreement=0.11 if deployed == "rolled_back" else 0.96 if has_answered else None,
             received_bytes=18_300 if has_answered else 0,
+            planned_bytes=0,
+            interruptions=0,
             full_bytes=96_000,
             used_delta=counter == 3 and has_answered,
         )

@@ -52,7 +52,7 @@ from edgewright.contract.api.optimization import (
     TrialRecord,
     TrialState,
 )
-from edgewright.contract.api.overview import AuditEntry, AuditReport, Overview
+from edgewright.contract.api.overview import AuditEntry, AuditReport, FleetCounts, Overview, RunningCount
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
 from edgewright.contract.api.planning import (
     BudgetForecast,
@@ -185,6 +185,7 @@ __all__ = [
     "Figures",
     "FileRef",
     "FitRecord",
+    "FleetCounts",
     "GateDraft",
     "GateRule",
     "GateState",
@@ -245,6 +246,7 @@ __all__ = [
     "RunRecord",
     "RunState",
     "SOURCE_TRIAL",
+    "RunningCount",
     "SampleRecord",
     "ScheduleDraft",
     "SignatureDraft",

@@ -32,8 +32,30 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class RunningCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many devices run a version of a model."""
+
+    model: str
+    version: int
+    devices: int
+
+
+class FleetCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many devices there are, in which state, how many of the active ones are away, and what all of them run."""
+
+    devices: int = 0
+    states: dict[str, int] = {}  # by DeviceState; those that no device is in are left out
+    away: int = 0
+    running: tuple[RunningCount, ...] = ()
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the dashboard shows, in one reply: the page's JSON twin."""
+    """Everything the dashboard shows, in one reply: the page's JSON twin.
+
+    Its size has bounds, whatever the fleet's: `devices` are 100 at most (those that wait for a person first, then those
+    that are away, then by name), `rollouts` 100 at most (the newest 20 and live ones, without deployments), `runs` the
+    newest 30. `fleet` and `rollout_counts` count all of them.
+    """
 
     at: float
     hub: str
@@ -45,3 +67,5 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[RunRecord, ...]
     audit_entries: int
     roles: tuple[RoleRecord, ...] = ()
+    fleet: FleetCounts = FleetCounts()
+    rollout_counts: dict[str, int] = {}  # by RolloutState

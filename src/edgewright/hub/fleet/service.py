@@ -14,6 +14,7 @@ from edgewright.contract.api import (
     ClaimReply,
     DeviceRecord,
     DeviceState,
+    FleetCounts,
     GroupDraft,
     GroupEdit,
     GroupRecord,
@@ -37,7 +38,17 @@ from edgewright.hub.commits import GroupCommit
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet.announcing import Announcer
-from edgewright.hub.fleet.devices import Clones, Records, Steering, Step, check_machine, device_row, learn, with_desired
+from edgewright.hub.fleet.devices import (
+    Clones,
+    Records,
+    RollCall,
+    Steering,
+    Step,
+    check_machine,
+    device_row,
+    learn,
+    with_desired,
+)
 from edgewright.hub.fleet.enrolment import Claims, Contacts, Replacing, Successor, check_enrol_request
 from edgewright.hub.fleet.facts import DeviceFacts
 from edgewright.hub.fleet.groups import Groups
@@ -82,6 +93,7 @@ class Fleet:
         self._claims = Claims(db, self._announcer, token_bytes)
         self._contacts = Contacts(self._announcer, self._replacing)
         self._records = Records(db, self.presence.newest, self._reported.states)
+        self._roll_call = RollCall(db, self.presence.newest, self._records.of)
         self._groups = Groups(db, events, self._announcer, self.presence.newest)
         self._timeline = Timeline(db)
 
@@ -180,6 +192,10 @@ class Fleet:
         """
         chosen = self._groups.get(group) if group else Selector(selector) if selector else None
         return self._records.page(after=after, limit=limit, state=state, chosen=chosen)
+
+    def roll_call(self, silent_since: float, most: int) -> tuple[FleetCounts, list[DeviceRecord]]:
+        """How many devices are how, with those not heard of since then as away, and `most` that want looking at."""
+        return self._roll_call.call(silent_since, most)
 
     def history(self, id: str, before: str = "", limit: int = 50) -> list[TimelineEntry]:
         """What happened to a device, newest first, from before the entry `before` on; raises NotFound, InvalidInput."""

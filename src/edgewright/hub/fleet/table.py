@@ -37,6 +37,7 @@ device = sa.Table(
     sa.Column("changed_at", sa.Float, nullable=False, default=0.0),  # when what groups may select by did change
     sa.Index("ix_device_name_id", "name", "id"),
     sa.Index("ix_device_changed_at", "changed_at"),
+    sa.Index("ix_device_state_name_id", "state", "name", "id"),
 )
 
 device_model = sa.Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from edgewright.contract.api import DeploymentPage, DeploymentRecord, RolloutRecord, WaveRecord
 from edgewright.contract.errors import InvalidInput, NotFound
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.model import BROKEN, OPEN, UNDER_WAY, DeploymentState
+from edgewright.hub.rollout.model import ACTIVE, BROKEN, OPEN, UNDER_WAY, DeploymentState
 
 MAX_SHOWN = 200
 MAX_PAGE = 1000
@@ -29,17 +29,25 @@ def rollout_row(connection: sa.Connection, id: str) -> Row:
     return dict(row)
 
 
-def read_all(connection: sa.Connection, detailed: int = 0) -> list[RolloutRecord]:
-    """All rollouts, newest first; the first `detailed` of them with deployments."""
-    query = sa.select(table.rollout).order_by(table.rollout.c.number.desc())
-    waves, tallies = defaultdict[str, list[Row]](list), defaultdict[str, dict[int, Counter[str]]](dict)
-    for row in connection.execute(sa.select(table.wave).order_by(table.wave.c.number)).mappings():
-        waves[row["rollout"]].append(dict(row))
-    for row in connection.execute(sa.select(table.tally)).mappings():
-        tallies[row["rollout"]].setdefault(row["wave"], Counter())[row["state"]] = row["count"]
-    heads = _dicts(connection, query)
-    shown = {head["id"]: _shown(connection, head["id"], tallies[head["id"]]) for head in heads[:detailed]}
-    return [record(head, waves[head["id"]], shown.get(head["id"], ()), tallies[head["id"]]) for head in heads]
+def read_all(connection: sa.Connection) -> list[RolloutRecord]:
+    """All rollouts, newest first, without deployments."""
+    return _read(connection, sa.select(table.rollout.c.id))
+
+
+def read_newest(connection: sa.Connection, newest: int, most: int) -> list[RolloutRecord]:
+    """The `newest` rollouts and those that are live, `most` at most, newest first and without deployments."""
+    of = table.rollout.c
+    live = sa.select(of.number, of.id).where(of.state.in_(ACTIVE)).order_by(of.number.desc()).limit(most)
+    last = sa.select(of.number, of.id).order_by(of.number.desc()).limit(newest)
+    found = {row.number: row.id for query in (last, live) for row in connection.execute(query)}
+    return _read(connection, list(found.values())[:most])
+
+
+def count_states(connection: sa.Connection) -> dict[str, int]:
+    """How many rollouts are in which state."""
+    of = table.rollout.c
+    query = sa.select(of.state, sa.func.count()).group_by(of.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def read_one(connection: sa.Connection, id: str) -> RolloutRecord:
@@ -110,6 +118,17 @@ def _shown(connection: sa.Connection, id: str, counts: Counts) -> list[Row]:
     if len(found) < MAX_SHOWN:
         found += _dicts(connection, others)
     return _in_order(found[:MAX_SHOWN])
+
+
+def _read(connection: sa.Connection, ids: Sequence[str] | sa.Select[Any]) -> list[RolloutRecord]:
+    waves, tallies = defaultdict[str, list[Row]](list), defaultdict[str, dict[int, Counter[str]]](dict)
+    of = table.wave.c
+    for row in _dicts(connection, sa.select(table.wave).where(of.rollout.in_(ids)).order_by(of.number)):
+        waves[row["rollout"]].append(row)
+    for row in _dicts(connection, sa.select(table.tally).where(table.tally.c.rollout.in_(ids))):
+        tallies[row["rollout"]].setdefault(row["wave"], Counter())[row["state"]] = row["count"]
+    heads = sa.select(table.rollout).where(table.rollout.c.id.in_(ids)).order_by(table.rollout.c.number.desc())
+    return [record(head, waves[head["id"]], (), tallies[head["id"]]) for head in _dicts(connection, heads)]
 
 
 def _dicts(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:

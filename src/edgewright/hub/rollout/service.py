@@ -158,10 +158,20 @@ class Rollouts:
         """Take a rollout or one of its waves back, also after it is done; see Steering.roll_back."""
         return self._steering.roll_back(principal, id, draft, dry_run)
 
-    def rollouts(self, detailed: int = 0) -> list[RolloutRecord]:
-        """Every rollout, newest first, without deployments but for the first `detailed` of them."""
+    def rollouts(self) -> list[RolloutRecord]:
+        """Every rollout, newest first, without deployments."""
         with self._db.read() as connection:
-            return records.read_all(connection, detailed)
+            return records.read_all(connection)
+
+    def newest(self, newest: int, most: int) -> list[RolloutRecord]:
+        """The `newest` rollouts and those that are live, `most` at most, newest first and without deployments."""
+        with self._db.read() as connection:
+            return records.read_newest(connection, newest, most)
+
+    def counts(self) -> dict[str, int]:
+        """How many rollouts are in which state; states that none is in are left out."""
+        with self._db.read() as connection:
+            return records.count_states(connection)
 
     def rollout(self, id: str) -> RolloutRecord:
         """The rollout of that id, with 200 of its deployments at most; raises NotFound."""

@@ -47,14 +47,14 @@ def devices(
     """A page of devices by name, with what they run and should run: those after a device, of a group, a state."""
     require(principal, Permission.READ)
     page = hub.fleet.page(after=after, limit=limit, state=in_state, selector=selector, group=group)
-    return _wanted(hub, page)
+    return wanted(hub, page)
 
 
 @get("/devices/{device_id:str}", sync_to_thread=True)
 def device(device_id: FromPath[str], hub: TheHub, principal: Caller) -> DeviceRecord:
     """One device."""
     require(principal, Permission.READ)
-    return _wanted(hub, [hub.fleet.device(device_id)])[0]
+    return wanted(hub, [hub.fleet.device(device_id)])[0]
 
 
 @get("/devices/{device_id:str}/history", sync_to_thread=True)
@@ -166,9 +166,10 @@ def why(name: FromPath[str], device_id: FromPath[str], hub: TheHub, principal: C
     return hub.fleet.why(name, device_id)
 
 
-def _wanted(hub: Hub, page: list[DeviceRecord]) -> list[DeviceRecord]:
-    wanted = hub.rollouts.desired([one.id for one in page])
-    return [with_desired(one, wanted.get(one.id, {})) for one in page]
+def wanted(hub: Hub, page: list[DeviceRecord]) -> list[DeviceRecord]:
+    """Devices with what they should run beside what they run."""
+    desired = hub.rollouts.desired([one.id for one in page])
+    return [with_desired(one, desired.get(one.id, {})) for one in page]
 
 
 ROUTES = [

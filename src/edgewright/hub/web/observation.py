@@ -9,11 +9,14 @@ from edgewright import __version__
 from edgewright.contract.api import AlertRecord, DriftStatus, Overview, UsageRecord
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, require
+from edgewright.hub.web import views
 from edgewright.hub.web.arguments import Caller, TheHub
+from edgewright.hub.web.devices import DEFAULT_POLL_S
+from edgewright.hub.web.fleet import wanted
 
 RUNS_SHOWN = 30
-DETAILED = 20
-"""The newest rollouts, which are shown with devices."""
+DEVICES_SHOWN = 100
+NEWEST_ROLLOUTS, ROLLOUTS_SHOWN = 20, 100
 
 
 @get("/drift", sync_to_thread=True)
@@ -45,19 +48,28 @@ def overview(hub: TheHub, principal: Caller) -> Overview:
 
 
 def overview_of(hub: Hub) -> Overview:
-    """Everything the dashboard shows."""
+    """Everything the dashboard shows: what it costs hardly grows with the fleet, and not with rollouts that ended."""
+    now = hub.clock()
+    counts, devices = hub.fleet.roll_call(now - silence_s(hub), DEVICES_SHOWN)
     return Overview(
-        at=hub.clock(),
+        at=now,
         hub=f"Edgewright {__version__}",
-        devices=tuple(hub.fleet.devices(hub.rollouts.desired())),
+        fleet=counts,
+        devices=tuple(wanted(hub, devices)),
         models=tuple(hub.registry.models()),
         releases=tuple(hub.packaging.releases()),
-        rollouts=tuple(hub.rollouts.rollouts(detailed=DETAILED)),
+        rollouts=tuple(hub.rollouts.newest(NEWEST_ROLLOUTS, ROLLOUTS_SHOWN)),
+        rollout_counts=hub.rollouts.counts(),
         drift=tuple(hub.observe.status()),
         runs=tuple(hub.jobs.runs(limit=RUNS_SHOWN)),
         audit_entries=hub.audit.count(),
         roles=tuple(hub.key_changes.roles()),
     )
+
+
+def silence_s(hub: Hub) -> float:
+    """How long a device may be silent before pages call it away."""
+    return views.away_after_s(hub.settings.poll_s or DEFAULT_POLL_S)
 
 
 ROUTES = [drift, alerts, usage, overview]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +22,7 @@ from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
 from edgewright.hub.web import drifting, studying, views
 from edgewright.hub.web.arguments import Caller, TheHub
-from edgewright.hub.web.devices import DEFAULT_POLL_S
-from edgewright.hub.web.observation import overview_of
+from edgewright.hub.web.observation import overview_of, silence_s
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.rendering import render
 from edgewright.hub.web.replies import on_refusal
@@ -45,6 +45,8 @@ PARTS: Mapping[str, Callable[[views.Glance], object]] = {
     "runs": views.runs,
 }
 FRESH_S = 1.0
+FRESH_FOR_COST = 20
+"""A look that took long is shown for longer: open pages cost the hub a twentieth of a core at most."""
 Form = Annotated[LoginDraft, Body(media_type=RequestEncodingType.URL_ENCODED)]
 Page = Response[Any]
 TheGlance = NamedDependency[views.Glance]
@@ -124,16 +126,19 @@ def partial(name: FromPath[str], glance: TheGlance) -> str:
 
 
 def _shared_glance() -> Callable[[Hub, Principal], views.Glance]:
-    """One look at the hub answers every poll of every open page within a second."""
+    """One look at the hub answers every poll of every open page within a second, or longer where it takes long."""
     lock = threading.Lock()
     latest: views.Glance | None = None
+    fresh_s = FRESH_S
 
     def look(hub: TheHub, principal: Caller) -> views.Glance:
-        nonlocal latest
+        nonlocal latest, fresh_s
         require(principal, Permission.READ)
         with lock:
-            if latest is None or not 0 <= hub.clock() - latest.overview.at < FRESH_S:
-                latest = views.Glance(overview_of(hub), views.away_after_s(hub.settings.poll_s or DEFAULT_POLL_S))
+            if latest is None or not 0 <= hub.clock() - latest.overview.at < fresh_s:
+                began = time.perf_counter()
+                latest = views.Glance(overview_of(hub), silence_s(hub))
+                fresh_s = max(FRESH_S, FRESH_FOR_COST * (time.perf_counter() - began))
             return latest
 
     return look

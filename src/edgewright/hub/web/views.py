@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from edgewright.contract.api import (
     ReleaseRecord,
     ReleaseState,
     RolloutRecord,
+    RolloutState,
     RunRecord,
     RunState,
     VersionRecord,
@@ -23,10 +23,8 @@ from edgewright.hub.web.wording import Segment, duration, plural, segments, size
 
 AWAY_AFTER_S = 15.0
 POLLS_MISSED = 2.5
-DEVICES_SHOWN = 200
 LEFT = (DeviceState.RETIRED, DeviceState.REVOKED)
 ROLLOUTS_SHOWN = 8
-DEPLOYMENTS_SHOWN = 100
 VERSIONS_SHOWN = 12
 RUNS_SHOWN = 12
 
@@ -124,8 +122,6 @@ class RolloutView:
     started: Moment
     took: str
     waves: tuple[WaveView, ...]
-    devices: tuple[str, ...]  # names, in the order of the deployments that are shown
-    hidden: int
 
 
 @dataclass(frozen=True)
@@ -184,23 +180,32 @@ def fleet(glance: Glance) -> Fleet:
     """Devices by models."""
     devices = glance.overview.devices
     models = tuple(sorted({state.model for device in devices for state in device.models}))
-    rows = tuple(_device_row(glance, device, models) for device in devices[:DEVICES_SHOWN])
-    return Fleet(models, rows, max(0, len(devices) - DEVICES_SHOWN))
+    rows = tuple(_device_row(glance, device, models) for device in devices)
+    return Fleet(models, rows, max(0, glance.overview.fleet.devices - len(devices)))
 
 
 def rollouts(glance: Glance) -> Rollouts:
-    """The newest rollouts with their waves."""
-    records = glance.overview.rollouts
-    return Rollouts(
-        tuple(_rollout_view(glance, record) for record in records[:ROLLOUTS_SHOWN]),
-        max(0, len(records) - ROLLOUTS_SHOWN),
+    """Live rollouts, then the newest others, with their waves."""
+    overview = glance.overview
+    shown = sorted(overview.rollouts, key=lambda record: record.state.is_ended)[:ROLLOUTS_SHOWN]
+    hidden = max(0, sum(overview.rollout_counts.values()) - len(shown))
+    return Rollouts(tuple(rollout_view(record, overview.at) for record in shown), hidden)
+
+
+def rollout_view(record: RolloutRecord, now: float) -> RolloutView:
+    """A rollout with its waves."""
+    return RolloutView(
+        record=record,
+        started=moment(record.created_at, now),
+        took=duration((record.ended_at or now) - record.created_at),
+        waves=tuple(_wave_view(wave, now) for wave in record.waves),
     )
 
 
 def versions(glance: Glance) -> tuple[ModelView, ...]:
     """Every model with its newest versions, where they run and how far their releases are."""
     overview = glance.overview
-    runs_on = Counter((state.model, state.version) for device in overview.devices for state in device.models)
+    runs_on = {(one.model, one.version): one.devices for one in overview.fleet.running}
     views = []
     for model in overview.models:
         newest = sorted(model.versions, key=lambda record: -record.version)
@@ -215,11 +220,22 @@ def runs(glance: Glance) -> tuple[RunRow, ...]:
 
 
 def _devices_tile(glance: Glance) -> Tile:
-    devices = [device for device in glance.overview.devices if device.state not in LEFT]
-    away = [device.name for device in devices if glance.is_away(device)]
-    detail = f"{', '.join(away[:3])}{' and more' if len(away) > 3 else ''} away" if away else "all answer"
-    value = f"{len(devices) - len(away)} of {len(devices)}"
-    return Tile("Devices online", value, detail if devices else "none enrolled", "warn" if away else "", "#fleet")
+    counts = glance.overview.fleet
+    waits, doubted = (counts.states.get(state, 0) for state in (DeviceState.WAITING, DeviceState.QUARANTINED))
+    told = [f"{waits:,} to approve"] if waits else []
+    told += [f"{doubted:,} in quarantine"] if doubted else []
+    told += [_away(glance)] if counts.away else []
+    active = counts.states.get(DeviceState.ACTIVE, 0)
+    detail = ", ".join(told) or ("all answer" if active else "none enrolled")
+    tone = "bad" if doubted else "warn" if told else ""
+    return Tile("Devices online", f"{active - counts.away:,} of {active:,}", detail, tone, "#fleet")
+
+
+def _away(glance: Glance) -> str:
+    """Who is away by name, where they are few."""
+    away = [one.name for one in glance.overview.devices if one.state is DeviceState.ACTIVE and glance.is_away(one)]
+    count = glance.overview.fleet.away
+    return f"{', '.join(away)} away" if 0 < len(away) == count <= 3 else f"{count:,} away"
 
 
 def _models_tile(overview: Overview) -> Tile:
@@ -229,8 +245,9 @@ def _models_tile(overview: Overview) -> Tile:
 
 def _rollouts_tile(overview: Overview) -> Tile:
     live = [r for r in overview.rollouts if not r.state.is_ended]
+    count = sum(count for state, count in overview.rollout_counts.items() if not RolloutState(state).is_ended)
     detail = ", ".join(record.release for record in live[:3]) or "nothing on its way"
-    return Tile("Live rollouts", str(len(live)), detail, "busy" if live else "", "#rollouts")
+    return Tile("Live rollouts", f"{count:,}", detail, "busy" if live else "", "#rollouts")
 
 
 def _alerts_tile(overview: Overview) -> Tile:
@@ -281,25 +298,14 @@ def _cell(state: DeviceModel | None) -> Cell | None:
     return Cell(state.version, state.counter, wanted, step, word, is_bad)
 
 
-def _rollout_view(glance: Glance, record: RolloutRecord) -> RolloutView:
-    shown = record.deployments[:DEPLOYMENTS_SHOWN]
-    return RolloutView(
-        record=record,
-        started=glance.moment(record.created_at),
-        took=duration((record.ended_at or glance.overview.at) - record.created_at),
-        waves=tuple(_wave_view(wave, glance.overview.at) for wave in record.waves),
-        devices=glance.names(deployment.device for deployment in shown),
-        hidden=record.devices - len(shown),
-    )
-
-
 def _wave_view(wave: WaveRecord, now: float) -> WaveView:
     gone = wave.size - wave.committed - wave.failed - wave.waiting
-    parts = (("ok", wave.committed), ("bad", wave.failed))
-    told = [f"{wave.committed} of {wave.size} committed"]
-    told += [f"{count} {word}" for count, word in ((wave.failed, "failed"), (gone, "withdrawn")) if count > 0]
+    parts = (("ok", wave.committed), ("bad", wave.failed), ("busy", wave.under_way))
+    told = [f"{wave.committed:,} of {wave.size:,} committed"]
+    told += [f"{count:,} {word}" for count, word in ((wave.failed, "failed"), (gone, "withdrawn")) if count > 0]
     if wave.state == "running" and wave.waiting:
-        told.append(f"{wave.waiting} waiting")
+        told += [f"{wave.under_way:,} at it"] if wave.under_way else []
+        told.append(f"{wave.waiting - wave.under_way:,} waiting")
     took = duration((wave.ended_at or now) - wave.started_at) if wave.started_at else ""
     return WaveView(wave, segments(wave.size, parts), ", ".join(told), took)
 
@@ -311,7 +317,7 @@ def _version_row(glance: Glance, record: VersionRecord, runs_on: Mapping[tuple[s
         record=record,
         accuracy="" if accuracy is None else f"{accuracy:.3f}",
         created=glance.moment(record.created_at),
-        devices=runs_on[record.model, record.version],
+        devices=runs_on.get((record.model, record.version), 0),
         releases=tuple(r for r in releases if (r.model, r.version) == (record.model, record.version)),
     )
 

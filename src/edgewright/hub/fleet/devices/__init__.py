@@ -4,6 +4,7 @@ from edgewright.hub.fleet.devices.capabilities import check_machine, columns_of,
 from edgewright.hub.fleet.devices.clones import Clones
 from edgewright.hub.fleet.devices.lives import is_next
 from edgewright.hub.fleet.devices.records import Records, with_desired
+from edgewright.hub.fleet.devices.rollcall import RollCall
 from edgewright.hub.fleet.devices.states import DeviceMovedOn, Step
 from edgewright.hub.fleet.devices.steering import Steering, device_row
 
@@ -11,6 +12,7 @@ __all__ = [
     "Clones",
     "DeviceMovedOn",
     "Records",
+    "RollCall",
     "Steering",
     "Step",
     "check_machine",

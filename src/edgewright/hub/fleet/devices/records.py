@@ -71,10 +71,14 @@ class Records:
             last = self.one(after)
             which.append((last.name, last.id) < _BY_NAME)
         if chosen is not None:
-            return self._of(self._rows(self._pick(which, chosen, limit)))
+            return self.of(self._pick(which, chosen, limit))
         query = sa.select(table.device).where(*which).order_by(*_ORDER).limit(limit)
         with self._db.read() as connection:
             return self._of(connection.execute(query).mappings().all())
+
+    def of(self, ids: Sequence[str]) -> list[DeviceRecord]:
+        """Those of `ids` that there are."""
+        return self._of(self._rows(ids))
 
     def every(self) -> list[DeviceRecord]:
         """All devices, by name."""
