@@ -1,5 +1,6 @@
 """The database: one engine, short transactions, and what shall happen once a transaction has committed."""
 
+from edgewright.hub.db.bulk import insert_all
 from edgewright.hub.db.database import Database, after_commit, metadata, savepoint, to_record
 from edgewright.hub.db.engines import (
     PRAGMAS,
@@ -21,6 +22,7 @@ __all__ = [
     "NewerDatabase",
     "WrongDatabase",
     "after_commit",
+    "insert_all",
     "key_of",
     "metadata",
     "savepoint",

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.hub.db import insert_all
 from edgewright.hub.events import Events
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.model import LIVE, NEXT_DEPLOYMENT, UNDER_WAY, DeploymentState
@@ -25,8 +26,7 @@ _OF = table.deployment.c
 
 def enter(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Take new deployments in, and count them."""
-    if rows:
-        connection.execute(sa.insert(table.deployment), rows)
+    insert_all(connection, table.deployment, rows)
     _count(connection, Counter((row["rollout"], row["wave"], row["state"]) for row in rows))
 
 
