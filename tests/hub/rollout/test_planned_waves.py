@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgewright.contract.api import WaveDraft
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.rollout.planning import canary_order, plan_waves, reachable
 
@@ -66,3 +68,64 @@ def test_in_a_fleet_that_polls_slowly_a_slow_device_is_a_canary():
 
 def test_patience_bounds_who_is_a_canary():
     assert reachable({"lane-1": 0.0}, patience_s=60.0, now=100.0) == set()
+
+
+COUNTS = st.sets(st.integers(1, 60), min_size=1, max_size=4).map(sorted)
+PERCENTS = st.sets(st.integers(1, 100), max_size=3).map(sorted)
+
+
+@given(st.integers(0, 80), COUNTS, PERCENTS, st.sets(st.integers(0, 79)))
+def test_mixed_waves_hold_every_device_once_and_keep_their_order(total, counts, percents, chosen):
+    devices = [f"d{number}" for number in range(total)]
+    selected = {f"d{number}" for number in chosen}
+    waves = [*(WaveDraft(count=count) for count in counts), WaveDraft(selector="site=berlin")]
+    waves += [WaveDraft(percent=percent) for percent in percents]
+
+    planned = plan_waves(devices, waves, {"site=berlin": selected})
+
+    held = [device for wave in planned for device in wave.devices]
+    assert sorted(held) == sorted(devices)
+    assert all(list(wave.devices) == sorted(wave.devices, key=devices.index) for wave in planned)
+    for wave in planned[:-1]:
+        if wave.draft.selector:
+            assert set(wave.devices) <= selected
+
+
+@given(st.integers(1, 2000), st.floats(0.01, 99))
+def test_a_percentage_is_a_total_rounded_up_and_never_nobody(total, percent):
+    waves = plan_waves([str(number) for number in range(total)], (WaveDraft(percent=percent), WaveDraft(percent=100)))
+
+    assert len(waves[0].devices) == min(total, max(1, math.ceil(percent / 100 * total - 1e-9)))
+    assert sum(len(wave.devices) for wave in waves) == total
+
+
+def test_a_count_after_a_selector_is_a_total_of_both():
+    devices = [f"d{number}" for number in range(10)]
+    waves = (WaveDraft(selector="site=berlin"), 5, 100)
+
+    planned = plan_waves(devices, waves, {"site=berlin": {"d7", "d8"}})
+
+    assert [wave.devices for wave in planned] == [
+        ("d7", "d8"),
+        ("d0", "d1", "d2"),
+        ("d3", "d4", "d5", "d6", "d9"),
+    ]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.data())
+def test_the_first_devices_are_of_every_kind_of_hardware(hardware, data):
+    kinds = {f"d{number}": (name, data.draw(st.sampled_from("xyz"))) for number, name in enumerate(hardware)}
+
+    order = canary_order(kinds, kinds, kinds, "seed", kinds)
+
+    assert {kinds[device][0] for device in order[: len(set(hardware))]} == set(hardware)
+    assert sorted(order) == sorted(kinds)
+    assert order == canary_order(sorted(kinds), kinds, kinds, "seed", kinds)
+
+
+def test_within_a_kind_of_hardware_sites_take_turns():
+    kinds = {f"{site}{number}": ("pi", site) for site in "ab" for number in range(3)}
+
+    order = canary_order(kinds, kinds, kinds, "seed", kinds)
+
+    assert {device[0] for device in order[:2]} == {device[0] for device in order[2:4]} == {"a", "b"}
