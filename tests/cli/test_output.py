@@ -10,12 +10,16 @@ from edgewright.cli import formats
 from edgewright.cli.output import fit_widths, say_done, show_facts, show_table
 from edgewright.cli.verbs.model import VARIANT_COLUMNS
 from edgewright.cli.verbs.release import DELTA_COLUMNS
+from edgewright.cli.verbs.rollout_gates import gates
 from edgewright.cli.verbs.waves import show_rollout, show_watched
 from edgewright.contract.api import (
     DeltaRecord,
     DeltaState,
     DeploymentRecord,
     GateDraft,
+    GateRule,
+    GateState,
+    GateVerdict,
     RolloutRecord,
     RolloutState,
     UserRecord,
@@ -64,6 +68,32 @@ def test_a_table_fits_80_columns_and_loses_nothing(capsys):
     assert max(map(len, out.splitlines())) <= 80
     assert "[red]ada" in out
     assert out.count("b") == 90
+
+
+def test_what_a_gate_says_of_the_newest_wave_is_printed_with_what_failed_before(capsys):
+    why = "power is low: of requests that fail, a rise to 3.1 times as many would show by now"
+    passed = GateVerdict(metric="canary_failures", state=GateState.PASSED, reason=why)
+    failed = GateVerdict(metric="latency", state=GateState.FAILED, reason="3 of 8 devices are over the budget")
+    shown = rollout(passed=1)
+    waves = [msgspec.structs.replace(wave, verdicts=(passed,)) for wave in shown.waves]
+    waves[0] = msgspec.structs.replace(waves[0], verdicts=(passed, failed))
+    gate = GateDraft(rules=(GateRule(metric="drift", limit=0.2), GateRule(metric="memory", is_on=False)))
+
+    show_rollout(msgspec.structs.replace(shown, waves=tuple(waves), gate=gate), as_json=False, with_devices=True)
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.count("canary_failures") == 1
+    assert "3 of 8 devices are over the budget" in " ".join(out.split())
+    assert "drift 0.2, memory off" in " ".join(out.split())
+
+
+def test_the_rules_of_gates_are_listed_with_their_defaults(capsys):
+    gates(as_json=True)
+
+    listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert listed["crashes"]["is_default"]
+    assert listed["drift"]["limit"] == 0.1
 
 
 def test_what_is_short_stays_whole_where_room_is_scarce():
