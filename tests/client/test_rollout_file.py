@@ -54,6 +54,16 @@ def test_a_plain_plan_is_three_lines():
     assert text.splitlines()[1:] == ["format = 1", 'release = "digits/4"', 'group = "lanes"', "waves = [1, 3, 8]"]
 
 
+def test_a_number_among_waves_is_written_as_a_count(tmp_path):
+    path = tmp_path / "plan.toml"
+    draft = RolloutDraft(release="digits/4", group="lanes", waves=(1, WaveDraft(percent=5)))
+
+    path.write_text(rollout_file.write(draft))
+
+    assert path.read_text().count("[[waves]]") == 2
+    assert rollout_file.read(path).waves == (WaveDraft(count=1), WaveDraft(percent=5))
+
+
 def test_waves_may_be_written_in_short_and_starts_as_times(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(

@@ -46,8 +46,10 @@ def read(path: Path) -> RolloutDraft:
 
 
 def write(draft: RolloutDraft) -> str:
-    """The file for a draft: what is as it is without saying is left out. `read` gives the same draft again."""
+    """The file for a draft: what is as it is without saying is left out. `read` gives the same plan again."""
     plain = _plain(draft)
+    if not all(isinstance(wave, int) for wave in draft.waves):
+        plain["waves"] = [{"count": wave} if isinstance(wave, int) else wave for wave in plain["waves"]]
     blank = _plain(RolloutDraft(release="", group="", waves=()))
     told = {name: value for name, value in plain.items() if name in ASKED or value != blank[name]}
     tables = {name: value for name, value in told.items() if isinstance(value, dict) or _is_tables(value)}

@@ -44,7 +44,7 @@ class Options:
         float | None, typer.Option(help="The share of a wave that must report.  [default: 0.5]", min=0, max=1)
     ] = None
     patience: Annotated[str | None, typer.Option(help="How long a device may be silent.  [default: 60s]")] = None
-    rule: Annotated[Words, typer.Option(help="Of the gate: METRIC, METRIC=LIMIT or METRIC=off; repeatable.")] = None
+    rule: Annotated[Words, typer.Option(help="Of the gate: METRIC, METRIC=LIMIT[@4h], METRIC=off; repeatable.")] = None
     shadow_requests: Annotated[
         int | None, typer.Option(help="Requests to compare beforehand; 0: none.  [default: 50]", min=0)
     ] = None
@@ -110,7 +110,7 @@ class Options:
             "shadow_requests": self.shadow_requests,
             "shadow_agreement": self.shadow_agreement,
             "shadow_wait_s": seconds_of(self.shadow_wait, "shadow-wait") if self.shadow_wait else None,
-            "rules": _rules(self.rule or ()) or None,
+            "rules": tuple(map(_rule, self.rule)) if self.rule else None,
         }
         return GateDraft(**{name: value for name, value in told.items() if value is not None})
 
@@ -187,18 +187,19 @@ def caps_of(texts: Sequence[str]) -> tuple[SiteCap, ...]:
     return tuple(caps.values())
 
 
-def _rules(texts: Sequence[str]) -> tuple[Any, ...]:
+def _rule(text: str) -> Any:
+    """'METRIC', 'METRIC=LIMIT', 'METRIC=LIMIT@WAIT' or 'METRIC=off'."""
     from edgewright.contract.api import GateRule
 
-    rules = []
-    for text in texts:
-        metric, _, limit = text.partition("=")
-        try:
-            is_on, bound = limit != "off", float(limit) if limit not in ("", "off") else None
-        except ValueError as error:
-            raise _usage(f"{text!r} is no rule", "rule", "Write METRIC, METRIC=LIMIT or METRIC=off.") from error
-        rules.append(GateRule(metric=metric, limit=bound, is_on=is_on))
-    return tuple(rules)
+    metric, _, said = text.partition("=")
+    limit, _, wait = said.partition("@")
+    if limit == "off":
+        return GateRule(metric=metric, is_on=False)
+    try:
+        bound = float(limit) if limit else None
+    except ValueError as error:
+        raise _usage(f"{text!r} is no rule", "rule", "Write METRIC, METRIC=LIMIT[@4h] or METRIC=off.") from error
+    return GateRule(metric=metric, limit=bound, wait_s=seconds_of(wait, "rule") if wait else None)
 
 
 def _moment(text: str) -> float:

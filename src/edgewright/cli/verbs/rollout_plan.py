@@ -215,9 +215,9 @@ SITE_COLUMNS: list[Column[SiteForecast]] = [
 ]
 
 MISFIT_COLUMNS: list[Column[MisfitGroup]] = [
-    ("REASON", lambda one: one.reason),
+    ("SUCH AS", lambda one: words(one.devices[:1])),
     ("DEVICES>", lambda one: str(one.count)),
-    ("SUCH AS", lambda one: words(one.devices[:3])),
+    ("REASON", lambda one: one.reason),
 ]
 
 FIT_FACTS: list[Column[FitRecord]] = [
