@@ -6,8 +6,7 @@ import threading
 from array import array
 
 from edgewright.hub.fleet.model import Seen
-
-DIGEST_BYTES = 16  # of the SHA-256 of a session's token: guessing one takes 2^128 tries
+from edgewright.hub.fleet.presence.digests import Digests
 
 
 class Memory:
@@ -19,7 +18,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.row_of_token: dict[bytes, int] = {}
+        self.tokens = Digests()
         self.devices: list[str] = []
         self.expires_at = array("d")
         self.seen_at = array("d")  # 0: not since this process began
@@ -28,7 +27,6 @@ class Memory:
         self.life = array("q")  # a hash of the life that it told last; 0: not known
         self.turn = array("q")
         self._row_of_device: dict[str, int] = {}
-        self._tokens: list[bytes] = []
 
     def find(self, device: str) -> int | None:
         """The row of a device, if it has one."""
@@ -47,18 +45,20 @@ class Memory:
         row = self._row_of_device.get(device)
         if row is None:
             row = self._add(device)
-        self.row_of_token.pop(self._tokens[row], None)
-        self.row_of_token[digest] = row
-        self._tokens[row] = digest
+        self.tokens.put(row, digest)
         self.expires_at[row] = expires_at
         return row
+
+    def has_newer(self, device: str, expires_at: float) -> bool:
+        """Whether a session of `device` is here that ends no sooner."""
+        row = self._row_of_device.get(device)
+        return row is not None and bool(self.tokens.of(row)) and self.expires_at[row] >= expires_at
 
     def shut_out(self, device: str) -> None:
         """Forget the session of a device; call it with `lock` held."""
         row = self._row_of_device.get(device)
         if row is not None:
-            self.row_of_token.pop(self._tokens[row], None)
-            self._tokens[row] = b""
+            self.tokens.drop(row)
 
     def seen(self, device: str) -> Seen | None:
         """When this process heard of a device last; None if it has not."""
@@ -74,6 +74,5 @@ class Memory:
         for numbers in (self.backlog, self.reported, self.life, self.turn):
             numbers.append(0)
         self.devices.append(device)
-        self._tokens.append(b"")
         self._row_of_device[device] = row
         return row

@@ -22,9 +22,11 @@ from edgewright.hub.fleet.model import (
     token,
     token_sha256,
 )
-from edgewright.hub.fleet.presence.memory import DIGEST_BYTES, Memory
+from edgewright.hub.fleet.presence.digests import DIGEST_BYTES
+from edgewright.hub.fleet.presence.memory import Memory
 
 SWEEP_S = 60.0
+PART = 1000
 ENTERS = (DeviceState.ACTIVE, DeviceState.WAITING, DeviceState.QUARANTINED)
 """In which states a device may open a session; all but ACTIVE are told inside it why they get nothing."""
 
@@ -80,7 +82,7 @@ class Sessions:
     def row(self, text: str, now: float) -> int:
         """The row of the device whose session token this is; raises SessionEnded, or DeviceShutOut."""
         digest = digest_of(text)
-        row = self._memory.row_of_token.get(digest)
+        row = self._memory.tokens.find(digest)
         if row is None:
             row = self._load(text, digest)
         if row is None or now >= self._memory.expires_at[row]:
@@ -96,11 +98,14 @@ class Sessions:
     def load(self, now: float) -> int:
         """Remember every session that the table holds, as at the start of a hub; returns how many there are."""
         query = _joined().where(table.session.c.expires_at > now, table.device.c.state == DeviceState.ACTIVE)
+        count = 0
         with self._memory.lock, self._db.read() as connection:
-            rows = connection.execute(query.order_by(table.session.c.expires_at)).all()
-            for row in rows:
-                self._memory.admit(bytes.fromhex(row.token_sha256)[:DIGEST_BYTES], row.device, row.expires_at)
-        return len(rows)
+            for row in connection.execute(query.execution_options(yield_per=PART)):
+                count += 1
+                if not self._memory.has_newer(row.device, row.expires_at):
+                    digest = bytes.fromhex(row.token_sha256)[:DIGEST_BYTES]
+                    self._memory.admit(digest, row.device, row.expires_at)
+        return count
 
     def _load(self, text: str, digest: bytes) -> int | None:
         # The lock keeps a device that is shut out from being let in by what was read before that was committed.

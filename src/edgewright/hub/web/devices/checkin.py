@@ -41,7 +41,7 @@ class CheckIns:
         self._level = 0
         self._presence = hub.fleet.presence
         self._memory = hub.fleet.presence.memory
-        self._row_of_token, self._expires_at = self._memory.row_of_token, self._memory.expires_at
+        self._find, self._expires_at = self._memory.tokens.find, self._memory.expires_at
         self._asking = Asking(hub, threads, hub.settings.requests_waiting)
         self._kept = Kept(hub.settings.orders_kept_bytes)
         self._fresh_s = hub.settings.order_ttl_s / 2
@@ -54,7 +54,7 @@ class CheckIns:
         now, token = self._clock(), token_of(headers)
         if not 0 <= now - self._looked_at < LOOK_S:
             self._look(now)
-        row = self._row_of_token.get(sha256(token).digest()[:DIGEST_BYTES])
+        row = self._find(sha256(token).digest()[:DIGEST_BYTES])
         if row is None or now >= self._expires_at[row]:
             return None
         check_in = _read(body)
