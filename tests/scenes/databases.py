@@ -36,11 +36,11 @@ def start_server() -> Server:
     """The server of this run, with the database that all others are copies of."""
     server = Server()
     os.environ[SOCKET] = str(server.folder)
-    _tell("postgres", f"CREATE DATABASE {TEMPLATE}")
-    db = Database(url_of(server.folder, TEMPLATE))
-    db.migrate()
-    db.close()
-    DBOS.migrate(url_of(server.folder, TEMPLATE))
+    try:
+        _make_template(url_of(server.folder, TEMPLATE))
+    except BaseException:
+        server.stop()
+        raise
     return server
 
 
@@ -64,6 +64,14 @@ def release(folder: Path) -> None:
         name = str(sa.make_url(_urls.pop(place)).database)
         _empty(name)
         _free.append(name)
+
+
+def _make_template(url: str) -> None:
+    _tell("postgres", f"CREATE DATABASE {TEMPLATE}")
+    db = Database(url)
+    db.migrate()
+    db.close()
+    DBOS.migrate(url)
 
 
 def _sqlite_url(folder: Path) -> str:
