@@ -30,6 +30,7 @@ from edgewright.contract.tensors import Contract
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
+from edgewright.hub.fleet.table import device
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.packaging import Plan
@@ -116,30 +117,23 @@ class World:
         """Begin a rollout."""
         return self.rollouts.start(OPERATOR, draft)
 
-    def pass_time(self, seconds: float) -> None:
-        """Time passes, in which every device is heard (as heartbeats are saved: in one statement)."""
-        from edgewright.hub.fleet.table import device
-
-        self.clock.now += seconds
+    def hear(self) -> None:
+        """Every device is heard (as heartbeats are saved: in one statement)."""
         with self.db.write() as connection:
             connection.execute(sa.update(device).values(last_seen_at=self.clock.now))
-
-    def order(self, device: str) -> bool:
-        """Let a device ask for its order as it checks in; whether it is to install something."""
-        return bool(self.rollouts.orders_for(device, (), Pace()).installs)
 
     def answer(self, rollout: str, devices: Sequence[str]) -> None:
         """Let these devices report that they run the release, in one transaction."""
         with self.db.write() as connection:
-            for device in devices:
+            for id in devices:
                 self.reports += 1
-                self.rollouts.on_report(connection, device, self._report(rollout, device))
+                self.rollouts.on_report(connection, id, self._report(rollout, id))
 
-    def _report(self, rollout: str, device: str) -> InstallReport:
+    def _report(self, rollout: str, id: str) -> InstallReport:
         return InstallReport(
             id=f"r{self.reports}",
             at=self.clock(),
-            deployment=f"{rollout}:{device}",
+            deployment=f"{rollout}:{id}",
             model=MODEL,
             counter=1,
             outcome=Outcome.COMMITTED,

@@ -26,9 +26,6 @@ Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
 
 app.command("plan")(plan)
 app.command("gates")(gates)
-app.command("promote")(promote)
-app.command("rollback")(rollback)
-app.command("deployments")(deployments)
 
 
 @app.command("start")
@@ -66,6 +63,9 @@ def show(id: Id, as_json: Json = False) -> None:
     with connect() as client:
         rollout = client.rollouts.get(id)
     show_rollout(rollout, as_json=as_json, with_devices=True)
+
+
+app.command("deployments")(deployments)
 
 
 @app.command("ls")
@@ -106,12 +106,18 @@ def resume(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json =
     say_next(f"edgewright rollout watch {id}")
 
 
+app.command("promote")(promote)
+
+
 @app.command("abort")
 def abort(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False) -> None:
     """End a rollout, and take its devices back."""
     with connect() as client:
         rollout = client.rollouts.abort(id, reason, dry_run=dry_run)
     _show_told(rollout, "aborted", dry_run=dry_run, as_json=as_json)
+
+
+app.command("rollback")(rollback)
 
 
 def _show_told(rollout: RolloutRecord, state: str, *, dry_run: bool, as_json: bool) -> None:

@@ -19,7 +19,7 @@ Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
 
 
 def promote(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Let the next wave begin: pass the one that soaks or waits for a person."""
+    """Let the next wave begin, whatever this one waits for."""
     with connect() as client:
         rollout = client.rollouts.promote(id, reason, dry_run=dry_run)
     if as_json:
@@ -31,17 +31,20 @@ def promote(id: Id, reason: Reason = "", dry_run: DryRun = False, as_json: Json 
 
 def rollback(
     id: Id,
-    wave: Annotated[int, typer.Option(help="This wave alone; the rollout is paused.", min=1)] = 0,
-    to: Annotated[int, typer.Option(metavar="COUNTER", help="To this earlier release of the model.", min=1)] = 0,
+    wave: Annotated[int | None, typer.Option(help="This wave alone; the rollout is paused.", min=1)] = None,
+    to: Annotated[int | None, typer.Option(metavar="COUNTER", help="To this earlier release.", min=1)] = None,
     partly: Annotated[bool, typer.Option("--partly", help="Take back those that can, even if others cannot.")] = False,
     reason: Reason = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take a rollout back, also after it is done: its devices go back to what they ran before."""
+    """Take a rollout back, also after it is done.
+
+    Its devices go back to what is in their spare slots; where that is not what is wanted, nothing is done.
+    """
     from edgewright.contract.api import RollbackDraft
 
-    draft = RollbackDraft(reason=reason, wave=wave, to=to, is_partly=partly)
+    draft = RollbackDraft(reason=reason, wave=wave or 0, to=to or 0, is_partly=partly)
     with connect() as client:
         record = client.rollouts.roll_back(id, draft, dry_run=dry_run)
     _show(record, as_json=as_json)
