@@ -92,7 +92,7 @@ class Repair:
         context.step("collect", self._open_collection, context.id, model, draft.samples_per_device)
         context.report(f"waiting for {draft.min_labels} labels", 0.05, state=RunState.WAITING)
         self._wait_until(context, lambda: self._labelled(model, context.id) >= draft.min_labels)
-        context.step("close", self._close_collection, context.id)
+        context.step("close", self._close_collection, context.id, model)
 
         # 2. A snapshot of old and new, and a challenger that starts from the champion.
         context.report("snapshot", 0.3)
@@ -133,11 +133,13 @@ class Repair:
             connection.execute(sa.delete(table.collection).where(table.collection.c.request == request))
             connection.execute(sa.insert(table.collection).values(**row))
             self._audit.record(connection, "hub", "samples.request", model, request=request, budget=budget)
+            self._automate.tell_collection(connection, request, model)
 
-    def _close_collection(self, request: str) -> None:
+    def _close_collection(self, request: str, model: str) -> None:
         with self._db.write() as connection:
             where = table.collection.c.request == request
             connection.execute(sa.update(table.collection).where(where).values(is_open=False))
+            self._automate.tell_collection(connection, request, model)
 
     def _labelled(self, model: str, request: str) -> int:
         return sum(sample.label is not None for sample in self._data.samples(model, request=request))

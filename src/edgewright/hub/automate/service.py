@@ -253,6 +253,10 @@ class Automate:
             rows = connection.execute(query.order_by(table.collection.c.request))
             return tuple(Collect(request=row.request, model=row.model, budget=row.budget) for row in rows)
 
+    def tell_collection(self, connection: sa.Connection, request: str, model: str) -> None:
+        """Say in this transaction that a collection has opened or closed: what devices are asked for has changed."""
+        self._events.record(connection, "automate.collection", request, model=model)
+
     def wanted(self, connection: sa.Connection, device: str, samples: Sequence[Sample]) -> list[Sample]:
         """Those of a device's samples that were asked for, fit the model's contract and lie within its budget.
 
