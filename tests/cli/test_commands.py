@@ -45,7 +45,9 @@ CHANGES = {
     "rollout start",
     "rollout pause",
     "rollout resume",
+    "rollout promote",
     "rollout abort",
+    "rollout rollback",
     "trigger set",
     "run cancel",
 }

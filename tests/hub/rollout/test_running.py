@@ -281,7 +281,7 @@ def test_tallies_are_what_counting_finds_whatever_happens(world, store, operator
 
     assert all(tally == count for tally, count in seen)
     with world.db.read() as connection:
-        assert connection.execute(sa.select(table.place)).all() == []
+        assert connection.execute(sa.select(table.site_lease)).all() == []
 
 
 def test_deployments_come_in_pages_by_state_and_wave(world, store, operator):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def gates(as_json: Json = False) -> None:
-    """List the rules of gates: metrics, default limits, and which are on for everybody."""
+    """List the metrics that gates can have rules on."""
     from edgewright.contract.gating import GATE_METRICS
 
     show_table(list(GATE_METRICS.values()), COLUMNS, as_json=as_json, empty="")

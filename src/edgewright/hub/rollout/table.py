@@ -96,14 +96,14 @@ tally = sa.Table(
 )
 """How many deployments of a wave are in which state; only running/ledger.py changes it, with the states themselves."""
 
-place = sa.Table(
-    "place",
+site_lease = sa.Table(
+    "site_lease",
     metadata,
     sa.Column("deployment", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("site", sa.String(200), primary_key=True),  # 'label=value'
     sa.Column("device", sa.String(40), nullable=False),
     sa.Column("until", sa.Float, nullable=False),
-    sa.Index("ix_place_site_until", "site", "until"),
+    sa.Index("ix_site_lease_site_until", "site", "until"),
 )
 """What deployments under way take up at their sites, until their leases end."""
 

@@ -44,14 +44,14 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("rollout", "wave", "state", name=op.f("pk_tally")),
     )
     op.create_table(
-        "place",
+        "site_lease",
         sa.Column("deployment", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("site", sa.String(length=200), nullable=False),
         sa.Column("device", sa.String(length=40), nullable=False),
         sa.Column("until", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("deployment", "site", name=op.f("pk_place")),
+        sa.PrimaryKeyConstraint("deployment", "site", name=op.f("pk_site_lease")),
     )
-    op.create_index("ix_place_site_until", "place", ["site", "until"])
+    op.create_index("ix_site_lease_site_until", "site_lease", ["site", "until"])
     op.create_table(
         "site_line",
         sa.Column("site", sa.String(length=200), nullable=False),

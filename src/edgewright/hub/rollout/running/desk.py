@@ -18,7 +18,7 @@ from edgewright.hub.rollout.model import UNDER_WAY, DeploymentState
 from edgewright.hub.rollout.packages import Ways
 from edgewright.hub.rollout.running import ledger
 from edgewright.hub.rollout.running.admission import Admitted, Candidate, Later, Terms, admit, lease_s, opens_at
-from edgewright.hub.rollout.running.sites import Sites, take_lines, take_places, terms_of, watched
+from edgewright.hub.rollout.running.sites import Sites, take_leases, take_lines, terms_of, watched
 
 AT_ONCE = 250
 """How many deployments one look admits at most: a tick stays short, and the next one follows at once."""
@@ -58,10 +58,12 @@ class Desk:
         query = sa.select(_OF.number, _OF.device, _OF.lease_until).where(_OF.lease_until > now)
         rows = connection.execute(query).all()
         lanes = self._fleet.lanes.of([row.device for row in rows])
-        known = table.place.c
-        connection.execute(sa.delete(table.place).where(sa.or_(*(known.site.startswith(f"{one}=") for one in fresh))))
+        known = table.site_lease.c
+        connection.execute(
+            sa.delete(table.site_lease).where(sa.or_(*(known.site.startswith(f"{one}=") for one in fresh)))
+        )
         taken = [(row.number, row.device, _labels(lanes, row.device), row.lease_until) for row in rows]
-        take_places(connection, taken, fresh)
+        take_leases(connection, taken, fresh)
 
     def serve(
         self, connection: sa.Connection, head: Row, waves: Sequence[int], patience_s: float, now: float
@@ -96,8 +98,8 @@ class Desk:
         same = sa.and_(_OF.number == row.number, _OF.state.in_(UNDER_WAY), _OF.lease_until > now)
         if connection.execute(sa.update(table.deployment).where(same).values(lease_until=until)).rowcount == 0:
             return None
-        places = sa.update(table.place).where(table.place.c.deployment == row.number)
-        connection.execute(places.values(until=until))
+        leases = sa.update(table.site_lease).where(table.site_lease.c.deployment == row.number)
+        connection.execute(leases.values(until=until))
         return until
 
     def end_leases(self, connection: sa.Connection, now: float, which: sa.ColumnElement[bool] = sa.true()) -> int:
@@ -204,7 +206,7 @@ class Desk:
             which = _OF.number.in_(list(of))
             moved = ledger.move(connection, which, (DeploymentState.PENDING,), DeploymentState.ADMITTED, now, **values)
             taken = [(row.number, row.device, of[row.number].labels, until) for row in moved]
-            take_places(connection, taken, labels)
+            take_leases(connection, taken, labels)
             for rollout in sorted({row.rollout for row in moved}):
                 devices = [row.device for row in moved if row.rollout == rollout]
                 ledger.tell_devices(connection, self._events, rollout, devices)

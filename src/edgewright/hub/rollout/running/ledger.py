@@ -16,7 +16,7 @@ from edgewright.hub.rollout.model import LIVE, NEXT_DEPLOYMENT, UNDER_WAY, Deplo
 ORDERS_CHANGED = "rollout.orders"
 """The kind of event that names the devices whose orders change."""
 CHUNK = 500
-WOKEN_PER_PLACE = 4
+WOKEN_PER_LEASE = 4
 """Of those that wait for a site: more than can be served, since one may be blocked by a stricter budget of its own."""
 
 Moved = sa.Row[Any]
@@ -74,12 +74,12 @@ def withdraw(
 def leave(numbers: Sequence[int], connection: sa.Connection, now: float) -> None:
     """Give free what these deployments take up at their sites."""
     freed: Counter[str] = Counter()
-    of = table.place.c
+    of = table.site_lease.c
     for part in chunks(numbers):
-        gone = connection.execute(sa.delete(table.place).where(of.deployment.in_(part)).returning(of.site))
+        gone = connection.execute(sa.delete(table.site_lease).where(of.deployment.in_(part)).returning(of.site))
         freed.update(gone.scalars())
     for site, count in freed.items():
-        _wake(connection, site, WOKEN_PER_PLACE * count, now)
+        _wake(connection, site, WOKEN_PER_LEASE * count, now)
 
 
 def tally(connection: sa.Connection, rollout: str, wave: int | None = None) -> dict[int, Counter[DeploymentState]]:

@@ -22,7 +22,7 @@ FRESH_S = 15.0
 """For so long the hub believes who is away at a site."""
 MAX_REMEMBERED = 20_000
 Labels = Mapping[str, str]
-_PLACE = table.place.c
+_LEASE = table.site_lease.c
 
 
 class Sites:
@@ -95,7 +95,7 @@ def watched(connection: sa.Connection) -> frozenset[str]:
     return frozenset(rule["per"] for row in connection.execute(query) for rule in (*row.budgets, *row.caps))
 
 
-def take_places(
+def take_leases(
     connection: sa.Connection, taken: Sequence[tuple[int, str, Labels, float]], labels: Collection[str]
 ) -> None:
     """Note that these deployments (number, device, its labels, until when) take a place at each of their sites."""
@@ -105,7 +105,7 @@ def take_places(
         for label in labels
     ]
     if rows:
-        connection.execute(sa.insert(table.place), rows)
+        connection.execute(sa.insert(table.site_lease), rows)
 
 
 def take_lines(connection: sa.Connection, free_at: Mapping[str, float]) -> None:
@@ -120,7 +120,7 @@ def take_lines(connection: sa.Connection, free_at: Mapping[str, float]) -> None:
 def _under_way(connection: sa.Connection, names: Sequence[str], now: float) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for part in chunks(names):
-        query = sa.select(_PLACE.site, _PLACE.device).where(_PLACE.site.in_(part), _PLACE.until > now)
+        query = sa.select(_LEASE.site, _LEASE.device).where(_LEASE.site.in_(part), _LEASE.until > now)
         for row in connection.execute(query):
             found[row.site].append(row.device)
     return found

@@ -287,7 +287,7 @@ def _ripe(wave: dict[str, Any], decision: Decision, now: float) -> Decision:
     """Whether a wave that its gate passes may end: after its soak, and where a person lets it."""
     left_s = wave["committed_at"] + wave["soak_s"] - now
     if left_s > 0:
-        return Decision(Action.HOLD, f"{decision.reason}; soaks until {wave['committed_at'] + wave['soak_s']:.0f}")
+        return Decision(Action.HOLD, f"{decision.reason}; it soaks")
     if wave["needs_promotion"]:
         wave["state"] = WaveState.WAITING
         return Decision(Action.HOLD, f"{decision.reason}; waits for `edgewright rollout promote`")
