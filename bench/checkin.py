@@ -131,7 +131,7 @@ def cost(ours: float, answers: dict[str, int], devices: int) -> bool:
 
 
 def waiting(latencies: dict[str, Any], rate: float) -> bool:
-    """The slowest of a hundred at half of the load that the hub can take; the bare peer's tells what the machine adds."""
+    """The slowest of a hundred at half of the hub's load; the bare peer's tells what the machine adds."""
     p99_ms = latencies["p99_ms"]
     with running("checkins.peers", "bare", "1000") as peer, Client("checkins.client", peer.port, 1000) as client:
         theirs = client.ask(do="steady", s=STEADY_S, rate=rate)

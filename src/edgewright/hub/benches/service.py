@@ -68,6 +68,7 @@ class Benches:
         self._asked: set[str] = set()
         self._known_until = float("-inf")
         self._lock = threading.Lock()
+        events.watch(("bench.*",), lambda _event: self._unlearn())
 
     def start(self, principal: Principal, draft: BenchDraft, *, dry_run: bool = False) -> BenchRecord:
         """Have packages measured; a dry run shows by whom, and asks nobody.
