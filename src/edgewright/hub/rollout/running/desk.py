@@ -60,7 +60,9 @@ class Desk:
         lanes = self._fleet.lanes.of([row.device for row in rows])
         known = table.site_lease.c
         connection.execute(
-            sa.delete(table.site_lease).where(sa.or_(*(known.site.startswith(f"{one}=") for one in fresh)))
+            sa.delete(table.site_lease).where(
+                sa.or_(*(known.site.startswith(f"{one}=", autoescape=True) for one in fresh))
+            )
         )
         taken = [(row.number, row.device, _labels(lanes, row.device), row.lease_until) for row in rows]
         take_leases(connection, taken, fresh)
