@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from edgewright.agent.link import Exchange
 from edgewright.agent.states import ModelRecord
+from edgewright.contract.api import Budget, GateDraft, RolloutDraft
 from edgewright.contract.manifest import decode
 from edgewright.hub.web.devices import DeviceDoors
 from edgewright.sim.campaign.play import Verdict, play
-from edgewright.sim.campaign.scenario import Fault, write_scenario
+from edgewright.sim.campaign.scenario import Fault, Scenario, Start, Strike, write_scenario
 from edgewright.sim.device.agent import SimAgent
+from edgewright.sim.device.conduct import Conduct
 
 ASKED = os.environ.get("EDGEWRIGHT_SEED", "")
 LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
@@ -129,28 +130,47 @@ class _Replaced:
         return getattr(self._room, name)
 
 
-def first_broken(**pieces) -> str:
-    """What is found to be broken, by the first seed that finds it."""
-    for seed in _seeds():
-        if broken := play(seed, **pieces).broken:
-            return broken[0]
-    return ""
+BUDGET = Budget(per="site", max_unavailable=1)
 
 
-def _seeds() -> Iterator[int]:
-    return iter(range(200, 230))
+def crowded(*, is_held: bool) -> Scenario:
+    """One site of two devices. One has its order and not yet its bytes when it is cut off, until its lease is over
+    and the other one is being tried.
+    """
+    gate = GateDraft(max_failed=2, patience_s=5000.0, shadow_requests=0)
+    budgets = (BUDGET,) if is_held else ()
+    draft = RolloutDraft(release="digits/1", group="lanes", waves=(2,), gate=gate, budgets=budgets)
+    slow, cut = Strike(1, Fault.SLOW_LINK, 125.0, 390.0, bytes_s=8.0), Strike(1, Fault.PARTITION, 400.0, 2050.0)
+    return Scenario(
+        seed=1,
+        sites=("site-0", "site-0"),
+        conducts={("digits", 1): Conduct.HANGS},
+        starts=(Start(120.0, draft),),
+        strikes=(slow, cut) if is_held else (),
+        outages=(),
+        max_unavailable=1,
+    )
+
+
+BROKEN = {
+    "unapproved bytes": (201, {"agent_of": Credulous}, "which nobody has approved"),
+    "falling floors": (200, {"agent_of": Forgetful}, "the floor of"),
+    "counted twice": (200, {"serve": Recounting}, "reports were"),
+    "ignored leases": (0, {"agent_of": Impatient, "scenario": crowded(is_held=True)}, "are at an install"),
+    "ignored budgets": (0, {"scenario": crowded(is_held=False)}, "are at an install"),
+}
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(
-    ("pieces", "what"),
-    [
-        ({"agent_of": Credulous}, "which nobody has approved"),
-        ({"agent_of": Forgetful}, "the floor of"),
-        ({"agent_of": Impatient}, "are at an install"),
-        ({"serve": Recounting}, "reports were"),
-    ],
-    ids=["unapproved bytes", "falling floors", "ignored leases", "counted twice"],
-)
-def test_what_is_broken_on_purpose_is_noticed(pieces, what):
-    assert what in first_broken(**pieces)
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_on_purpose_is_noticed(name):
+    seed, pieces, what = BROKEN[name]
+
+    broken = play(seed, **pieces).broken
+
+    assert broken
+    assert what in broken[0]
+
+
+def test_a_lease_that_ends_on_the_way_lets_the_next_device_begin_and_breaks_no_budget():
+    assert not play(0, scenario=crowded(is_held=True)).broken

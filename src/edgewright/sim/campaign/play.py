@@ -56,14 +56,18 @@ class Verdict:
 
 
 def play(
-    seed: int, *, serve: Callable[[Hub], DeviceDoors] = DeviceDoors, agent_of: type[SimAgent] = SimAgent
+    seed: int,
+    *,
+    scenario: Scenario | None = None,
+    serve: Callable[[Hub], DeviceDoors] = DeviceDoors,
+    agent_of: type[SimAgent] = SimAgent,
 ) -> Verdict:
-    """Play one seed to its end, or to the first truth that is broken.
+    """Play one seed's story, or `scenario`, to its end or to the first truth that is broken.
 
     `serve` and `agent_of` may be broken on purpose, to see that it is noticed.
     """
     with hushed(), scratch("campaign") as folder:
-        stage = _Stage(write_scenario(seed), Path(folder), serve, agent_of)
+        stage = _Stage(scenario or write_scenario(seed), Path(folder), serve, agent_of)
         try:
             return stage.run()
         finally:
@@ -164,7 +168,7 @@ class _Stage:
             case Fault.WRONG_CLOCK:
                 health.clock_off_s = chance.choice((-86_400.0 * 400, -7200.0, -200.0, 200.0, 3600.0))
             case Fault.SLOW_LINK:
-                weather.bytes_s = chance.uniform(20.0, 500.0)
+                weather.bytes_s = strike.bytes_s or chance.uniform(20.0, 500.0)
             case Fault.DOUBLED:
                 weather.doubled = chance.uniform(0.2, 0.8)
             case Fault.GONE:

@@ -15,8 +15,8 @@ MODELS = ("digits", "wine")
 PUBLISHED = tuple(Made(model, version) for model in MODELS for version in (1, 2, 3))
 FORBIDDEN = Made("digits", 9)
 """Built, and neither signed nor approved by anybody."""
-TROUBLE_S = 3 * 3600.0  # in which faults begin and end
-CALM_S = 3 * 3600.0  # in which everything must come to rest
+TROUBLE_S = 9000.0  # in which faults begin and end
+CALM_S = 9000.0  # in which everything must come to rest
 PATIENCE_S = 1500.0
 MAX_FAULTS = 3  # of one device
 
@@ -44,6 +44,7 @@ class Strike:
     fault: Fault
     at: float
     until: float
+    bytes_s: float = 0.0  # of a slow link; 0 leaves it to chance
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Scenario:
 def write_scenario(seed: int) -> Scenario:
     """The story of a seed, always alike."""
     chance = dice(seed, "scenario")
-    sites = tuple(f"site-{number}" for number in range(chance.randint(2, 4)) for _ in range(chance.randint(2, 4)))
+    sites = tuple(f"site-{number}" for number in range(chance.randint(2, 3)) for _ in range(chance.randint(2, 4)))
     conducts = {(made.model, made.version): Conduct.GOOD for made in PUBLISHED}
     if chance.random() < 0.5:
         bad = chance.choice([conduct for conduct in Conduct if conduct is not Conduct.GOOD])
@@ -93,10 +94,10 @@ def write_scenario(seed: int) -> Scenario:
 
 
 def _starts(chance: random.Random, size: int, max_unavailable: int) -> tuple[Start, ...]:
-    times = {("digits", 1): 120.0, ("wine", 1): chance.uniform(120.0, 1200.0)}
-    times["digits", 2] = chance.uniform(3600.0, 6000.0)
-    times["wine", 2] = chance.uniform(3600.0, 6000.0)
-    times["digits", 3] = chance.uniform(8000.0, 10_000.0)
+    times = {("digits", 1): 120.0, ("wine", 1): chance.uniform(120.0, 900.0)}
+    times["digits", 2] = chance.uniform(2700.0, 4500.0)
+    times["wine", 2] = chance.uniform(2700.0, 4500.0)
+    times["digits", 3] = chance.uniform(6000.0, 7500.0)
     drafts = {key: _draft(chance, f"{key[0]}/{key[1]}", size, max_unavailable) for key in times}
     return tuple(Start(times[key], draft) for key, draft in drafts.items())
 

@@ -30,7 +30,7 @@ class _Play:
     is_asked: bool = False  # a look at it is on the agenda
 
 
-LEAST_WAIT_S = 15.0  # of a run: shorter waits would cost real time and show nothing else
+LEAST_WAIT_S = 30.0  # of a run: shorter waits would cost real time and show nothing else
 WAKE_S = 1.0  # until a run that was woken looks: one look for all that has happened meanwhile
 
 
