@@ -148,6 +148,7 @@ class Waves:
         counts = ledger.tally(connection, head["id"])
         started = [one for one in sorted(counts) if 0 < one <= number and counts[one][DeploymentState.PENDING]]
         served = self._desk.serve(connection, head, started, gate.patience_s, now)
+        counts = ledger.tally(connection, head["id"])
         seen = self._health(connection, head, wave, counts, gate, now)
         if wave["committed_at"] is None and decide(seen, gate).action is Action.ADVANCE:
             wave["committed_at"] = now
