@@ -39,7 +39,7 @@ def insert_all(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappin
 
 def _is_alike(rows: Sequence[Mapping[str, Any]], name: str, value: Any) -> bool:
     """Whether a column is the same in all rows, and can stand in a statement as it is."""
-    return _is_plain(value) and all(row[name] == value for row in rows)
+    return _is_plain(value) and len(set(map(itemgetter(name), rows))) == 1
 
 
 def _is_plain(value: Any) -> bool:
