@@ -175,6 +175,14 @@ def test_nobody_is_admitted_outside_of_its_window_and_the_order_says_it(world, s
     assert install.begin_by == world.clock() + 3600
 
 
+def test_a_wave_looks_again_soon_while_somebody_is_at_it(world, store, operator):
+    id = start(world, operator, budgets=ONE_LANE)
+
+    waits = [world.rollouts.waves.tick(id, 1, 1).wait_s for _ in range(2)]
+
+    assert waits == [2.0, 2.0]
+
+
 def test_a_rollout_waits_for_its_start(world, store, operator):
     id = start(world, operator, schedule=ScheduleDraft(start_at=world.clock() + 300))
 

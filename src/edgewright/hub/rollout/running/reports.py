@@ -120,5 +120,7 @@ def _within(number: int, most: int) -> int:
 def _supersede(connection: sa.Connection, row: Row, now: float) -> None:
     """Take back what the device has skipped by installing a newer release."""
     older = sa.and_(_OF.device == row.device, _OF.model == row.model, _OF.counter < row.counter)
+    if connection.scalar(sa.select(_OF.number).where(older, _OF.state.in_(OPEN)).limit(1)) is None:
+        return
     reason = f"superseded by release {row.model}/{row.counter}"
     ledger.move(connection, older, OPEN, DeploymentState.WITHDRAWN, now, reason=reason)

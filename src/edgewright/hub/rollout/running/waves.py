@@ -301,7 +301,7 @@ def _wait_s(wave: Row, served: Served, own: Counter[DeploymentState], now: float
         return 0.0
     if wave["state"] == WaveState.WAITING:
         return LONGEST_S
-    is_idle = not any(own[state] for state in UNDER_WAY)
+    is_idle = not served.admitted and not any(own[state] for state in UNDER_WAY)
     due_s = served.next_due_at - now if served.next_due_at is not None else LONGEST_S
     if wave["committed_at"] is not None:
         left_s = wave["committed_at"] + wave["soak_s"] - now
