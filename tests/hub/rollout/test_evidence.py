@@ -85,6 +85,14 @@ def test_a_report_is_read_against_the_budgets_of_its_package(world, reader, roll
     assert (one.latency_share, one.memory_share, one.has_crashed) == (1.5, 0.5, False)
 
 
+@pytest.mark.parametrize(("expected", "bar"), [(None, None), (0.6, 0.292)])
+def test_the_bar_is_told_where_labelled_data_lowered_it(world, reader, veterans, expected, bar):
+    world.expected = {} if expected is None else {("digits", 2): expected}
+    id = world.start("digits/2").id
+
+    assert read(world, reader, id, committed=0).shadow_bar == (None if bar is None else pytest.approx(bar, abs=0.001))
+
+
 def test_figures_that_make_no_sense_are_as_if_they_had_not_been_told(world, reader, rollout):
     (device,) = world.wave(rollout, 1)
     nan = float("nan")

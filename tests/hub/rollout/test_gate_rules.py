@@ -115,7 +115,7 @@ def test_what_was_asked_for_is_waited_for_and_not_for_ever(name):
 
 
 def test_a_challenger_that_disagrees_on_purpose_is_held_to_its_own_bar():
-    evidence = dataclasses.replace(wave_of(4, 4, agreement=0.45, score_shift=0.55), shadow_bar=0.41)
+    evidence = dataclasses.replace(wave_of(4, 4, agreement=0.45, score_shift=0.95), shadow_bar=0.41)
 
     assert say("shadow_agreement", evidence).state == "passed"
     assert say("score_shift", evidence).state == "passed"

@@ -54,6 +54,7 @@ class Labelled:
 class Evidence:
     """What is known of a wave. `committed_at` is when its devices had done what they can; None: they have not yet.
 
+    `shadow_bar` is set where labelled data lowered the bar of a challenger's agreement, which differs on purpose.
     `canaries` run the new version, `controls` are devices of the same rollout that still run the one before.
     `drift` is how far the canaries' data are from the training data (total variation) in the feature that is
     farthest of those that alarm, 0.0 if none does. `before` are the verdicts that this rollout's gates gave last:

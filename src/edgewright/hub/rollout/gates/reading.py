@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import GateVerdict
+from edgewright.contract.api import GateDraft, GateVerdict
 from edgewright.contract.manifest import Budgets, Manifest
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
@@ -118,7 +118,7 @@ class EvidenceReader:
         canaries = _devices(connection, head["id"], DeploymentState.COMMITTED, is_last=False)
         controls = _devices(connection, head["id"], DeploymentState.PENDING, is_last=True)
         return Evidence(
-            shadow_bar=head["shadow"]["min_agreement"] if head["shadow"] else None,
+            shadow_bar=_lowered_bar(head),
             canaries=self._served(connection, model, canaries, since, now, version=version),
             controls=self._served(connection, model, controls, since, now, not_version=version),
             drift=self._behaviour.drift(connection, model, version),
@@ -182,6 +182,12 @@ def _of_wave(
     of = table.deployment.c
     query = sa.select(column).where(of.rollout == rollout, of.wave == number, of.state == state)
     return query.limit(limit)
+
+
+def _lowered_bar(head: Row) -> float | None:
+    """The bar of agreement, where labelled data lowered it; see shadow_policy."""
+    bar = head["shadow"]["min_agreement"] if head["shadow"] else None
+    return bar if bar is not None and bar < msgspec.convert(head["gate"], GateDraft).shadow_agreement else None
 
 
 def _joined(device: str, after: Counted, before: Counted) -> Served:
