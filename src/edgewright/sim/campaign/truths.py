@@ -105,13 +105,14 @@ class Truths:
         events, reports = event_table, table.install_report
         with self._hub.hub.db.read() as connection:
             told = connection.scalar(sa.select(sa.func.count()).where(events.c.kind == "rollout.reported")) or 0
-            kept = connection.scalar(sa.select(sa.func.count()).select_from(reports)) or 0
+            bodies = connection.execute(sa.select(reports.c.deployment, reports.c.body)).all()
             of = table.deployment.c
             rows = connection.execute(
                 sa.select(of.rollout, of.wave, of.state, sa.func.count()).group_by(of.rollout, of.wave, of.state)
             ).all()
-        if told != kept:
-            yield f"{told} reports were counted, {kept} were there"
+        kept = Counter((row.deployment, row.body["outcome"]) for row in bodies)
+        if told != len(kept):
+            yield f"{told} reports were counted, {len(kept)} were made"
         counts = {(rollout, wave, state): count for rollout, wave, state, count in rows}
         for rollout in rollouts:
             for wave in rollout.waves:
