@@ -53,6 +53,7 @@ from edgewright.contract.api.optimization import (
     TrialState,
 )
 from edgewright.contract.api.overview import AuditEntry, AuditReport, FleetCounts, Overview, RunningCount
+from edgewright.contract.api.pages import DevicePage, DevicesPage, GroupPage, RolloutPage
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
 from edgewright.contract.api.planning import (
     BudgetForecast,
@@ -170,8 +171,10 @@ __all__ = [
     "DeploymentPage",
     "DeploymentRecord",
     "DeviceModel",
+    "DevicePage",
     "DeviceRecord",
     "DeviceState",
+    "DevicesPage",
     "Directive",
     "DirectiveDraft",
     "DirectiveKind",
@@ -192,6 +195,7 @@ __all__ = [
     "GateVerdict",
     "GroupDraft",
     "GroupEdit",
+    "GroupPage",
     "GroupRecord",
     "HardwareClass",
     "KeyChangeDraft",
@@ -240,6 +244,7 @@ __all__ = [
     "RolloutDraft",
     "RollbackDraft",
     "RollbackRecord",
+    "RolloutPage",
     "RolloutPlan",
     "RolloutRecord",
     "RolloutState",

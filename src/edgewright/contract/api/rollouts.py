@@ -181,7 +181,10 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`deployments` are 200 at most, the broken ones first, and none in a list of rollouts; `devices` counts all."""
+    """`deployments` are 200 at most, the broken ones first, and none in a list of rollouts.
+
+    `devices` counts all, and `states` those in each state.
+    """
 
     id: str
     release: str
@@ -198,6 +201,7 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     ended_at: float | None = None
     devices: int = 0
+    states: dict[str, int] = {}
     schedule: ScheduleDraft = ScheduleDraft()
     budgets: tuple[Budget, ...] = ()
     caps: tuple[SiteCap, ...] = ()

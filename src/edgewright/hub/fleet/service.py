@@ -197,6 +197,10 @@ class Fleet:
         """How many devices are how, with those not heard of since then as away, and `most` that want looking at."""
         return self._roll_call.call(silent_since, most)
 
+    def names(self, ids: Collection[str]) -> dict[str, str]:
+        """Devices' names by their ids."""
+        return self._records.names(ids)
+
     def history(self, id: str, before: str = "", limit: int = 50) -> list[TimelineEntry]:
         """What happened to a device, newest first, from before the entry `before` on; raises NotFound, InvalidInput."""
         with self._db.read() as connection:
@@ -256,6 +260,10 @@ class Fleet:
     def group(self, name: str) -> GroupRecord:
         """One group with the first of its members; raises NotFound."""
         return self._groups.record(name)
+
+    def groups_of(self, device: str) -> list[str]:
+        """The names of the groups that a device is in now."""
+        return self._groups.of(device)
 
     def why(self, group: str, device: str) -> Membership:
         """Whether a device is in a group, and why; raises NotFound."""

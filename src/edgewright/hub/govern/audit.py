@@ -47,6 +47,13 @@ class Audit:
         with self._db.read() as connection:
             return [to_record(row, AuditEntry) for row in connection.execute(query).mappings()]
 
+    def about(self, subject: str, limit: int = 100) -> list[AuditEntry]:
+        """At most `limit` entries about one thing, newest first."""
+        of = table.audit.c
+        query = sa.select(table.audit).where(of.subject == subject).order_by(of.number.desc()).limit(limit)
+        with self._db.read() as connection:
+            return [to_record(row, AuditEntry) for row in connection.execute(query).mappings()]
+
     def count(self) -> int:
         """How many entries there are."""
         with self._db.read() as connection:

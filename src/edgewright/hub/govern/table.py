@@ -34,4 +34,5 @@ audit = sa.Table(
     sa.Column("detail", sa.JSON, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("signature", sa.String(200), nullable=False),
+    sa.Index("ix_audit_subject_number", "subject", "number"),
 )

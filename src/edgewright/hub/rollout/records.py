@@ -85,7 +85,8 @@ def record(rollout: Row, waves: Iterable[Row], deployments: Iterable[Row], count
     fields = {name: rollout[name] for name in RolloutRecord.__struct_fields__ if name in rollout}
     fields["waves"] = [_wave(wave, counts.get(wave["number"], Counter())) for wave in waves]
     fields["deployments"] = [_deployment(row) for row in deployments]
-    fields["devices"] = sum(sum(of_wave.values()) for of_wave in counts.values())
+    states = sum(counts.values(), Counter[str]())
+    fields["devices"], fields["states"] = sum(states.values()), {name: n for name, n in states.items() if n}
     return msgspec.convert(fields, RolloutRecord)
 
 

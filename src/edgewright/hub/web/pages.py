@@ -17,11 +17,12 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from edgewright.contract.api import LoginDraft, Overview
-from edgewright.contract.errors import NotAllowed, NotFound, NotLoggedIn
+from edgewright.contract.errors import EdgewrightError, NotAllowed, NotFound, NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
-from edgewright.hub.web import drifting, studying, views
+from edgewright.hub.web import browsing, drifting, studying, views
 from edgewright.hub.web.arguments import Caller, TheHub
+from edgewright.hub.web.browsing.frame import page
 from edgewright.hub.web.observation import overview_of, silence_s
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.rendering import render
@@ -60,7 +61,7 @@ class ForeignForm(NotAllowed):
 def routes() -> list[Router]:
     """All pages, with their own headers, their own way to know who asks, and the way to the login page."""
     static = create_static_files_router("/static", directories=[FOLDER / "static"], after_request=_secure_static)
-    handlers = [login_form, login, logout, dashboard, overview_json, partial, *studying.HANDLERS]
+    handlers = [login_form, login, logout, dashboard, overview_json, partial, *studying.HANDLERS, *browsing.HANDLERS]
     pages = Router(
         "/",
         route_handlers=handlers,
@@ -68,7 +69,7 @@ def routes() -> list[Router]:
             "principal": Provide(of_page, sync_to_thread=True),
             "glance": Provide(_shared_glance(), sync_to_thread=True),
         },
-        exception_handlers={NotLoggedIn: _to_login},
+        exception_handlers={NotLoggedIn: _to_login, EdgewrightError: _refusal},
         after_request=_secure,
         include_in_schema=False,
     )
@@ -108,7 +109,7 @@ def logout(request: Request[Any, Any, Any], hub: TheHub) -> Page:
 @get("/", media_type=MediaType.HTML, sync_to_thread=True)
 def dashboard(glance: TheGlance, principal: Caller) -> str:
     """Everything at one glance."""
-    return render("dashboard.html", PARTS=PARTS, glance=glance, hub=glance.overview.hub, user=principal.name)
+    return page("dashboard.html", principal, "/", "/overview.json", PARTS=PARTS, glance=glance)
 
 
 @get("/overview.json", sync_to_thread=False)
@@ -151,6 +152,13 @@ def _to_login(request: Request[Any, Any, Any], error: NotLoggedIn) -> Page:
     if "hx-request" in request.headers:
         return Response(b"", status_code=error.http_status, headers={"HX-Redirect": "/login"})
     return Redirect("/login", status_code=303)
+
+
+def _refusal(request: Request[Any, Any, Any], error: EdgewrightError) -> Page:
+    """A refusal as a page where a person looks, else as any program gets it."""
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return on_refusal(request, error)
+    return Response(render("refusal.html", error=error), status_code=error.http_status, media_type=MediaType.HTML)
 
 
 def _refuse_foreign(request: Request[Any, Any, Any]) -> None:

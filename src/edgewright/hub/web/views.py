@@ -24,6 +24,7 @@ from edgewright.hub.web.wording import Segment, duration, plural, segments, size
 AWAY_AFTER_S = 15.0
 POLLS_MISSED = 2.5
 LEFT = (DeviceState.RETIRED, DeviceState.REVOKED)
+DEVICES_SHOWN = 25
 ROLLOUTS_SHOWN = 8
 VERSIONS_SHOWN = 12
 RUNS_SHOWN = 12
@@ -110,7 +111,10 @@ class Fleet:
 
 @dataclass(frozen=True)
 class WaveView:
+    """A wave. `why` is its reason, with how long it still soaks."""
+
     record: WaveRecord
+    why: str
     segments: tuple[Segment, ...]
     told: str
     took: str
@@ -178,10 +182,10 @@ def summary(glance: Glance) -> Summary:
 
 def fleet(glance: Glance) -> Fleet:
     """Devices by models."""
-    devices = glance.overview.devices
+    devices = glance.overview.devices[:DEVICES_SHOWN]
     models = tuple(sorted({state.model for device in devices for state in device.models}))
     rows = tuple(_device_row(glance, device, models) for device in devices)
-    return Fleet(models, rows, max(0, glance.overview.fleet.devices - len(devices)))
+    return Fleet(models, rows, max(0, glance.overview.fleet.devices - len(rows)))
 
 
 def rollouts(glance: Glance) -> Rollouts:
@@ -283,14 +287,13 @@ def _device_row(glance: Glance, device: DeviceRecord, models: Sequence[str]) -> 
         machine=f"{device.arch}, {plural(device.cores, 'core')}, {size(device.ram_bytes)}",
         seen=glance.moment(device.last_seen_at) if device.last_seen_at else None,
         state=state,
-        cells=tuple(_cell(state_of.get(model)) for model in models),
+        cells=tuple(cell(state_of[model]) if model in state_of else None for model in models),
         backlog=device.backlog,
     )
 
 
-def _cell(state: DeviceModel | None) -> Cell | None:
-    if state is None:
-        return None
+def cell(state: DeviceModel) -> Cell:
+    """One model on one device."""
     step = "" if state.step == "idle" else state.step
     wanted = state.desired_counter
     word = "" if not wanted else "current" if wanted == state.counter else "behind"
@@ -307,7 +310,14 @@ def _wave_view(wave: WaveRecord, now: float) -> WaveView:
         told += [f"{wave.under_way:,} at it"] if wave.under_way else []
         told.append(f"{wave.waiting - wave.under_way:,} waiting")
     took = duration((wave.ended_at or now) - wave.started_at) if wave.started_at else ""
-    return WaveView(wave, segments(wave.size, parts), ", ".join(told), took)
+    return WaveView(wave, _why(wave, now), segments(wave.size, parts), ", ".join(told), took)
+
+
+def _why(wave: WaveRecord, now: float) -> str:
+    left_s = (wave.committed_at or 0.0) + wave.soak_s - now
+    is_soaking = wave.state == "running" and wave.soak_s > 0 and left_s > 0
+    told = wave.reason.removesuffix("; it soaks")
+    return f"{told}; soaks for {duration(left_s)} more" if is_soaking and wave.committed_at else wave.reason
 
 
 def _version_row(glance: Glance, record: VersionRecord, runs_on: Mapping[tuple[str, int], int]) -> VersionRow:

@@ -80,6 +80,15 @@ class Records:
         """Those of `ids` that there are."""
         return self._of(self._rows(ids))
 
+    def names(self, ids: Collection[str]) -> dict[str, str]:
+        """The names of those of `ids` that there are."""
+        found: dict[str, str] = {}
+        with self._db.read() as connection:
+            for part in chunks(ids):
+                query = sa.select(table.device.c.id, table.device.c.name).where(table.device.c.id.in_(part))
+                found |= {row.id: row.name for row in connection.execute(query)}
+        return found
+
     def every(self) -> list[DeviceRecord]:
         """All devices, by name."""
         with self._db.read() as connection:

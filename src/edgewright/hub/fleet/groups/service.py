@@ -130,6 +130,13 @@ class Groups:
             raise NotFound(f"there is no device '{device}'", field="device", hint="`edgewright device ls` lists them.")
         return why(group, found[0])
 
+    def of(self, device: str) -> list[str]:
+        """The names of the groups that a device is in now."""
+        groups = self._all()
+        models = frozenset[str]().union(*(group.models for group in groups))
+        found = read_facts(self._db, self._newest, models, (table.device.c.id == device,))
+        return [group.name for group in groups if found and group.takes(found[0])]
+
     def poll_s(self, device: str) -> float | None:
         """How often a device shall check in: the shortest time of its groups, None where none of them says."""
         paced = self._all_paced()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from litestar import MediaType, get
 from litestar.params import FromPath
 
-from edgewright import __version__
 from edgewright.contract.api import StudyRecord
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, TheHub
+from edgewright.hub.web.browsing.frame import page
 from edgewright.hub.web.rendering import render
 from edgewright.hub.web.studying.views import StudiesView, studies_view
 
@@ -17,11 +17,11 @@ PATH = "/models/{name:str}/{number:int}/optimize"
 
 
 @get(PATH, media_type=MediaType.HTML, sync_to_thread=True)
-def page(name: FromPath[str], number: FromPath[int], hub: TheHub, principal: Caller) -> str:
+def version_page(name: FromPath[str], number: FromPath[int], hub: TheHub, principal: Caller) -> str:
     """What was tried to make a version fit each kind of hardware."""
     require(principal, Permission.READ)
     view = _view(hub, name, number)
-    return render("optimize.html", view=view, hub=f"Edgewright {__version__}", user=principal.name)
+    return page("optimize.html", principal, "", f"{view.path}.json", view=view)
 
 
 @get(f"{PATH}/part", media_type=MediaType.HTML, sync_to_thread=True)
@@ -42,4 +42,4 @@ def _view(hub: Hub, name: str, number: int) -> StudiesView:
     return studies_view(hub.registry.version(name, number), hub.optimize.studies(name, number), hub.clock())
 
 
-HANDLERS = (page, part, data)
+HANDLERS = (version_page, part, data)
