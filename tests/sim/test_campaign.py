@@ -23,6 +23,7 @@ from edgewright.sim.device.conduct import Conduct
 ASKED = os.environ.get("EDGEWRIGHT_SEED", "")
 LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
 SHORT = [int(ASKED)] if ASKED else [4]
+FOUND = [1]  # a model's first release was halted: devices with nothing to go back to got no order any more
 
 
 def holds(verdict: Verdict) -> None:
@@ -39,8 +40,8 @@ def test_a_fleet_under_faults_converges_and_nothing_that_must_hold_is_broken(see
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("seed", range(100, 120))
-def test_twenty_other_fleets_converge_too(seed):
+@pytest.mark.parametrize("seed", [*FOUND, *range(100, 120)])
+def test_other_fleets_converge_too(seed):
     holds(play(seed))
 
 

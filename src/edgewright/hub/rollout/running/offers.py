@@ -69,7 +69,7 @@ class Offers:
         """What `device`, which has just been heard, shall install and give up, given what it reports.
 
         Of each model it gets the newest release only, however many it has missed. A device that must give a
-        release up is offered nothing of that model until it has. All of it fits into one order.
+        release up is offered nothing of that model until it has, unless it holds no other. All fits into one order.
         """
         now, by_model = self._clock(), {state.model: state for state in states}
         rows = self._serve_late(device, states, by_model, now)
@@ -80,7 +80,7 @@ class Offers:
             given_up = [row for row in newest if _is_to_give_up(row, state)]
             rollbacks.extend(_rollback(row) for row in given_up)
             offered = [row for row in newest if _is_on_offer(row, state)]
-            if offered and not given_up:
+            if offered and not any(_holds_up(row, state) for row in given_up):
                 row = max(offered, key=lambda row: row.counter)
                 wanted.append(Wanted(row, state, _is_reoffer(row, history)))
         room = max_fetches(len(wanted), rollbacks, _windows(wanted))
@@ -249,6 +249,12 @@ def _is_reoffer(row: Row, history: list[Row]) -> bool:
 def _is_to_give_up(row: Row, state: ModelState | None) -> bool:
     is_there = state is not None and row.counter in (state.counter, state.candidate_counter)
     return is_there and row.state == DeploymentState.WITHDRAWN and row.offered_at is not None
+
+
+def _holds_up(row: Row, state: ModelState | None) -> bool:
+    """Whether a device must leave this release before it is offered another: not where it holds no other package."""
+    is_alone = state is not None and row.counter == state.counter and len(state.held_manifests) < 2
+    return not is_alone
 
 
 def _waits_for_device(row: Row, state: ModelState | None, now: float) -> bool:
