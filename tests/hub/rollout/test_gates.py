@@ -144,9 +144,12 @@ def test_a_gate_without_shadow_requests_has_no_shadow():
         ("min_reported", float("nan")),
         ("patience_s", 0.0),
         ("patience_s", float("inf")),
+        ("patience_s", 1e300),
         ("shadow_requests", -1),
+        ("shadow_requests", 1_000_001),
         ("shadow_agreement", 1.1),
         ("shadow_wait_s", -1.0),
+        ("shadow_wait_s", 32 * 86400.0),
     ],
 )
 def test_gates_that_nothing_can_pass_are_refused_by_field(name, value):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+from edgewright.contract import order
 from edgewright.contract.api import GateDraft, GateRule, GateState, GateVerdict
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.gating import GATE_METRICS, GateMetric
@@ -32,13 +32,14 @@ def rules_of(gate: GateDraft) -> tuple[GateRule, ...]:
 
 def check_gate(gate: GateDraft) -> None:
     """Raise InvalidInput unless the gate's numbers can be met and its rules are known."""
+    most_s = order.MAX_WAIT_S
     rules: tuple[tuple[str, float, Callable[[float], bool], str], ...] = (
         ("max_failed", gate.max_failed, lambda value: value >= 0, "0 or more"),
         ("min_reported", gate.min_reported, lambda value: 0 < value <= 1, "above 0 and at most 1"),
-        ("patience_s", gate.patience_s, lambda value: 0 < value < math.inf, "above 0 seconds"),
-        ("shadow_requests", gate.shadow_requests, lambda value: value >= 0, "0 or more"),
+        ("patience_s", gate.patience_s, lambda value: 0 < value <= most_s, "above 0 seconds, at most 31 days"),
+        ("shadow_requests", gate.shadow_requests, lambda value: 0 <= value <= order.MAX_REQUESTS, "0 to 1000000"),
         ("shadow_agreement", gate.shadow_agreement, lambda value: 0 <= value <= 1, "between 0 and 1"),
-        ("shadow_wait_s", gate.shadow_wait_s, lambda value: 0 <= value < math.inf, "0 seconds or more"),
+        ("shadow_wait_s", gate.shadow_wait_s, lambda value: 0 <= value <= most_s, "0 seconds to 31 days"),
     )
     for name, value, is_fine, wanted in rules:
         if not is_fine(value):
