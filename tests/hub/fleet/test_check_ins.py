@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import GroupDraft
 from edgewright.contract.errors import Busy, HostileInput, InvalidInput, NotFound
-from edgewright.contract.report import CheckIn, ModelState
+from edgewright.contract.report import CheckIn, Deferral, ModelState
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Desired, Fleet
 from edgewright.hub.fleet.groups import GroupExists
@@ -121,6 +121,12 @@ def test_a_record_shows_what_is_wanted_beside_what_runs(fleet, id):
     "check_in",
     [
         CheckIn(nonce="n", backlog=-1),
+        CheckIn(nonce="n", life="l" * 101, turn=1),
+        CheckIn(nonce="n", life="l\0", turn=1),
+        CheckIn(nonce="n", life="l", turn=-1),
+        CheckIn(nonce="n", life="l", turn=2**63),
+        CheckIn(nonce="n", deferrals=(Deferral(deployment="d", reason="busy", since=1.0),) * 65),
+        CheckIn(nonce="n", deferrals=(Deferral(deployment="d", reason="\x1b[31m", since=1.0),)),
         CheckIn(nonce="n", models=(RUNNING,) * 65),
         CheckIn(
             nonce="n", models=(ModelState(model="m" * 101, version=1, counter=1, manifest_sha256="", step="idle"),)

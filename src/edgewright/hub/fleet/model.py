@@ -13,6 +13,7 @@ import msgspec
 from edgewright.contract.api import DeviceState
 from edgewright.contract.errors import Conflict, HostileInput, InvalidInput, NotAllowed, NotLoggedIn
 from edgewright.contract.report import CheckIn
+from edgewright.contract.wire import MAX_COUNT
 
 CLAIM_PREFIX = "ewc_"
 SESSION_PREFIX = "ews_"
@@ -167,8 +168,14 @@ def check_check_in(check_in: CheckIn) -> None:
     """Raise HostileInput unless every part of a check-in has a plausible size."""
     if len(check_in.nonce) > MAX_WORD or len(check_in.etag) > MAX_WORD:
         raise HostileInput(f"nonce and etag have at most {MAX_WORD} characters", field="nonce")
-    if len(check_in.models) > MAX_MODELS or not 0 <= check_in.backlog < 2**31:
+    if not 0 <= check_in.backlog < 2**31:
+        raise HostileInput(f"a backlog of {check_in.backlog} records is not plausible", field="backlog")
+    if not is_plain(check_in.life) or not 0 <= check_in.turn <= MAX_COUNT:
+        raise HostileInput("a life has a plain name, and its turns are counted from 0", field="life")
+    if len(check_in.models) > MAX_MODELS or len(check_in.deferrals) > MAX_MODELS:
         raise HostileInput(f"a device reports at most {MAX_MODELS} models", field="models")
+    if not all(is_plain(deferral.deployment) and is_plain(deferral.reason) for deferral in check_in.deferrals):
+        raise HostileInput("a deferral names its deployment and its reason in plain words", field="deferrals")
     pace = check_in.pace
     if not all(0 <= number < MAX_PACE for number in (pace.download_bytes_s, pace.request_s, pace.apply_bytes_s)):
         raise HostileInput(f"a pace is not negative and below {MAX_PACE:g}", field="pace")
