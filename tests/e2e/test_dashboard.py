@@ -133,6 +133,18 @@ def test_the_page_of_studies_fits_its_screen_and_leaves_open_what_the_reader_ope
     assert page.problems == []
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", ["/rollouts", "/rollouts/defects-3-1", "/devices", "/devices/d-00000004", "/groups"])
+def test_pages_of_the_fleet_fit_their_screen_and_complain_of_nothing(page, address, path, width):
+    page.resize(width, 900)
+
+    page.open(f"{address}{path}")
+
+    page.wait_for("window.htmx && document.querySelector('[aria-current=page]')")
+    assert page.ask("document.documentElement.scrollWidth") == width
+    assert page.problems == []
+
+
 def test_a_session_that_has_ended_leads_back_to_the_login_page(page):
     page.call("Network.clearBrowserCookies")
 
