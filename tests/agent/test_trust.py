@@ -305,7 +305,7 @@ def test_the_root_names_the_director_and_the_auditor(origin, disk):
         ({"nonce": "old"}, "nonce is not ours"),
         ({"issued_at": NOW.timestamp() + 61}, "from the future"),
         ({"issued_at": NOW.timestamp() - 400}, "time to live is over"),
-        ({"format": 3}, "format 3 is not known"),
+        ({"format": 2}, "format 2 is not known"),
     ],
 )
 def test_an_order_that_is_not_fresh_or_not_ours_is_refused(origin, changes, why):

@@ -57,7 +57,7 @@ def test_without_a_login_the_code_is_4(edgewright):
         (["device", "claim", "--label", "berlin"], "'berlin' is not of the form name=value"),
         (["rollout", "start", "digits", "--group", "g"], "'digits' is not a release"),
         (["rollout", "start", "digits/1", "--group", "g", "--waves", "1;3"], "'1;3' is no wave"),
-        (["group", "create", "g"], "a group is made by labels or by devices"),
+        (["group", "create", "g"], "a group is made by a selector or by devices"),
         (["user", "create", "bob", "--role", "king"], "'king' is not a valid Role"),
         (["trigger", "set"], "no model is named"),
         (["release", "verify", "digits@1"], "'digits@1' is not a release"),
