@@ -7,7 +7,7 @@ import json
 import msgspec
 
 from edgewright.cli import formats
-from edgewright.cli.output import fit_widths, say_done, show_facts, show_table
+from edgewright.cli.output import fit_widths, say, say_done, show_facts, show_table
 from edgewright.cli.verbs.model import VARIANT_COLUMNS
 from edgewright.cli.verbs.release import DELTA_COLUMNS
 from edgewright.cli.verbs.rollout_gates import gates
@@ -250,3 +250,16 @@ def test_what_an_order_is_planned_to_cost_is_shown_until_the_device_has_reported
     out = capsys.readouterr().out
     assert "~9.0 kB" in out
     assert "21.3 kB instead of 85.7 kB (24.9%)" in out
+
+
+def test_what_somebody_wrote_does_not_steer_the_terminal_of_who_reads_it(capsys):
+    user = UserRecord(name="ada\x1b[2J\x9b31m", roles=())
+
+    show_table([user], COLUMNS, as_json=False, empty="")
+    show_facts(user, COLUMNS, as_json=False)
+    say(user.name)
+
+    printed = capsys.readouterr()
+    assert "ada\ufffd[2J\ufffd31m" in printed.out
+    assert "ada\ufffd[2J\ufffd31m" in printed.err
+    assert not {"\x1b", "\x9b"} & {*printed.out, *printed.err}

@@ -23,6 +23,8 @@ WORD_CHARS, NAME_CHARS = 9, 24
 GAP_CHARS = 2
 """What rich leaves between two columns of this kind of table."""
 
+_STEERING = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and change nothing.")]
 
@@ -50,7 +52,7 @@ def show_facts(record: T, facts: Sequence[Column[T]], *, as_json: bool) -> None:
     grid.add_column(overflow="fold")
     for title, value in facts:
         if text := value(record):
-            grid.add_row(title, Text(text))
+            grid.add_row(title, Text(plain(text)))
     console().print(grid)
 
 
@@ -72,7 +74,12 @@ def show_json_line(value: object) -> None:
 
 def say(text: str) -> None:
     """Tell people something, on stderr."""
-    console(is_talk=True).print(text, markup=False, highlight=False, soft_wrap=True)
+    console(is_talk=True).print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """A text without what steers a terminal: whoever gives a reason or a name does not write on another's screen."""
+    return text.translate(_STEERING)
 
 
 def say_next(*commands: str) -> None:
@@ -98,11 +105,11 @@ def show_error(error: EdgewrightError, as_json: bool) -> None:
 
     if as_json:
         show_json(to_body(error))
-    lines = Text.assemble((f"error[{error.code}]", "bold red"), (f": {error.message}", "bold"))
+    lines = Text.assemble((f"error[{error.code}]", "bold red"), (f": {plain(error.message)}", "bold"))
     if error.field:
-        lines.append("\n  --> ", style="blue").append(error.field)
+        lines.append("\n  --> ", style="blue").append(plain(error.field))
     if error.hint:
-        lines.append("\nhelp: ", style="bold cyan").append(error.hint)
+        lines.append("\nhelp: ", style="bold cyan").append(plain(error.hint))
     console(is_talk=True).print(lines, highlight=False, soft_wrap=True)
 
 
@@ -131,7 +138,7 @@ def build_table(records: Sequence[T], columns: Sequence[Column[T]]) -> Table:
         side: Literal["left", "right"] = "right" if title.endswith(">") else "left"
         table.add_column(title.rstrip(">"), justify=side, overflow="fold", width=width)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(plain(text)) for text in row))
     return table
 
 

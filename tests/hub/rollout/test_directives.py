@@ -124,6 +124,16 @@ def test_a_dry_run_gives_nothing_and_refuses_alike(world, lanes, directives, dep
         directives.give(operator, "dev-nobody", pin(1), dry_run=True)
 
 
+def test_nothing_is_wanted_of_a_device_that_is_out_of_service(world, lanes, directives, deployed, operator):
+    world.fleet.retire(operator, lanes[0], "broken")
+
+    with pytest.raises(InvalidInput) as caught:
+        directives.give(operator, lanes[0], force(1))
+
+    assert caught.value.field == "device"
+    assert (directives.all(), deployed) == ([], [])
+
+
 @pytest.mark.parametrize("draft", [pin(0), msgspec.structs.replace(HOLD, counter=3), force(-1)])
 def test_pins_and_forces_name_a_release_and_holds_do_not(lanes, directives, operator, draft):
     with pytest.raises(InvalidInput) as caught:

@@ -100,7 +100,7 @@ def test_who_lacks_the_wanted_release_in_its_spare_slot_is_named_with_the_way_ou
     with pytest.raises(CannotGoBack, match=odd) as caught:
         world.rollouts.roll_back(operator, updated, RollbackDraft(to=1))
 
-    assert "edgewright release create" in caught.value.hint
+    assert "edgewright release build" in caught.value.hint
     assert going_back(world) == []
     record = world.rollouts.roll_back(operator, updated, RollbackDraft(to=1, is_partly=True))
     assert (record.devices, list(record.reasons)) == (2, [odd])

@@ -22,7 +22,8 @@ def rehearse(client: Client, draft: RehearsalDraft, *, as_json: bool) -> None:
     with RunProgress() as progress:
         ended = client.runs.wait(run.id, lambda record: progress((record,)))
     if ended.state != "done":
-        refuse(f"the rehearsal has {ended.state}: {ended.error}", field=f"run {run.id}", hint="edgewright run show")
+        why = f": {ended.error}" if ended.error else ""
+        refuse(f"the rehearsal is {ended.state}{why}", field=f"run {run.id}", hint=f"edgewright run show {run.id}")
     show_rehearsal(client.rehearsals.get(run.id), as_json=as_json)
 
 

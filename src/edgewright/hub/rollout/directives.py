@@ -7,7 +7,14 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from edgewright.contract.api import DeviceRecord, Directive, DirectiveDraft, DirectiveKind, ReleaseRecord
+from edgewright.contract.api import (
+    DeviceRecord,
+    DeviceState,
+    Directive,
+    DirectiveDraft,
+    DirectiveKind,
+    ReleaseRecord,
+)
 from edgewright.contract.errors import Conflict, InvalidInput, NotFound
 from edgewright.hub.db import Database, to_record
 from edgewright.hub.events import Event, Events
@@ -73,6 +80,8 @@ class Directives:
         """
         _check(draft)
         record = self._fleet.device(device)
+        if record.state in (DeviceState.RETIRED, DeviceState.REVOKED):
+            raise InvalidInput(f"{record.id} is {record.state}: it gets nothing more", field="device")
         release, offer = self._wanted(record, draft) if draft.counter else (None, None)
         given = Directive(
             device=record.id,

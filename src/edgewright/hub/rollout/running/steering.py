@@ -213,7 +213,7 @@ def _why_stuck(state: ModelState | None, row: Any, wanted: set[str] | None, rele
 def _record(head: Row, draft: RollbackDraft, able: list[str], stuck: Mapping[str, str]) -> RollbackRecord:
     version = "the version that they shall run" if not draft.to else f"the version of {head['model']}/{draft.to}"
     hint = (
-        f"Sign {version} again as a new release (`edgewright release create`) and roll that out;"
+        f"Sign {version} again as a new release (`edgewright release build`) and roll that out;"
         " --partly takes back those that can."
     )
     return RollbackRecord(
