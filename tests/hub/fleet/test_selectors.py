@@ -143,6 +143,8 @@ def test_a_label_goes_before_what_was_measured_under_that_name():
         ("a=b=c", "a=b=c", "site=berlin"),
         ("!a=b", "!a=b", "site=berlin"),
         ("two words", "two words", "site=berlin"),
+        ("all,site=berlin", "all", "Leave it out"),
+        ("!all", "!all", "Leave it out"),
     ],
 )
 def test_a_bad_selector_is_refused_and_the_bad_term_is_named_with_the_fix(selector, bad, hint):

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.fleet.facts import DeviceFacts
 from edgewright.hub.fleet.selecting.names import Found
-from edgewright.hub.fleet.selecting.terms import Term, parse_term
+from edgewright.hub.fleet.selecting.terms import ALL, Term, parse_term
 
-ALL = "all"
 MAX_CHARS = 1000
 MODEL = "model."
 

@@ -20,6 +20,7 @@ HINT = (
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _VALUE = re.compile(r"[A-Za-z0-9_.:/+ -]{1,100}")
+ALL = "all"
 _TERM = re.compile(r"(?P<name>[^=!<>]*)(?P<sign>!=|<=|>=|=|<|>)(?P<values>.*)")
 
 
@@ -96,6 +97,8 @@ def parse_term(text: str, selector: str) -> Term:
     shape = _TERM.fullmatch(text)
     if shape is None:
         name, sign = text.removeprefix("!").strip(), Sign.LACKS if text.startswith("!") else Sign.HAS
+        if name.lower() == ALL:
+            raise _wrong(text, selector, f"'{ALL}' stands alone", f"Leave it out; for every device write just '{ALL}'.")
         return Term(text, _checked_name(name, text, selector), sign, (), name_of(name))
     name = _checked_name(shape["name"].strip(), text, selector)
     sign, meaning = Sign(shape["sign"]), name_of(name)
