@@ -116,6 +116,9 @@ def test_a_device_without_a_spare_cannot_go_back(world, lanes, operator):
 
     assert record.stuck == 3
     assert set(record.reasons.values()) == {"its spare slot is empty"}
+    with pytest.raises(CannotGoBack):
+        world.rollouts.roll_back(operator, "digits-1-r1", RollbackDraft(is_partly=True))
+    assert world.rollouts.rollout("digits-1-r1").state is RolloutState.DONE
 
 
 def test_what_is_bad_later_or_not_there_is_no_way_back(world, updated, operator):

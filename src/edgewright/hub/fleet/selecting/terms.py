@@ -13,6 +13,7 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.hub.fleet.facts import DeviceFacts
 from edgewright.hub.fleet.selecting.names import Found, Kind, Name, name_of, number_of, version_key
 
+ALL = "all"
 MAX_CHOICES = 100
 HINT = (
     "Join terms by commas: site=berlin, site!=berlin|hamburg, ram_mb>=2048, camera (has that label), !camera; or 'all'."
@@ -20,7 +21,6 @@ HINT = (
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _VALUE = re.compile(r"[A-Za-z0-9_.:/+ -]{1,100}")
-ALL = "all"
 _TERM = re.compile(r"(?P<name>[^=!<>]*)(?P<sign>!=|<=|>=|=|<|>)(?P<values>.*)")
 
 

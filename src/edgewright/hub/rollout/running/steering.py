@@ -99,7 +99,7 @@ class Steering:
 
         A device goes back at once only to what its spare slot holds: its counter floor forbids anything else below
         what it runs. Raises NotFound, InvalidInput, ReleaseIsBad, ReleaseNotReady, RolloutMovedOn, and CannotGoBack
-        where others cannot, unless `is_partly`; a dry run says who could.
+        where others cannot, unless `is_partly` and some can or it still runs; a dry run says who could.
         """
         now = self._clock()
         with self._db.write() as connection:
@@ -110,7 +110,8 @@ class Steering:
             record = _record(head, draft, able, stuck)
             if dry_run:
                 return record
-            if stuck and not draft.is_partly:
+            is_in_vain = not able and head["state"] == RolloutState.DONE
+            if stuck and (is_in_vain or not draft.is_partly):
                 first = next(iter(stuck.items()))
                 message = f"{len(stuck)} of {len(rows)} devices cannot go back at once, such as {first[0]}: {first[1]}"
                 raise CannotGoBack(message, field="to" if draft.to else "rollout", hint=record.hint)
