@@ -192,6 +192,17 @@ def test_a_candidate_that_fails_is_rolled_back_and_remembered(tmp_path, shelf, r
     assert not list((tmp_path / "models" / "digits" / "b").iterdir())
 
 
+def test_the_release_after_one_that_failed_its_trial_gets_a_trial_of_its_own(tmp_path, shelf, releases):
+    device = Device(tmp_path, shelf, Verdicts(*BAD)).take(releases.install(1))
+
+    device.trials.script = GOOD
+    device.take(releases.install(2))
+
+    assert [report.outcome for report in reports(tmp_path)] == [Outcome.ROLLED_BACK, Outcome.COMMITTED]
+    assert device.trials.started == 2
+    assert serving_counter(tmp_path) == 2
+
+
 def test_a_worker_may_say_everything_at_once(tmp_path, shelf, releases):
     Device(tmp_path, shelf).take(releases.install(1))
     device = Device(tmp_path, shelf, Verdicts(*GOOD, is_hasty=True))

@@ -7,7 +7,7 @@ import math
 
 import msgspec
 import pytest
-from device import NOW, Device, Releases, Shelf, reports, serving_counter
+from device import GOOD, NOW, Device, Releases, Shelf, Verdicts, reports, serving_counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +59,14 @@ class Leased(Device):
     def until(self, step: Step) -> None:
         while self.record.step is not step:
             self.machine.step()
+
+
+class Remembered(Verdicts):
+    """Keeps the worker that was started last."""
+
+    def start(self, *candidate):
+        self.latest = super().start(*candidate)
+        return self.latest
 
 
 def test_a_package_is_fetched_without_a_lease_and_the_spare_slot_is_kept(tmp_path):
@@ -231,6 +239,18 @@ def test_an_install_whose_new_window_cannot_be_read_is_refused_without_blame(tmp
 
     assert reports(tmp_path)[-1].outcome is Outcome.REFUSED
     assert device.record.rejected == {}
+
+
+def test_the_worker_of_an_install_whose_new_window_cannot_be_read_is_ended_at_once(tmp_path):
+    workers = Remembered(*GOOD)
+    device = Leased(tmp_path, trials=workers)
+    install = device.begin(windows=("22:00-05:00",))
+    device.until(Step.SHADOW)
+    assert workers.latest.script
+
+    device.machine.heed(msgspec.structs.replace(install, windows=("at night",)))
+
+    assert not workers.latest.script
 
 
 def test_a_low_battery_puts_an_install_off_until_its_time_is_over(tmp_path):

@@ -23,7 +23,10 @@ from edgewright.sim.device.conduct import Conduct
 ASKED = os.environ.get("EDGEWRIGHT_SEED", "")
 LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
 SHORT = [int(ASKED)] if ASKED else [4]
-FOUND = [1]  # a model's first release was halted: devices with nothing to go back to got no order any more
+FOUND = [1, 202]
+"""1: a model's first release was halted, and devices with nothing to go back to got no order any more. 202: the release
+after one that had failed its trial was given the old verdict, again and again.
+"""
 
 
 def holds(verdict: Verdict) -> None:

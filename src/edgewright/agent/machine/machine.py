@@ -91,6 +91,7 @@ class Machine:
         """Take up an install, whose manifest (`data` its bytes) the release role vouches for, if it is wanted."""
         if not self.wants(install):
             return
+        self._trying.end()  # what was found of the candidate before says nothing of this one
         self._fetcher.keep_manifest(data)
         record = states.begin(self.record, install, len(data), self._admission.objection(install, manifest))
         candidate = candidate_of(record)
@@ -115,10 +116,10 @@ class Machine:
     def heed(self, install: Install) -> None:
         """Hear what an order says of the install under way: new terms for it, or another one in its place."""
         record = states.supersede(self.record, install, self._equipment.lease_time())
-        if record is not self.record:
-            self._trying.end()
-        elif (renewed := states.renew(record, install)) is not record:
+        if record is self.record and (renewed := states.renew(record, install)) is not record:
             record = states.refuse(record, why) if (why := unreadable(install.windows)) else renewed
+        if record.step is not self.record.step:
+            self._trying.end()
         self._change(record)
 
     def blame(self, crash: Crash) -> None:
