@@ -117,7 +117,7 @@ class Waves:
         wave = connection.execute(_unfinished(rollout)).first()
         if wave is None or wave.state == WaveState.PENDING:
             return 0
-        self._pass(connection, head, wave.number, reason, now)
+        self._pass(connection, head, wave.number, reason, now, ending=f"wave {wave.number}, the last: {reason}")
         after_commit(connection, lambda: self._jobs.wake(wave.run))
         return int(wave.number)
 
@@ -230,7 +230,15 @@ class Waves:
         if changed.get("state") == WaveState.WAITING:
             self._tell(connection, "rollout.wave_waiting", head, wave=wave["number"], reason=decision.reason)
 
-    def _pass(self, connection: sa.Connection, head: Row, number: int, reason: str, now: float) -> None:
+    def _pass(
+        self,
+        connection: sa.Connection,
+        head: Row,
+        number: int,
+        reason: str,
+        now: float,
+        ending: str = "every wave has passed",
+    ) -> None:
         self._end_wave(connection, head, number, WaveState.PASSED, reason, now)
         following = sa.select(table.wave.c.number).where(
             table.wave.c.rollout == head["id"], table.wave.c.number > number, table.wave.c.state.in_(UNFINISHED)
@@ -239,7 +247,7 @@ class Waves:
         if next_number is not None:
             self.start(connection, head["id"], next_number)
             return
-        self._end(connection, head, RolloutState.DONE, "every wave has passed", now)
+        self._end(connection, head, RolloutState.DONE, ending, now)
 
     def _end_wave(
         self, connection: sa.Connection, head: Row, number: int, state: WaveState, reason: str, now: float
