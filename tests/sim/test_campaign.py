@@ -23,9 +23,9 @@ from edgewright.sim.device.conduct import Conduct
 ASKED = os.environ.get("EDGEWRIGHT_SEED", "")
 LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
 SHORT = [int(ASKED)] if ASKED else [4]
-FOUND = [1, 202]
-"""1: a model's first release was halted, and devices with nothing to go back to got no order any more. 202: the release
-after one that had failed its trial was given the old verdict, again and again.
+FOUND = [1, 99, 202]
+"""1: a model's first release was halted, and devices with nothing to go back to got no order any more. 99: the power
+was cut in the middle of a lie. 202: the release after one that had failed its trial was given the old verdict, for ever.
 """
 
 
@@ -108,6 +108,14 @@ class _Lawless(Exchange):
         return msgspec.structs.replace(order, installs=installs)
 
 
+class Restless(SimAgent):
+    """Never waits."""
+
+    def _turn(self) -> float:
+        super()._turn()
+        return 0.0
+
+
 class Recounting(DeviceDoors):
     """Takes every record in under a name of its own, so that what is told twice counts twice."""
 
@@ -159,6 +167,7 @@ def crowded(*, is_held: bool) -> Scenario:
 BROKEN = {
     "unapproved bytes": (201, {"agent_of": Credulous}, "which nobody has approved"),
     "falling floors": (200, {"agent_of": Forgetful}, "the floor of"),
+    "turns without end": (4, {"agent_of": Restless}, "turns within"),
     "counted twice": (200, {"serve": Recounting}, "reports were"),
     "ignored leases": (0, {"agent_of": Impatient, "scenario": crowded(is_held=True)}, "are at an install"),
     "ignored budgets": (0, {"scenario": crowded(is_held=False)}, "are at an install"),

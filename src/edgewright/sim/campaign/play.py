@@ -195,6 +195,7 @@ class _Stage:
     def _lie(self, strike: Strike) -> None:
         agent = self._agents[strike.device]
         if self._agenda.now < BEGINS_AT + strike.until:
+            chance = dice(self._scenario.seed, "lie", self._agenda.now)
             with contextlib.suppress(EdgewrightError):
-                lie(agent, self._agents, self._hub, dice(self._scenario.seed, "lie", self._agenda.now))
+                agent.do(lambda: lie(agent, self._agents, self._hub, chance))
             self._agenda.after(200.0, lambda: self._lie(strike))

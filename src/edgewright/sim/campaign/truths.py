@@ -21,6 +21,10 @@ from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import BEGINS_AT, SimHub
 
 WAITING = (RolloutState.RUNNING, RolloutState.PAUSED)
+MOST_TURNS, SPAN_S = (
+    1000,
+    600.0,
+)  # of a device within a span: one that is at rest takes a few, one with an install dozens
 
 
 class Truths:
@@ -40,11 +44,12 @@ class Truths:
         self._looked = dict.fromkeys(range(len(agents)), 0)
         self._floors: dict[tuple[int, str], int] = {}
         self._active: dict[tuple[int, str], str] = {}
+        self._counted_at, self._counted = agenda.now, dict.fromkeys(range(len(agents)), 0)
         self.refusals: list[str] = []
 
     def broken_now(self) -> list[str]:
         """What is wrong at this step, with the time."""
-        found = [*self._broken_budgets()]
+        found = [*self._broken_budgets(), *self._restless()]
         for number, agent in enumerate(self._agents):
             if agent.turns != self._looked[number]:
                 self._looked[number] = agent.turns
@@ -78,6 +83,15 @@ class Truths:
         for site, count in trying.items():
             if count > self._scenario.max_unavailable:
                 yield f"{count} devices of {site} are at an install, {self._scenario.max_unavailable} may"
+
+    def _restless(self) -> Iterator[str]:
+        """Devices that go round and round."""
+        if self._agenda.now - self._counted_at >= SPAN_S:
+            self._counted_at = self._agenda.now
+            self._counted = {number: agent.turns for number, agent in enumerate(self._agents)}
+        for number, agent in enumerate(self._agents):
+            if agent.turns - self._counted[number] > MOST_TURNS:
+                yield f"{agent.name} took {MOST_TURNS} turns within {SPAN_S:.0f} s"
 
     def _broken_on(self, number: int, agent: SimAgent) -> Iterator[str]:
         for model, record in agent.records().items():

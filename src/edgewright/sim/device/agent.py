@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,13 @@ class SimAgent:
         if self.is_on:
             self.cut_power()
 
+    def do(self, deed: Callable[[], object]) -> None:
+        """Do something beside its turns, in which the power may be cut as in them."""
+        try:
+            deed()
+        except PowerCut:
+            self._go_down()
+
     def records(self) -> dict[str, ModelRecord]:
         """What it knows of each model, while it is on."""
         if self._delivery is None:
@@ -132,11 +139,15 @@ class SimAgent:
         try:
             wait_s = self._turn()
         except PowerCut:
-            self.cut_power()
-            self._agenda.after(self._random.uniform(1.0, 600.0), self._come_back)
+            self._go_down()
         else:
             busy_s = self.air.settle()
             self._agenda.after(min(LONGEST_S, max(LEAST_S, wait_s, busy_s)), lambda: self._go_on(life))
+
+    def _go_down(self) -> None:
+        """Lose the power for a while."""
+        self.cut_power()
+        self._agenda.after(self._random.uniform(1.0, 600.0), self._come_back)
 
     def _come_back(self) -> None:
         if not self.is_on and not self.is_gone:
