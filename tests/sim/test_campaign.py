@@ -25,7 +25,7 @@ LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
 SHORT = [int(ASKED)] if ASKED else [4]
 FOUND = [1, 99, 202]
 """1: a model's first release was halted, and devices with nothing to go back to got no order any more. 99: the power
-was cut in the middle of a lie. 202: the release after one that had failed its trial was given the old verdict, for ever.
+was cut in the middle of a lie. 202: the release after one that had failed its trial was given the old verdict.
 """
 
 
