@@ -88,6 +88,15 @@ def test_the_alarm_waits_until_no_request_of_the_first_life_can_be_under_way():
     assert cloned(lines)
 
 
+def test_a_request_held_up_past_a_reboot_does_not_count_for_lives_that_were_over_before():
+    lines = hear(hear((), "a", 1, 0.0), "b", 1, 10.0)
+    lines = hear(lines, "a", 2, 5000.0)  # a restored snapshot: once
+
+    late = hear(hear(lines, "c", 1, 6000.0), "a", 3, 6002.0)
+
+    assert max(line.returns for line in lines) == max(line.returns for line in late) == 1
+
+
 def test_a_hubs_memory_of_the_newest_turn_is_caught_up_with_and_never_taken_back():
     lines = told(("a", 5), ("b", 2))
 

@@ -83,9 +83,8 @@ def _continued(lines: Sequence[Line], life: str, turn: int) -> Line | None:
 
 
 def _go_on(lines: Sequence[Line], line: Line, turn: int, now: float) -> Lines:
-    is_back = line is not lines[0] and any(
-        other.began_at > line.began_at and now - other.began_at > LATE_S for other in lines
-    )
+    heard_since = lines[: lines.index(line)]
+    is_back = any(other.began_at > line.began_at and now - other.began_at > LATE_S for other in heard_since)
     moved = Line(line.life, turn, line.began_at, line.returns + is_back)
     others = [other for other in lines if other is not line and not _is_passed(other, moved)]
     return (moved, *others)
