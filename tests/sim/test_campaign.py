@@ -23,9 +23,10 @@ from edgewright.sim.device.conduct import Conduct
 ASKED = os.environ.get("EDGEWRIGHT_SEED", "")
 LONG = int(os.environ.get("EDGEWRIGHT_SEEDS", "1000"))
 SHORT = [int(ASKED)] if ASKED else [4]
-FOUND = [1, 99, 202]
+FOUND = [1, 99, 202, 221]
 """1: a model's first release was halted, and devices with nothing to go back to got no order any more. 99: the power
-was cut in the middle of a lie. 202: the release after one that had failed its trial was given the old verdict.
+was cut in the middle of a lie. 202: the release after one that had failed its trial was given the old verdict. 221: a
+halt gave the place at a site free of a device that was still trying.
 """
 
 

@@ -126,6 +126,43 @@ def test_a_lease_that_ends_unheard_gives_its_place_to_another_lane(world, store,
     assert len(offered(world, store)) == 1
 
 
+def test_a_device_that_is_at_it_keeps_its_place_when_its_rollout_ends_until_it_has_answered(world, store, operator):
+    first = start(world, operator, budgets=ONE_LANE)
+    world.tick(first, 1)
+    (busy,) = offered(world, store)
+    (install,), _ = world.check_in(busy)
+    second = start(world, operator, "wine/1", budgets=ONE_LANE)
+    others = [lane for lane in store if lane != busy]
+
+    world.rollouts.abort(operator, first, "wrong week")
+    world.clock.now += 60
+    world.tick(second, 1)
+    while_it_tries_on = offered(world, others)
+    world.report(world.result(install, Outcome.ROLLED_BACK), busy)
+    world.tick(second, 1)
+
+    assert while_it_tries_on == []
+    assert tallied(world, second) == {(1, "pending"): 3, (1, "admitted"): 1}
+
+
+def test_a_place_is_kept_for_a_device_whose_rollout_has_ended_no_longer_than_its_lease(world, store, operator):
+    first = start(world, operator, budgets=ONE_LANE)
+    world.tick(first, 1)
+    assert len(offered(world, store)) == 1
+    world.rollouts.abort(operator, first, "wrong week")
+    second = start(world, operator, "wine/1", budgets=ONE_LANE)
+
+    world.clock.now += LEASE_S + 1
+    hear(world, store)
+    world.tick(second, 1)
+
+    mine = sa.select(table.deployment.c.number).where(table.deployment.c.rollout == first)
+    with world.db.read() as connection:
+        kept = connection.scalars(sa.select(table.site_lease.c.site).where(table.site_lease.c.deployment.in_(mine)))
+        assert kept.all() == []
+    assert len(offered(world, store)) == 1
+
+
 def test_a_device_that_is_heard_keeps_its_lease(world, store, operator):
     id = start(world, operator, budgets=ONE_LANE)
     world.tick(id, 1)

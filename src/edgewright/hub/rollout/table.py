@@ -77,7 +77,7 @@ deployment = sa.Table(
     sa.Column("used_delta", sa.Boolean, nullable=False, default=False),
     sa.Column("interruptions", sa.Integer, nullable=False, default=0),
     sa.Column("admitted_at", sa.Float),  # the first time
-    sa.Column("lease_until", sa.Float, index=True),  # null: not under way
+    sa.Column("lease_until", sa.Float, index=True),  # null: takes no place
     sa.Column("due_at", sa.Float),  # when a pending one is looked at again; null: once its device is heard
     sa.Column("faulted_at", sa.Float),  # the first fault of the model since the device has committed
     sa.Column("blocked_on", sa.String(200), index=True),  # the site whose next free place wakes it

@@ -52,7 +52,7 @@ class Verdict:
     @property
     def command(self) -> str:
         """What plays this seed again."""
-        return f"EDGEWRIGHT_SEED={self.seed} pytest tests/sim/test_campaign.py"
+        return f"EDGEWRIGHT_SEED={self.seed} pytest tests/sim/test_campaign.py -k under_faults"
 
 
 def play(

@@ -116,6 +116,8 @@ class Desk:
             if numbers
             else []
         )
+        if numbers:
+            ledger.let_go(connection, lapsed, now)
         for row in moved:
             ledger.tell_devices(connection, self._events, row.rollout, [row.device])
         return len(moved)

@@ -40,19 +40,22 @@ def move(
 ) -> list[Moved]:
     """Bring those of `which` that are in one of `states` into `wanted`; safe to repeat. Returns those it moved.
 
-    What leaves its lease gives its places at sites free, and wakes those that wait there. Raises ValueError where no
-    deployment may go from one of `states` to `wanted`.
+    What leaves its lease gives its places at sites free, and wakes those that wait there; but what is withdrawn after
+    its device was told holds them until `let_go`. Raises ValueError where no deployment may go from one of `states` to
+    `wanted`.
     """
     moved: list[Moved] = []
     for state in states:
         if wanted not in NEXT_DEPLOYMENT[state]:
             raise ValueError(f"no deployment goes from {state} to {wanted}")
-        ends = {} if wanted in UNDER_WAY else {"lease_until": None, "due_at": None, "blocked_on": None}
+        is_at_it = (state, wanted) == (DeploymentState.OFFERED, DeploymentState.WITHDRAWN)
+        ends = {} if wanted in UNDER_WAY else {"due_at": None, "blocked_on": None}
+        ends |= {} if wanted in UNDER_WAY or is_at_it else {"lease_until": None}
         change = sa.update(table.deployment).where(which, _OF.state == state)
         change = change.values({"state": wanted, "updated_at": now} | ends | values)
         rows = connection.execute(change.returning(_OF.number, _OF.rollout, _OF.wave, _OF.device)).all()
         _count(connection, _shift(rows, state, wanted))
-        if state in UNDER_WAY and wanted not in UNDER_WAY:
+        if state in UNDER_WAY and wanted not in UNDER_WAY and not is_at_it:
             leave([row.number for row in rows], connection, now)
         moved.extend(rows)
     return moved
@@ -69,6 +72,13 @@ def withdraw(
     for rollout, names in devices.items():
         tell_devices(connection, events, rollout, names)
     return moved
+
+
+def let_go(connection: sa.Connection, which: sa.ColumnElement[bool], now: float) -> None:
+    """End the leases of those of `which` that were withdrawn: their devices have answered, or may not go on by now."""
+    held = sa.and_(which, _OF.state == DeploymentState.WITHDRAWN, _OF.lease_until.is_not(None))
+    change = sa.update(table.deployment).where(held).values(lease_until=None)
+    leave(connection.execute(change.returning(_OF.number)).scalars().all(), connection, now)
 
 
 def leave(numbers: Sequence[int], connection: sa.Connection, now: float) -> None:

@@ -59,6 +59,7 @@ class Reports:
         same = _OF.number == row.number
         if state is old:
             connection.execute(sa.update(table.deployment).where(same).values(measured | {"updated_at": now}))
+            ledger.let_go(connection, same, now)
         else:
             measured["reason"] = report.reason[:MAX_REASON_CHARS]
             ledger.move(connection, same, (old,), state, now, **measured)
@@ -124,3 +125,4 @@ def _supersede(connection: sa.Connection, row: Row, now: float) -> None:
         return
     reason = f"superseded by release {row.model}/{row.counter}"
     ledger.move(connection, older, OPEN, DeploymentState.WITHDRAWN, now, reason=reason)
+    ledger.let_go(connection, older, now)
