@@ -17,7 +17,7 @@ def account(stage: Stage) -> summary.Summary:
     """Stop the apps, wait for the last profile, and draw the summary from the hub's records."""
     stage.site.stop_apps()
     stage.until(lambda: _all_arrived(stage), "every profile has arrived")
-    rollouts = {item.release: item for item in stage.ana.rollouts.list()}
+    rollouts = {item.release: stage.ana.rollouts.get(item.id) for item in stage.ana.rollouts.list()}
     audit = stage.ana.audit.verify()
     stats = [device.stats() for device in stage.site.devices]
     repaired = rollouts[f"digits/{max(item.counter for item in stage.ana.releases.list('digits'))}"]

@@ -75,7 +75,7 @@ def deliver(stage: Stage) -> None:
     stage.until(lambda: _is_out(stage, release.id), f"{release.id} is everywhere")
     stage.until(lambda: _all_run(stage, release.counter), "every device runs it")
     rollout = stage.rollout_of(release.id)
-    stage.show.fact(f"{rollout.release} is {rollout.state}: {len(rollout.deployments)} devices")
+    stage.show.fact(f"{rollout.release} is {rollout.state}: {rollout.devices} devices")
     stage.repair = _repair_run(stage)
 
 
