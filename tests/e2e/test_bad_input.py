@@ -289,7 +289,7 @@ def test_a_rollout_to_an_empty_group(desk):
 def test_waves_that_do_not_rise(desk):
     said = desk.run("rollout", "start", "digits/1", "--group", "all", "--waves", "3,1")
 
-    assert_refused(said, REFUSED, "--> waves", "as in 1,3,8")
+    assert_refused(said, REFUSED, "--> waves", "(1,3,8)")
 
 
 def test_a_used_claim_token(desk, used_claim):
