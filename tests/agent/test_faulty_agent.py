@@ -18,7 +18,7 @@ from serving import Client
 from test_agent_process import AgentProcess, order_of
 
 from edgewright.agent.disk import Settings, settings
-from edgewright.contract.report import InstallReport, Outcome
+from edgewright.contract.report import Fault, InstallReport, Outcome
 
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 90.0
@@ -29,6 +29,10 @@ def hub(tmp_path):
     hub = ScriptedHub(tmp_path / "hub", now=time.time())
     yield hub
     hub.close()
+
+
+def reports(hub: ScriptedHub) -> list[InstallReport]:
+    return [record for record in hub.records if isinstance(record, InstallReport)]
 
 
 def wait(agent: AgentProcess, holds: Callable[[], object], meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -63,23 +67,26 @@ def test_a_model_that_breaks_after_its_commit_is_rolled_back(
     order_of(hub, device.slot("a"))
     agent = AgentProcess(root, hub)
     try:
-        wait(agent, lambda: len(hub.records) == 1)
-        assert hub.records[0].outcome is Outcome.COMMITTED, hub.records[0].reason
+        wait(agent, lambda: len(reports(hub)) == 1)
+        assert reports(hub)[0].outcome is Outcome.COMMITTED, reports(hub)[0].reason
         first = agent.record().active
         install(device, "b", 2, fault, request_number)
         order_of(hub, device.slot("b"))
-        wait(agent, lambda: len(hub.records) == 2)
+        wait(agent, lambda: len(reports(hub)) == 2)
         second = agent.record().active
 
         wait(agent, lambda: agent.record().active == first, lambda: status(root))
-        wait(agent, lambda: len(hub.records) == 3)
+        wait(agent, lambda: len(reports(hub)) == 3)
 
         wait(agent, lambda: status(root) == 200)
         code = agent.end(signal.SIGTERM)
     finally:
         agent.process.kill()
         agent.process.wait()
-    reports = [record for record in hub.records if isinstance(record, InstallReport)]
-    assert [report.outcome for report in reports] == [Outcome.COMMITTED, Outcome.COMMITTED, Outcome.ROLLED_BACK]
-    assert reason in reports[2].reason
+    outcomes = [report.outcome for report in reports(hub)]
+    crashes = [record for record in hub.records if isinstance(record, Fault) and record.code == "crashed"]
+    assert outcomes == [Outcome.COMMITTED, Outcome.COMMITTED, Outcome.ROLLED_BACK]
+    assert reason in reports(hub)[2].reason
+    assert all(reason in crash.message for crash in crashes)
+    assert crashes
     assert (first != second, code) == (True, 0)
