@@ -21,7 +21,7 @@ from edgewright.contract.api import Budget, GateDraft, RolloutDraft, RolloutStat
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates import DeviceFacts, WaveFacts, decide, health
 from edgewright.hub.rollout.model import DeploymentState
-from rollouts.figures import figure
+from agents.figures import figure
 from rollouts.hub import GROUP, MODEL, World, world
 
 T = TypeVar("T")

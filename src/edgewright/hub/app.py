@@ -221,7 +221,7 @@ def build_hub(
         renewal=Renewal(packaging.renew),
         fleet=fleet,
         rollouts=rollouts,
-        directives=Directives(db, events, audit, clock, fleet, rollouts.planner, rollouts.deploy_one),
+        directives=Directives(db, events, audit, clock, fleet, rollouts.planner, rollouts.deploy_one, registry.model),
         rehearsals=Rehearsals(db, clock, jobs, rollouts.planner, fleet, blobs, work_dir, settings.poll_s),
         carried=Carried(db, audit, clock, fleet, packaging, deltas),
         benches=Benches(db, events, audit, clock, fleet, packaging, deltas),

@@ -36,7 +36,12 @@ def directives(world, deployed) -> Directives:
         return "own"
 
     planner = world.rollouts.planner
-    return Directives(world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy)
+
+    def known(model: str) -> None:
+        if model not in ("digits", "wine"):
+            raise NotFound(f"there is no model '{model}'", field="model")
+
+    return Directives(world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy, known)
 
 
 def test_a_device_that_is_held_back_is_in_no_plan_and_the_plan_says_why(world, lanes, directives, operator):
@@ -49,6 +54,14 @@ def test_a_device_that_is_held_back_is_in_no_plan_and_the_plan_says_why(world, l
     with world.db.read() as connection:
         assert held(connection, "digits", lanes) == {lanes[0]: "held back by olga: a fair is on"}
         assert held(connection, "wine", lanes) == {}
+
+
+def test_nobody_is_held_back_from_a_model_that_is_not_there(lanes, directives, operator):
+    with pytest.raises(NotFound) as caught:
+        directives.give(operator, lanes[0], msgspec.structs.replace(HOLD, model="digit"))
+
+    assert caught.value.field == "model"
+    assert directives.all() == []
 
 
 def test_freed_a_device_takes_part_again(world, lanes, directives, operator):

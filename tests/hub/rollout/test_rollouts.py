@@ -256,6 +256,19 @@ def test_a_device_that_goes_back_by_itself_hours_later_halts_the_rollout_and_is_
     assert (deployment.state, deployment.reason) == ("rolled_back", "it crashed 3 times within a day")
 
 
+def test_what_no_database_takes_is_no_part_of_a_devices_reason(world, lanes):
+    id = world.start("digits/1", waves=(1, 8)).id
+    world.tick(id, 1)
+    (canary,) = world.wave(id, 1)
+    install = world.check_in(canary)[0][0]
+
+    assert world.report(world.result(install, Outcome.FAILED, "no\0 room"), canary)
+    assert not world.report(msgspec.structs.replace(world.result(install), id="r\0"), canary)
+
+    (deployment,) = [one for one in world.rollouts.rollout(id).deployments if one.device == canary]
+    assert (deployment.state, deployment.reason) == ("failed", "no room")
+
+
 def test_a_paused_rollout_makes_no_new_offers_and_goes_on_where_it_was(world, lanes, operator):
     id = world.start("digits/1", waves=(2, 8)).id
     world.tick(id, 1)

@@ -73,7 +73,9 @@ def test_a_board_of_another_kind_is_given_nothing_that_cannot_run_there(world, l
 
 def test_what_people_want_of_a_device_holds_for_its_new_board(world, lanes, replace, operator):
     planner, deploy = world.rollouts.planner, world.rollouts.deploy_one
-    directives = Directives(world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy)
+    directives = Directives(
+        world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy, lambda model: None
+    )
     directives.give(operator, lanes[0], DirectiveDraft(model="digits", kind=DirectiveKind.HOLD, reason="a fair is on"))
 
     new = replace(lanes[0])

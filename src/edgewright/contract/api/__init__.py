@@ -110,6 +110,7 @@ from edgewright.contract.api.rollouts import (
     GateRule,
     GateState,
     GateVerdict,
+    Reason,
     RollbackDraft,
     RollbackRecord,
     RolloutDraft,
@@ -146,6 +147,7 @@ from edgewright.contract.api.targets import (
 )
 
 __all__ = [
+    "Reason",
     "Accelerator",
     "AlertRecord",
     "AuditEntry",

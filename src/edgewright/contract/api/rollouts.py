@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+
+Reason = Annotated[str, msgspec.Meta(max_length=500, pattern=r"\A[^\x00-\x08\x0b-\x1f\x7f]*\Z")]
+"""Why a person steps in: text without control characters."""
 
 
 class RolloutState(StrEnum):
@@ -98,7 +102,7 @@ class RolloutDraft(msgspec.Struct, frozen=True, kw_only=True):
     schedule: ScheduleDraft = ScheduleDraft()
     budgets: tuple[Budget, ...] = ()
     caps: tuple[SiteCap, ...] = ()
-    emergency: str = ""  # why waves, soaks, windows and budgets are passed over; kept in the audit log
+    emergency: Reason = ""  # why waves, soaks, windows and budgets are passed over; kept in the audit log
 
 
 class GateState(StrEnum):
@@ -159,7 +163,7 @@ class DirectiveDraft(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     kind: DirectiveKind
     counter: int = 0
-    reason: str = ""
+    reason: Reason = ""
 
 
 class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +215,7 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RollbackDraft(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken back: one wave of a rollout or (0) all, to what devices had before or (`to`) to that release."""
 
-    reason: str = ""
+    reason: Reason = ""
     wave: int = 0
     to: int = 0  # a counter of the same model
     is_partly: bool = False  # those that can, even if others cannot

@@ -26,7 +26,6 @@ from edgewright.hub.rollout.model import check_ready, parse_release
 from edgewright.hub.rollout.planner import Planner
 from edgewright.hub.rollout.planning import NoDeviceFits, Offer
 
-MAX_REASON_CHARS = 500
 _OF = table.directive.c
 
 
@@ -63,7 +62,9 @@ class Directives:
         fleet: Fleet,
         planner: Planner,
         deploy: Deploy,
+        model: Callable[[str], object],
     ) -> None:
+        """`model` finds a model of that name, or raises NotFound."""
         self._db = db
         self._events = events
         self._audit = audit
@@ -71,6 +72,7 @@ class Directives:
         self._fleet = fleet
         self._planner = planner
         self._deploy = deploy
+        self._model = model
         events.subscribe("packaging.release_bad", self._on_release_bad)
 
     def give(self, principal: Principal, device: str, draft: DirectiveDraft, dry_run: bool = False) -> Directive:
@@ -79,6 +81,7 @@ class Directives:
         Raises NotFound, InvalidInput, ReleaseNotReady, ReleaseIsBad, NoDeviceFits, BelowFloor.
         """
         _check(draft)
+        self._model(draft.model)
         record = self._fleet.device(device)
         if record.state in (DeviceState.RETIRED, DeviceState.REVOKED):
             raise InvalidInput(f"{record.id} is {record.state}: it gets nothing more", field="device")
@@ -167,8 +170,6 @@ def _check(draft: DirectiveDraft) -> None:
     if (draft.kind is DirectiveKind.HOLD) == bool(draft.counter) or draft.counter < 0:
         hint = "Name a release, as in digits/4, to pin or to force; a device is held back from every release."
         raise InvalidInput(f"to {draft.kind} with the release {draft.counter}", field="counter", hint=hint)
-    if len(draft.reason) > MAX_REASON_CHARS:
-        raise InvalidInput(f"a reason has at most {MAX_REASON_CHARS} characters", field="reason")
 
 
 _DONE = {DirectiveKind.PIN: "pinned", DirectiveKind.HOLD: "held", DirectiveKind.FORCE: "forced"}

@@ -6,6 +6,7 @@ import msgspec
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from edgewright.contract.api import Reason as ReasonText
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Principal
 
@@ -18,4 +19,4 @@ DryRun = FromQuery[bool]
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Why a person steps in."""
 
-    reason: str = ""
+    reason: ReasonText = ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.agent.bench import Benches
@@ -239,7 +240,7 @@ class SimAgent:
             "runtimes": {"onnxruntime": "1.23.2"},
             "agent_version": "1",
         }
-        return Capabilities(**{**known, **self._said.facts})  # type: ignore[arg-type]
+        return msgspec.convert({**known, **self._said.facts}, Capabilities)
 
     def _look(self) -> None:
         """Somewhere in its work: here the power may be cut."""

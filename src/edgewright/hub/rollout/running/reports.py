@@ -40,11 +40,13 @@ class Reports:
 
     def on_report(self, connection: sa.Connection, device: str, report: InstallReport) -> bool:
         """Take in how an install ended; False for what is known already or not ours."""
-        row = connection.execute(sa.select(table.deployment).where(_OF.id == report.deployment)).first()
+        of = _OF.id == _plain(report.deployment, MAX_ID_CHARS)
+        row = connection.execute(sa.select(table.deployment).where(of)).first()
         if row is None or (row.device, row.model, row.counter) != (device, report.model, report.counter):
             log.warning("rollout.report_refused", device=device, deployment=report.deployment[:MAX_ID_CHARS])
             return False
-        if not 0 < len(report.id) <= MAX_ID_CHARS or not self._is_first(connection, device, report):
+        has_id = 0 < len(report.id) <= MAX_ID_CHARS and "\0" not in report.id
+        if not has_id or not self._is_first(connection, device, report):
             return False
         state = self._take(connection, row, report)
         facts = {"device": device, "model": row.model, "counter": row.counter, "outcome": report.outcome}
@@ -61,7 +63,7 @@ class Reports:
             connection.execute(sa.update(table.deployment).where(same).values(measured | {"updated_at": now}))
             ledger.let_go(connection, same, now)
         else:
-            measured["reason"] = report.reason[:MAX_REASON_CHARS]
+            measured["reason"] = _plain(report.reason, MAX_REASON_CHARS)
             ledger.move(connection, same, (old,), state, now, **measured)
         add_bytes(connection, row, measured)
         if state is DeploymentState.COMMITTED:
@@ -98,7 +100,7 @@ def _left(connection: sa.Connection, row: Row) -> int:
 
 def _kept(report: InstallReport) -> Any:
     """The report as JSON (numbers that are none become null), with texts of bounded length."""
-    short = {"step": report.step[:MAX_STEP_CHARS], "reason": report.reason[:MAX_REASON_CHARS]}
+    short = {"step": _plain(report.step, MAX_STEP_CHARS), "reason": _plain(report.reason, MAX_REASON_CHARS)}
     return msgspec.json.decode(msgspec.json.encode(msgspec.structs.replace(report, **short)))
 
 
@@ -112,6 +114,11 @@ def _measured(report: InstallReport) -> dict[str, Any]:
         values |= {"full_bytes": _within(report.full_bytes, MAX_BYTES)}
         values["used_delta"] = report.used_delta
     return values
+
+
+def _plain(text: str, most: int) -> str:
+    """What of a device's text is kept: PostgreSQL takes no NUL."""
+    return text.replace("\0", "")[:most]
 
 
 def _within(number: int, most: int) -> int:
