@@ -4,6 +4,24 @@ Times are seconds since the epoch (UTC). Digests are lower-case hexadecimal SHA-
 sends; `*Record` is what the hub keeps and returns. Every list door returns a JSON array of records.
 """
 
+from edgewright.contract.api.alerts import (
+    AlertComment,
+    AlertEdit,
+    AlertKind,
+    AlertLevel,
+    AlertRecord,
+    AlertState,
+    DetectorRecord,
+    FeatureDrift,
+    MailSecurity,
+    MailServer,
+    RouteDraft,
+    RouteKind,
+    RouteRecord,
+    RouteTest,
+    Severity,
+    Verdict,
+)
 from edgewright.contract.api.benches import BenchDraft, BenchRecord, MeasurementRecord, MeasurementState
 from edgewright.contract.api.carry import CarryBlob, CarryDraft, CarryRecord
 from edgewright.contract.api.data import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
@@ -32,7 +50,7 @@ from edgewright.contract.api.keys import (
     RoleRecord,
     RoleSigning,
 )
-from edgewright.contract.api.observation import AlertRecord, DriftPoint, DriftStatus, FeatureDrift, UsageRecord
+from edgewright.contract.api.observation import DriftPoint, DriftStatus, UsageRecord
 from edgewright.contract.api.optimization import (
     SOURCE_TRIAL,
     ChoiceDraft,
@@ -147,9 +165,14 @@ from edgewright.contract.api.targets import (
 )
 
 __all__ = [
-    "Reason",
+    "SOURCE_TRIAL",
     "Accelerator",
+    "AlertComment",
+    "AlertEdit",
+    "AlertKind",
+    "AlertLevel",
     "AlertRecord",
+    "AlertState",
     "AuditEntry",
     "AuditReport",
     "Badness",
@@ -172,6 +195,7 @@ __all__ = [
     "DeltaState",
     "DeploymentPage",
     "DeploymentRecord",
+    "DetectorRecord",
     "DeviceModel",
     "DevicePage",
     "DeviceRecord",
@@ -210,6 +234,8 @@ __all__ = [
     "Lineage",
     "LoginDraft",
     "LoginReply",
+    "MailSecurity",
+    "MailServer",
     "MeasurementRecord",
     "MeasurementState",
     "Membership",
@@ -231,6 +257,7 @@ __all__ = [
     "PublicKey",
     "Quality",
     "Rates",
+    "Reason",
     "RegionKind",
     "RehearsalDraft",
     "RehearsalRecord",
@@ -243,19 +270,23 @@ __all__ = [
     "Role",
     "RoleRecord",
     "RoleSigning",
-    "RolloutDraft",
     "RollbackDraft",
     "RollbackRecord",
+    "RolloutDraft",
     "RolloutPage",
     "RolloutPlan",
     "RolloutRecord",
     "RolloutState",
+    "RouteDraft",
+    "RouteKind",
+    "RouteRecord",
+    "RouteTest",
     "RunRecord",
     "RunState",
-    "SOURCE_TRIAL",
     "RunningCount",
     "SampleRecord",
     "ScheduleDraft",
+    "Severity",
     "SignatureDraft",
     "Signedness",
     "SigningPayload",
@@ -286,6 +317,7 @@ __all__ = [
     "UserDraft",
     "UserRecord",
     "VariantRecord",
+    "Verdict",
     "VerifyReport",
     "VersionDraft",
     "VersionRecord",

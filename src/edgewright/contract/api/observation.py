@@ -1,34 +1,10 @@
-"""Drift, alerts and usage."""
+"""Drift by version, and usage."""
 
 from __future__ import annotations
 
 import msgspec
 
-
-class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature's part in a drift: `effect` is the total variation from the reference, between 0 and 1."""
-
-    feature: str
-    effect: float
-    evidence: float  # natural logarithm of the e-detector's value
-    direction: str  # 'higher', 'lower', 'spread', 'missing', 'mix'
-
-
-class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A detected drift, with its explanation."""
-
-    id: str
-    model: str
-    version: int
-    detector: str
-    since: float
-    raised_at: float
-    rows: int  # rows seen from `since` to the alarm
-    features: tuple[FeatureDrift, ...]
-    devices: tuple[str, ...]
-    compared_with: str
-    message: str
-    state: str = "open"
+from edgewright.contract.api.alerts import AlertRecord, FeatureDrift
 
 
 class DriftPoint(msgspec.Struct, frozen=True, kw_only=True):
