@@ -73,6 +73,7 @@ from edgewright.contract.api.optimization import (
 from edgewright.contract.api.overview import AuditEntry, AuditReport, FleetCounts, Overview, RunningCount
 from edgewright.contract.api.pages import DevicePage, DevicesPage, GroupPage, RolloutPage
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
+from edgewright.contract.api.pipelines import Does, Overrides, StepDraft, StepRecord, StepState
 from edgewright.contract.api.planning import (
     BudgetForecast,
     ClassFigure,
@@ -94,6 +95,7 @@ from edgewright.contract.api.registry import (
     Export,
     Lineage,
     ModelRecord,
+    StepTaken,
     VariantRecord,
     VersionDraft,
     VersionRecord,
@@ -250,6 +252,12 @@ __all__ = [
     "PackageFit",
     "PackageRecord",
     "PipelineDraft",
+    "StepTaken",
+    "StepState",
+    "StepRecord",
+    "StepDraft",
+    "Overrides",
+    "Does",
     "Place",
     "PlannedWaveRecord",
     "Precision",

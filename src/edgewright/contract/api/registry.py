@@ -20,6 +20,15 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     weights_sha256: str
 
 
+class StepTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of the pipeline that led to a version. `digest` covers all that went in, `made` what came out."""
+
+    name: str
+    does: str
+    digest: str
+    made: str
+
+
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """Where a version comes from."""
 
@@ -31,6 +40,8 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     parent: int = 0  # the version it was trained from; 0 for none
     command: str = ""
     export: Export | msgspec.UnsetType = msgspec.UNSET  # left out where there is none: packages bind these bytes
+    steps: tuple[StepTaken, ...] | msgspec.UnsetType = msgspec.UNSET
+    frozen: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET  # weights that are the parent's, to the bit
 
 
 class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api.data import FileRef
+from edgewright.contract.api.pipelines import StepDraft
 from edgewright.contract.api.rollouts import GateDraft
 from edgewright.contract.manifest import File
 from edgewright.contract.refinement import Refinement
@@ -45,7 +46,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model is trained and kept good: the [pipeline] of edgewright.toml, with the code by digest."""
+    """How a model is trained and kept good: the [pipeline] of edgewright.toml, with the code by digest.
+
+    `command` trains where `steps` are empty, which stand for: collect, train, evaluate, optimise, package, roll out.
+    """
 
     model: str
     dataset: str
@@ -59,6 +63,7 @@ class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
     task: str = "classification"
     refinement: Refinement = Refinement()  # what the trained file's inferred contract cannot say
     files: tuple[File, ...] = ()  # tables of its steps, which go into every package
+    steps: tuple[StepDraft, ...] = ()
 
 
 class TrainDraft(msgspec.Struct, frozen=True, kw_only=True):
