@@ -13,14 +13,16 @@ class AlertKind(StrEnum):
     """What is wrong."""
 
     DATA_DRIFT = "data_drift"  # the model sees other inputs than in training
+    EMBEDDING_DRIFT = "embedding_drift"  # its embeddings lie elsewhere
     LABEL_SHIFT = "label_shift"  # it answers other classes, or with other scores
     CONCEPT_DRIFT = "concept_drift"  # labels contradict its answers more often than before
     FEEDBACK = "feedback"  # people tap 'wrong!' more often
-    PERFORMANCE = "performance"  # by its own scores it is right less often
+    ESTIMATED_ACCURACY = "estimated_accuracy"  # by its own scores it is right less often
     DATA_QUALITY = "data_quality"  # values are missing, out of range, stuck, or of the wrong shape
     LATENCY = "latency"
     RESOURCES = "resources"  # memory, CPU, temperature
     BIAS = "bias"  # it is worse for one group of people or places than for another
+    ODD_DEVICE = "odd_device"  # one device changes as its cohort does not
 
 
 class AlertLevel(StrEnum):
