@@ -31,14 +31,20 @@ class Permission(StrEnum):
     MANAGE_FLEET = "manage the fleet"
     ROLL_OUT = "roll out"
     OVERRIDE = "roll out in an emergency"
+    HANDLE_ALERTS = "handle alerts"
+    MANAGE_ROUTES = "manage alert routes"
     MANAGE_PEOPLE = "manage people"
 
 
 P = Permission
 GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.ENGINEER: frozenset({P.READ, P.WRITE_DATA, P.LABEL, P.WRITE_MODELS, P.TRAIN, P.BUILD_RELEASES}),
-    Role.OPERATOR: frozenset({P.READ, P.LABEL, P.SIGN_RELEASES, P.CHANGE_KEYS, P.MANAGE_FLEET, P.ROLL_OUT}),
+    Role.ENGINEER: frozenset(
+        {P.READ, P.WRITE_DATA, P.LABEL, P.WRITE_MODELS, P.TRAIN, P.BUILD_RELEASES, P.HANDLE_ALERTS}
+    ),
+    Role.OPERATOR: frozenset(
+        {P.READ, P.LABEL, P.SIGN_RELEASES, P.CHANGE_KEYS, P.MANAGE_FLEET, P.ROLL_OUT, P.HANDLE_ALERTS, P.MANAGE_ROUTES}
+    ),
     Role.APPROVER: frozenset({P.READ, P.APPROVE_RELEASES}),
     Role.VIEWER: frozenset({P.READ}),
 }
