@@ -171,6 +171,107 @@ def test_a_command_that_does_not_exist_says_so(tmp_path):
     assert "cannot start /no/such/command" in finished.output
 
 
+def confined(code: str, cwd: Path, disk_bytes: int = 4 * MIB, processes: int = 32, **limits) -> sandbox.Finished:
+    finished = python(code, cwd, confines=sandbox.Confines(cwd, disk_bytes, processes), **limits)
+    if "note: this kernel" in finished.output:
+        pytest.skip("this kernel lets us make no namespaces")
+    return finished
+
+
+@pytest.mark.e2e
+def test_a_command_that_fills_the_disk_with_many_files_is_ended_with_the_reason(tmp_path):
+    code = "import itertools\nfor n in itertools.count(): open(f'part-{n}', 'wb').write(bytes(200_000))"
+
+    finished = confined(code, tmp_path)
+
+    assert not finished.is_ok
+    assert finished.explain() == "wrote more than 4,194,304 bytes to the disk"
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 10**9
+
+
+def test_what_was_written_too_much_just_before_the_end_is_seen_too(tmp_path):
+    finished = confined("for n in range(5): open(f'part-{n}', 'wb').write(bytes(1024**2))", tmp_path)
+
+    assert finished.returncode == 0
+    assert finished.explain() == "wrote more than 4,194,304 bytes to the disk"
+
+
+@pytest.mark.e2e
+def test_what_leaves_its_session_is_killed_with_the_rest(tmp_path):
+    fifo = tmp_path / "alive"
+    os.mkfifo(fifo)
+    code = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        line = os.open('alive', os.O_WRONLY); os.close(1); os.close(2); time.sleep(600)\n"
+        "    os._exit(0)\n"
+        "os.wait(); time.sleep(600)"
+    )
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    finished = confined(code, tmp_path, timeout_s=1.5)
+
+    assert finished.timed_out
+    assert select.select([reader], [], [], 5)[0]
+    assert os.read(reader, 1) == b""  # nobody holds its other end
+    os.close(reader)
+
+
+@pytest.mark.e2e
+def test_too_many_processes_are_ended_with_the_reason(tmp_path):
+    code = "import os, time\nfor n in range(60):\n    if os.fork() == 0: time.sleep(60)\ntime.sleep(60)"
+
+    finished = confined(code, tmp_path, processes=20)
+
+    assert finished.explain() == "had more than 20 processes at once" or "BlockingIOError" in finished.output
+
+
+def test_confined_it_writes_into_its_folder_and_its_own_tmp_alone(tmp_path):
+    work, other = tmp_path / "work", tmp_path / "other"
+    work.mkdir()
+    other.mkdir()
+    code = (
+        "import pathlib, multiprocessing\n"
+        f"for place in {[str(work), str(other), '/var/tmp', '/usr', '/dev/shm']!r}:\n"
+        "    try: pathlib.Path(place, 'edgewright-test').write_text('x'); print(place, 'written')\n"
+        "    except OSError as error: print(place, error.strerror)\n"
+        "multiprocessing.Lock(); open('/dev/null', 'w').write('x')\n"
+    )
+
+    finished = confined(code, work)
+
+    assert finished.output.splitlines() == [
+        f"{work} written",
+        f"{other} Read-only file system",
+        "/var/tmp written",
+        "/usr Read-only file system",
+        "/dev/shm written",
+    ]
+    assert not Path("/var/tmp/edgewright-test").exists()
+    assert not Path("/dev/shm/edgewright-test").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import sys; sys.exit(3)", "ended with status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "was killed by SIGTERM"),
+        ("import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
+    ],
+)
+def test_confined_it_is_told_by_its_own_end(tmp_path, code, told):
+    assert confined(code, tmp_path).explain() == told
+
+
+def test_confined_it_sees_no_processes_but_its_own(tmp_path):
+    code = "import os; print(len([name for name in os.listdir('/proc') if name.isdecimal()]), os.getpid())"
+
+    assert confined(code, tmp_path).output.strip() == "2 2"
+
+
 class LateSelector(selectors.DefaultSelector):
     """Sees nothing at first, and by then the command has spoken and ended: what a busy machine does now and then."""
 

@@ -16,13 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
+from edgewright.hub.sandbox.watching import LOOK_S, Confines, Watch
+
 GIB = 1024**3
 MAX_OUTPUT_BYTES = 256 * 1024
 PYTHON = (sys.executable, "-B", "-P", "-s")
 """How to start Python code in a sandbox: no byte code written, nothing imported from the working folder."""
-
-LOOK_S = 0.2
-"""How often a command's caller is asked whether it still wants it."""
 
 _CONFINE = str(Path(__file__).with_name("confine.py"))
 
@@ -35,11 +34,13 @@ class Finished:
     output: str
     timed_out: bool
     is_cancelled: bool = False
+    took_too_much: str = ""
+    """What it was ended for, or had done by its end, in words that follow its name."""
 
     @property
     def is_ok(self) -> bool:
-        """Whether it ended by itself with exit status 0."""
-        return self.returncode == 0 and not self.timed_out and not self.is_cancelled
+        """Whether it ended by itself with exit status 0, within its limits."""
+        return self.returncode == 0 and not (self.timed_out or self.is_cancelled or self.took_too_much)
 
     def explain(self) -> str:
         """Say how it failed, in words that follow its name."""
@@ -47,6 +48,8 @@ class Finished:
             return "was cancelled"
         if self.timed_out:
             return "did not end in time"
+        if self.took_too_much:
+            return self.took_too_much
         if self.returncode < 0:
             return f"was killed by {signal.Signals(-self.returncode).name}"
         return f"ended with status {self.returncode}"
@@ -66,8 +69,9 @@ def run(
     on_line: Callable[[str], None] | None = None,
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     is_cancelled: Callable[[], bool] | None = None,
+    confines: Confines | None = None,
 ) -> Finished:
-    """Run `argv` in `cwd` and wait for it, for as long as `is_cancelled`, asked every LOOK_S, says no.
+    """Run `argv` in `cwd` and wait for it, for as long as `is_cancelled`, asked five times a second, says no.
 
     `env` is the whole environment, apart from PATH, which comes from ours where it is not given. `memory_bytes` caps
     the address space of each process, `file_bytes` the size of each file written. `on_line` hears each line of output
@@ -76,13 +80,16 @@ def run(
 
     The network is taken away, and the files and folders `hidden` are empty but for what is `shown` of them
     (absolute paths), `cwd` and this Python, where the kernel lets us make namespaces; where it refuses, the command
-    has both.
+    has both. With `confines` it is ended for what it takes too much of, can write into their folder alone, sees no
+    processes but its own, and leaves none, where the kernel lets us.
     """
     limits = {
         "memory_bytes": memory_bytes,
         "file_bytes": file_bytes,
         "cpu_s": int(timeout_s * (os.cpu_count() or 1)) + 1,
+        "processes": confines.processes if confines else 0,
         "has_network": has_network,
+        "writable": str(confines.folder.resolve()) if confines else "",
         "hidden": [str(path) for path in hidden if path.exists()],
         "shown": [str(path) for path in (cwd.resolve(), Path(sys.prefix), *shown)],
     }
@@ -99,20 +106,23 @@ def run(
     assert process.stdout is not None  # noqa: S101 (PIPE above)
     try:
         deadline = time.monotonic() + timeout_s
-        wanted = _Wanted(deadline, is_cancelled)
+        wanted = _Wanted(deadline, is_cancelled, Watch(confines, process.pid) if confines else None)
         output = _listen(process, process.stdout, wanted, on_line, max_output_bytes)
     finally:
         _kill_group(process)
         process.stdout.close()
+    wanted.look_back()
     text = output.decode("utf-8", "replace")
-    return Finished(process.returncode, text, wanted.is_late, wanted.is_cancelled)
+    return Finished(process.returncode, text, wanted.is_late, wanted.is_cancelled, wanted.took_too_much)
 
 
 class _Wanted:
-    """Whether a command shall go on: its time is not up, and nobody has cancelled it."""
+    """Whether a command shall go on: its time is not up, it has not taken too much, and nobody has cancelled it."""
 
-    def __init__(self, deadline: float, is_cancelled: Callable[[], bool] | None) -> None:
+    def __init__(self, deadline: float, is_cancelled: Callable[[], bool] | None, watch: Watch | None) -> None:
         self.is_late = self.is_cancelled = False
+        self.took_too_much = ""
+        self._watch = watch
         self._deadline = deadline
         self._ask = is_cancelled
         self._look_at = time.monotonic() + LOOK_S
@@ -124,7 +134,15 @@ class _Wanted:
         if self._ask is not None and now >= self._look_at:
             self.is_cancelled = self._ask()
             self._look_at = now + LOOK_S
-        return 0.0 if self.is_late or self.is_cancelled else min(self._deadline - now, LOOK_S)
+        if self._watch is not None:
+            self.took_too_much = self._watch.look()
+        is_over = self.is_late or self.is_cancelled or self.took_too_much
+        return 0.0 if is_over else min(self._deadline - now, LOOK_S)
+
+    def look_back(self) -> None:
+        """See once more what it has left, now that it has ended."""
+        if self._watch is not None and not self.took_too_much:
+            self.took_too_much = self._watch.look(is_last=True)
 
 
 def _listen(

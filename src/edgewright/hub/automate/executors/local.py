@@ -11,7 +11,7 @@ from pathlib import Path
 from edgewright.contract.api import FileRef
 from edgewright.hub.automate.executors.model import Finished, Task
 from edgewright.hub.registry import Blobs
-from edgewright.hub.sandbox import run
+from edgewright.hub.sandbox import Confines, run
 
 NAME = "hub"
 
@@ -57,6 +57,7 @@ class Local:
             shown=[folder],
             on_line=on_line,
             is_cancelled=is_cancelled,
+            confines=Confines(folder, task.limits.disk_bytes, task.limits.processes),
         )
         reason = "" if ended.is_ok else ended.explain()
         return Finished(
