@@ -19,21 +19,12 @@ from edgewright.hub.events import Events
 from edgewright.hub.govern import SYSTEM, Audit
 from edgewright.hub.observe import behaviour, table
 from edgewright.hub.observe.behaviour import answers_of
-from edgewright.hub.observe.detector import (
-    THRESHOLD,
-    Baseline,
-    Floats,
-    State,
-    baseline_of,
-    decode_state,
-    encode_state,
-    step,
-)
+from edgewright.hub.observe.detectors import THRESHOLD, Baseline, Finding, Pane, drifting_devices
+from edgewright.hub.observe.detectors.drift.multinomial import MultinomialDrift, State
 from edgewright.hub.observe.model import (
     DETECTOR,
-    Finding,
-    drifting_devices,
-    judge,
+    alarmed_features,
+    drifts,
     say,
     shares_of,
     split_into_panes,
@@ -76,6 +67,7 @@ class Observe:
         self._clock = clock
         self._schema_of = schema_of
         self._lenses: dict[tuple[str, int], Lens] = {}
+        self._detector = MultinomialDrift()
 
     def ingest(self, connection: sa.Connection, device: str, windows: Sequence[ProfileWindow]) -> list[str]:
         """Store the windows of `device` and return all their ids: it may forget them.
@@ -152,8 +144,8 @@ class Observe:
         data, _ = table.load_state(connection, model, version)
         if lens is None or not data:
             return None
-        finding = judge(decode_state(data, lens.baseline), lens.baseline)
-        return max((one.effect for one in finding.features if one.feature in finding.alarmed), default=0.0)
+        finding = self._judge(self._state(data, lens), lens)
+        return max((change.effect for change in finding.alarmed), default=0.0)
 
     def predicted(self, sample: Sample) -> int | None:
         """Which class the version that answered chose for a sample; None where that cannot be said."""
@@ -215,8 +207,18 @@ class Observe:
             if data is None:
                 return None
             schema = decode_schema(data)
-            lens = self._lenses[model, version] = Lens(model, version, schema, baseline_of(schema))
+            lens = self._lenses[model, version] = Lens(model, version, schema, Baseline(schema))
         return lens
+
+    def _state(self, data: bytes, lens: Lens) -> State:
+        """The saved state; a fresh one where it was saved by another release."""
+        try:
+            return self._detector.decode(data, lens.baseline)
+        except HostileInput:
+            return self._detector.fresh(lens.baseline)
+
+    def _judge(self, state: State, lens: Lens) -> Finding:
+        return self._detector.judge(state, lens.baseline)
 
     def _detect(self, connection: sa.Connection, lens: Lens) -> tuple[AlertRecord | None, bool]:
         """One batch of waiting windows: the alert it raised, and whether more windows wait.
@@ -227,7 +229,7 @@ class Observe:
         data, quiet_until = table.load_state(connection, lens.model, lens.version)
         fresh = sorted((one for one in windows if one["end"] > quiet_until), key=lambda one: one["end"])
         table.mark_seen(connection, (window["number"] for window in windows if window["end"] <= quiet_until))
-        state = decode_state(data, lens.baseline)
+        state = self._state(data, lens)
         shares = shares_of([window["end"] - window["start"] for window in fresh])
         panes = split_into_panes([window["rows"] * share for window, share in zip(fresh, shares, strict=True)])
         for pane in panes:
@@ -235,9 +237,9 @@ class Observe:
         is_more = len(windows) == WINDOWS_AT_ONCE and (bool(panes) or len(fresh) < len(windows))
         if not panes:
             return None, is_more
-        table.save_state(connection, lens.model, lens.version, encode_state(state))
+        table.save_state(connection, lens.model, lens.version, self._detector.encode(state))
         table.prune_points(connection, lens.model, lens.version, POINTS_KEPT)
-        return self._announce(connection, lens, judge(state, lens.baseline)), is_more
+        return self._announce(connection, lens, self._judge(state, lens)), is_more
 
     def _see(
         self,
@@ -255,9 +257,9 @@ class Observe:
             counts += profile.counts * share
             rows += profile.rows * share
         start = float(np.median([window["start"] for window in pane]))
-        state = step(state, lens.baseline, lens.baseline.group(counts), start, round(rows))
-        effects = {feature.feature: feature.effect for feature in judge(state, lens.baseline).features}
         at = float(np.median([window["end"] for window in pane]))
+        state = self._detector.step(state, lens.baseline, Pane(start, at, rows, counts))
+        effects = {change.feature: round(change.effect, 4) for change in self._judge(state, lens).changes}
         row = {"model": lens.model, "version": lens.version, "at": at, "rows": seen.rows, "effects": effects}
         connection.execute(sa.insert(table.point).values(row))
         table.mark_seen(connection, (window["number"] for window in pane))
@@ -284,7 +286,7 @@ class Observe:
         mine = sa.and_(table.alert.c.model == lens.model, table.alert.c.version == lens.version)
         count = connection.scalar(sa.select(sa.func.count()).select_from(table.alert).where(mine)) or 0
         devices = self._devices(connection, lens, finding, finding.since)
-        features = tuple(feature for feature in finding.features if feature.feature in finding.alarmed)
+        features = alarmed_features(finding)
         return AlertRecord(
             id=f"{lens.model}-{lens.version}-drift-{count + 1}",
             model=lens.model,
@@ -302,7 +304,7 @@ class Observe:
     def _update_alert(self, connection: sa.Connection, lens: Lens, finding: Finding, old: AlertRecord) -> None:
         """Add devices and features that have shown since; when it began and how many rows it took stay."""
         devices = tuple(sorted({*old.devices, *self._devices(connection, lens, finding, old.since)}))
-        now = {feature.feature: feature for feature in finding.features if feature.feature in finding.alarmed}
+        now = {feature.feature: feature for feature in alarmed_features(finding)}
         features = {feature.feature: feature for feature in old.features} | now
         message = say(lens.model, lens.version, old.since, tuple(features.values()), devices)
         record = msgspec.structs.replace(old, devices=devices, features=tuple(features.values()), message=message)
@@ -311,11 +313,11 @@ class Observe:
 
     def _devices(self, connection: sa.Connection, lens: Lens, finding: Finding, since: float) -> tuple[str, ...]:
         """Which devices drift, by their own newest windows."""
-        counts: dict[str, Floats] = {}
+        counts: dict[str, np.ndarray] = {}
         for window in table.latest(connection, lens.model, lens.version, since, WINDOWS_TO_NAME_DEVICES):
-            grouped = lens.baseline.group(Profile.from_bytes(lens.schema, window["payload"]).counts)
-            counts[window["device"]] = counts.get(window["device"], 0.0) + grouped
-        return drifting_devices(lens.baseline, finding.alarmed, counts)
+            own = Profile.from_bytes(lens.schema, window["payload"]).counts
+            counts[window["device"]] = counts.get(window["device"], 0.0) + own
+        return drifting_devices(lens.baseline, [change.feature for change in finding.alarmed], counts)
 
     def _usage(self, connection: sa.Connection, model: str) -> list[UsageRecord]:
         return [UsageRecord(**{str(k): v for k, v in row.items()}) for row in table.usage(connection, model)]
@@ -325,7 +327,7 @@ class Observe:
             return None
         mine = [record for record in usage if (record.model, record.version) == (lens.model, lens.version)]
         data, _ = table.load_state(connection, lens.model, lens.version)
-        finding = judge(decode_state(data, lens.baseline), lens.baseline)
+        finding = self._judge(self._state(data, lens), lens)
         alerts = msgspec.convert(table.alerts(connection, lens.model), list[AlertRecord])
         alerts = [alert for alert in alerts if alert.version == lens.version]
         points = table.series(connection, lens.model, lens.version, SERIES_POINTS)
@@ -338,7 +340,7 @@ class Observe:
             devices=len(mine),
             evidence=finding.evidence,
             threshold=THRESHOLD,
-            features=finding.features,
+            features=drifts(finding.changes),
             series=tuple(DriftPoint(at=row["at"], rows=row["rows"], effects=row["effects"]) for row in points),
             alerts=tuple(alerts),
         )
