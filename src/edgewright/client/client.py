@@ -36,6 +36,7 @@ from edgewright.contract.api import (
     ChoiceDraft,
     DriftStatus,
     LabelDraft,
+    LabelReply,
     LoginDraft,
     LoginReply,
     Overview,
@@ -159,8 +160,8 @@ class Client:
         """The captured samples, of one collection where `request` names it."""
         return self._labels.samples(model, unlabelled, request)
 
-    def label(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> int:
-        """Say what samples show; returns how many were labelled."""
+    def label(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> LabelReply:
+        """Say what samples show."""
         return self._labels.put(labels, dry_run=dry_run)
 
     def overview(self) -> Overview:

@@ -15,6 +15,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edgewright.contract import data_policy
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.preprocessing import tables
 from edgewright.contract.tensors import Contract
@@ -143,6 +145,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     recipe: tuple[str, ...]
     lineage_sha256: Sha256
     dependencies: Annotated[tuple[Dependency, ...], Meta(max_length=MAX_DEPENDENCIES)] = ()
+    data: DataPolicy | msgspec.UnsetType = msgspec.UNSET  # without one, no sample leaves a device
 
     @property
     def size_bytes(self) -> int:
@@ -177,6 +180,7 @@ def decode(data: bytes) -> Manifest:
     _check_dependencies(manifest)
     _check_contract(manifest.contract)
     _check_steps(manifest)
+    _check_data(manifest)
     return manifest
 
 
@@ -251,6 +255,15 @@ def _check_steps(manifest: Manifest) -> None:
     there = {file.name for file in manifest.files if file.role is Role.ASSET}
     for name in sorted(tables(manifest.contract.preprocessing) - there):
         raise HostileInput(f"a step needs the asset '{name}', which is not there", field="contract.preprocessing")
+
+
+def _check_data(manifest: Manifest) -> None:
+    """The policy fits the contract, or a device would find out only when it is to send something."""
+    if manifest.data is not msgspec.UNSET:
+        try:
+            data_policy.check(manifest.data, manifest.contract)
+        except InvalidInput as error:
+            raise HostileInput(error.message, field=error.field) from error
 
 
 def _require(holds: bool, field: str, why: str) -> None:

@@ -215,7 +215,10 @@ class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):
-    """One captured request, chosen on the device. `inputs` and `outputs` are safetensors of one row."""
+    """One captured request, chosen on the device. `inputs` and `outputs` are safetensors of one row.
+
+    `subject`, `groups` and the redaction of `inputs` are as the package's data policy says: contract/data_policy.py.
+    """
 
     id: str
     request: str
@@ -227,6 +230,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):
     uncertainty: float
     inputs: bytes
     outputs: bytes
+    subject: str = ""  # the key of whom it tells of; '' where nobody is named
+    groups: dict[str, str] = {}
+    weight: float = 0.0  # how many rows that were seen this one stands for; 0: it was not drawn by chance
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):

@@ -112,10 +112,10 @@ def label(
     """Say what samples show."""
     labels = _read_labels(file)
     with connect() as client:
-        labelled = client.label(labels, dry_run=dry_run)
+        reply = client.label(labels, dry_run=dry_run)
     if as_json:
-        show_json({"labelled": labelled})
-    say_done(f"{labelled} of {len(labels)} samples are labelled", dry_run=dry_run)
+        show_json(reply)
+    say_done(f"{reply.labelled} of {len(labels)} samples are labelled", dry_run=dry_run)
 
 
 def _read_labels(file: Path) -> list[LabelDraft]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edgewright.client.transport import OnUpload, Transport, Upload, describe_file, read_chunks
-from edgewright.contract.api import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.api import FileRef, LabelDraft, LabelReply, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.errors import HostileInput, InvalidInput
 
 UPLOADS_AT_ONCE = 8
@@ -106,9 +106,9 @@ class Labels:
         state = "" if unlabelled is None else unlabelled
         return self._hub.get("samples", into=tuple[SampleRecord, ...], model=model, unlabelled=state, request=request)
 
-    def put(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> int:
+    def put(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> LabelReply:
         """Label samples, all or none."""
-        return self._hub.post("labels", body=labels, into=dict[str, int], dry_run=dry_run).get("labelled", 0)
+        return self._hub.post("labels", body=labels, into=LabelReply, dry_run=dry_run)
 
 
 def list_files(folder: Path) -> list[tuple[Path, FileRef]]:

@@ -24,7 +24,20 @@ from edgewright.contract.api.alerts import (
 )
 from edgewright.contract.api.benches import BenchDraft, BenchRecord, MeasurementRecord, MeasurementState
 from edgewright.contract.api.carry import CarryBlob, CarryDraft, CarryRecord
-from edgewright.contract.api.data import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.api.data import (
+    FileDiff,
+    FileRef,
+    LabelChange,
+    LabelDraft,
+    LabelProgress,
+    LabelReply,
+    LabelSource,
+    PolicyRecord,
+    SampleRecord,
+    SnapshotDiff,
+    SnapshotDraft,
+    SnapshotRecord,
+)
 from edgewright.contract.api.delivery import DeltaRecord, DeltaState
 from edgewright.contract.api.fleet import (
     ClaimDraft,
@@ -167,6 +180,13 @@ from edgewright.contract.api.targets import (
 )
 
 __all__ = [
+    "SnapshotDiff",
+    "PolicyRecord",
+    "LabelSource",
+    "LabelReply",
+    "LabelProgress",
+    "LabelChange",
+    "FileDiff",
     "SOURCE_TRIAL",
     "Accelerator",
     "AlertComment",

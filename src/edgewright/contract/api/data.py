@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
+
+from edgewright.contract.data_policy import DataPolicy
 
 
 class FileRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +25,10 @@ class SnapshotDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An immutable version of a dataset; `id` is '<dataset>@<number>', `digest` covers every file."""
+    """An immutable version of a dataset; `id` is '<dataset>@<number>', `digest` covers every file.
+
+    One from which somebody's data was erased has given its files up: what reads it reads `replaced_by`.
+    """
 
     id: str
     dataset: str
@@ -32,10 +39,34 @@ class SnapshotRecord(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     created_at: float
     created_by: str
+    replaced_by: str = ""
+
+
+class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """How one file of two snapshots differs: rows by content, or the whole file where it has no rows (None)."""
+
+    path: str
+    change: str  # 'added', 'removed', 'changed' or 'same'
+    rows_before: int | None = None
+    rows_after: int | None = None
+    rows_added: int | None = None
+    rows_removed: int | None = None
+    relabelled: int | None = None  # rows that are in both, with another label
+    labels_before: dict[str, int] = {}
+    labels_after: dict[str, int] = {}
+
+
+class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one snapshot in another. `leaks` counts rows that train.npz of `after` shares with a hold-out."""
+
+    before: str
+    after: str
+    files: tuple[FileDiff, ...]
+    leaks: int = 0
 
 
 class SampleRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One captured sample. `label` is None until somebody says what it shows."""
+    """One captured sample. `label` is None until somebody says what it shows; `is_disputed`: not all say the same."""
 
     id: str
     model: str
@@ -47,10 +78,77 @@ class SampleRecord(msgspec.Struct, frozen=True, kw_only=True):
     uncertainty: float
     at: float
     sha256: str  # the blob (safetensors) with the inputs of one row
+    predicted: int | None = None  # by the version that answered
     label: int | None = None
     labelled_by: str = ""
+    labelled_at: float | None = None  # for the first time
+    is_disputed: bool = False
+    groups: dict[str, str] = {}
+    weight: float = 0.0
+    expires_at: float | None = None
+
+
+class LabelSource(StrEnum):
+    """By which way a label came."""
+
+    API = "api"
+    CSV = "csv"
+    PAGE = "page"
+    LABEL_STUDIO = "label studio"
 
 
 class LabelDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sample shows. It is named by its id, or by `model` and the app's own `reference`, which may name several.
+
+    A `label` of None withdraws the label.
+    """
+
+    sample: str = ""
+    label: int | None = None
+    reference: str = ""
+    model: str = ""
+
+
+class LabelReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of labels: samples that got one, those that had it, had another, and names that nothing bears.
+
+    Labels of references that nothing bears `waiting` for their samples, where the request said that it is in parts.
+    """
+
+    labelled: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    disputed: int = 0
+    waiting: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+class LabelChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a sample's history: who said what, and what was said before. None: withdrawn, or nothing."""
+
+    number: int
     sample: str
-    label: int
+    label: int | None
+    previous: int | None
+    by: str
+    at: float
+    source: LabelSource
+
+
+class LabelProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the labelling of a model's samples is."""
+
+    model: str
+    samples: int
+    labelled: int
+    disputed: int
+    counts: dict[str, int]  # by label
+
+
+class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be done with what a model's devices see; nothing was set where `set_by` is ''."""
+
+    model: str
+    policy: DataPolicy
+    set_by: str = ""
+    set_at: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +20,23 @@ RESERVOIR = "reservoir"
 MAX_PART_BYTES = 200
 
 Arrays = Mapping[str, np.ndarray]
+
+
+class Answer(NamedTuple):
+    """What a version answered, and what people say was right. `number` is the place in the order of first labels.
+
+    `predicted` is None where the version's choice is not known. `labelled_at` is when the first label came, `at` when
+    the request was answered.
+    """
+
+    number: int
+    device: str
+    at: float
+    labelled_at: float
+    predicted: int | None
+    label: int
+    chosen_as: str
+    groups: Mapping[str, str]
 
 
 class UnknownSnapshot(NotFound):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,27 +11,36 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from edgewright.contract import arrays, report
-from edgewright.contract.api import FileRef, LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
-from edgewright.contract.errors import HostileInput
-from edgewright.hub.data import npz, table
+from edgewright.contract import report
+from edgewright.contract.api import (
+    FileRef,
+    LabelChange,
+    LabelDraft,
+    LabelProgress,
+    LabelReply,
+    LabelSource,
+    SampleRecord,
+    SnapshotDraft,
+    SnapshotRecord,
+)
+from edgewright.hub.data import labels, npz, table
+from edgewright.hub.data import samples as store
 from edgewright.hub.data.model import (
     HOLDOUT,
     HOLDOUT_NEW,
     LABEL,
-    RESERVOIR,
     TRAIN,
+    Answer,
     NothingLabelled,
-    UnknownSample,
     UnknownSnapshot,
     check_files,
     check_rows,
     grow,
-    sample_id,
     snapshot_digest,
     split,
 )
-from edgewright.hub.db import Database, to_record
+from edgewright.hub.data.samples import Predicted, read_tensors
+from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.registry import Blobs, check_name
@@ -132,40 +142,39 @@ class Data:
         connection: sa.Connection,
         device: str,
         samples: Sequence[report.Sample],
-        predicted: Callable[[report.Sample], int | None] = lambda sample: None,
+        predicted: Predicted = lambda sample: None,
     ) -> list[str]:
         """Keep samples that a device sent; one that is known already changes nothing. Returns all their ids.
 
         `predicted` says which class the version that answered chose. A device names its samples as it likes, so here
         they are named after it too: none reaches another's.
         """
-        for item in samples:
-            id = sample_id(device, item.id)
-            if connection.scalar(sa.select(table.sample.c.id).where(table.sample.c.id == id)) is None:
-                read_tensors(item.inputs)
-                row = {name: getattr(item, name) for name in _COPIED}
-                sha256 = self._blobs.put_bytes(item.inputs)
-                values = {**row, "id": id, "device": device, "sha256": sha256, "predicted": predicted(item)}
-                connection.execute(sa.insert(table.sample).values(values))
-                self._events.record(connection, "data.sample", item.request, model=item.model)
+        touched = store.add(connection, device, samples, predicted, self._blobs.put_bytes, lambda sample: None)
+        for (model, request), count in Counter((item.model, item.request) for item in samples).items():
+            self._events.record(connection, "data.sample", request, model=model, count=count)
+        self._tell_labelled(connection, touched)
         return [item.id for item in samples]
 
     def sample_ids(self, connection: sa.Connection, device: str, request: str) -> set[str]:
         """The ids of the samples that a device has sent for a request."""
-        query = sa.select(table.sample.c.id).where(table.sample.c.request == request, table.sample.c.device == device)
-        return set(connection.scalars(query))
+        return store.ids_of(connection, device, request)
 
-    def samples(self, model: str = "", *, request: str = "", unlabelled: bool = False) -> list[SampleRecord]:
-        """Captured samples, oldest first."""
-        query = sa.select(table.sample).order_by(table.sample.c.at, table.sample.c.id)
-        if model:
-            query = query.where(table.sample.c.model == model)
-        if request:
-            query = query.where(table.sample.c.request == request)
-        if unlabelled:
-            query = query.where(table.sample.c.label.is_(None))
+    def samples(
+        self,
+        model: str = "",
+        *,
+        request: str = "",
+        unlabelled: bool = False,
+        is_labelled: bool | None = None,
+        is_disputed: bool | None = None,
+        limit: int | None = None,
+    ) -> list[SampleRecord]:
+        """Captured samples, oldest first; `unlabelled` is `is_labelled=False`."""
+        asked = False if unlabelled else is_labelled
         with self._db.read() as connection:
-            return [to_record(row, SampleRecord) for row in connection.execute(query).mappings()]
+            return store.find(
+                connection, model, request=request, is_labelled=asked, is_disputed=is_disputed, limit=limit
+            )
 
     def labelled(
         self, connection: sa.Connection, model: str, version: int, devices: Sequence[str], since: float
@@ -174,28 +183,58 @@ class Data:
 
         Those of the reservoir alone, taken since a moment: the others were chosen because the model was unsure.
         """
-        of = table.sample.c
-        right = sa.func.coalesce(sa.func.sum(sa.case((of.label == of.predicted, 1), else_=0)), 0)
-        query = sa.select(right, sa.func.count()).where(of.model == model, of.version == version, of.at >= since)
-        query = query.where(of.chosen_as == RESERVOIR, of.label.is_not(None), of.predicted.is_not(None))
-        found = connection.execute(query.where(of.device.in_(devices))).one()
-        return int(found[0]), int(found[1])
+        return store.right_of(connection, model, version, devices, since)
 
-    def label(self, principal: Principal, drafts: Sequence[LabelDraft], *, dry_run: bool = False) -> int:
-        """Say what samples show; raises UnknownSample, and then labels none. Returns how many were labelled."""
+    def answers(self, connection: sa.Connection, model: str, version: int, after: int = 0) -> Sequence[Answer]:
+        """Each labelled sample of a version once, in the order in which their first labels came, those after `after`.
+
+        Its label is the one that holds now; a sample whose label was withdrawn is left out.
+        """
+        return store.answers(connection, model, version, after)
+
+    def label(
+        self,
+        principal: Principal,
+        drafts: Sequence[LabelDraft],
+        *,
+        source: LabelSource = LabelSource.API,
+        is_partial: bool = False,
+        dry_run: bool = False,
+    ) -> LabelReply:
+        """Say what samples show; raises UnknownSample and InvalidInput, and then labels none.
+
+        With `is_partial` what is known is labelled; a label by reference waits for its sample, and other names are
+        told as unknown.
+        """
+        given = labels.Given(by=principal.name, at=self._clock(), source=source, is_partial=is_partial)
         with self._db.write() as connection:
-            for draft in drafts:
-                if connection.scalar(sa.select(table.sample.c.id).where(table.sample.c.id == draft.sample)) is None:
-                    raise UnknownSample(f"there is no sample '{draft.sample}'", field="sample")
+            attempt = connection.begin_nested()
+            outcome = labels.apply(connection, drafts, given)
             if dry_run:
-                return len(drafts)
-            for draft in drafts:
-                values = {"label": draft.label, "labelled_by": principal.name}
-                connection.execute(sa.update(table.sample).where(table.sample.c.id == draft.sample).values(**values))
-            if drafts:
-                self._audit.record(connection, principal.name, "sample.label", drafts[0].sample, count=len(drafts))
-                self._events.record(connection, "data.labelled", principal.name, count=len(drafts))
-        return len(drafts)
+                attempt.rollback()
+                return outcome.reply
+            attempt.commit()
+            if outcome.touched:
+                models = ", ".join(sorted({model for model, _ in outcome.touched}))
+                count = outcome.touched.total()
+                self._audit.record(connection, principal.name, "sample.label", models[:200], count=count, source=source)
+            self._tell_labelled(connection, outcome.touched)
+        return outcome.reply
+
+    def history(self, sample: str) -> list[LabelChange]:
+        """Everything that was said of a sample, in the order of arrival; raises UnknownSample."""
+        with self._db.read() as connection:
+            return labels.history(connection, sample)
+
+    def progress(self, model: str) -> LabelProgress:
+        """How far the labelling of a model's samples is."""
+        with self._db.read() as connection:
+            return labels.progress(connection, model)
+
+    def _tell_labelled(self, connection: sa.Connection, touched: Counter[tuple[str, str]]) -> None:
+        for (model, request), count in sorted(touched.items()):
+            facts = {"model": model, "request": request, "count": count}
+            self._events.record(connection, "data.labelled", model, **facts)
 
     def extend(self, principal: Principal, snapshot_id: str, model: str, request: str) -> SnapshotRecord:
         """A new snapshot: the old one, and the labelled samples of a request.
@@ -247,14 +286,3 @@ class Data:
         connection.execute(sa.insert(table.snapshot).values(**row))
         self._audit.record(connection, principal.name, "snapshot.create", record.id, digest=record.digest)
         self._events.record(connection, "data.snapshot_created", record.id)
-
-
-_COPIED = ("model", "version", "request", "reference", "chosen_as", "uncertainty", "at")
-
-
-def read_tensors(data: bytes) -> dict[str, np.ndarray]:
-    """The tensors of a sample by name; raises HostileInput."""
-    try:
-        return arrays.decode(data, "a sample's inputs")
-    except HostileInput as error:
-        raise HostileInput(error.message, field="inputs") from error

@@ -1,4 +1,4 @@
-"""Snapshots and captured samples."""
+"""Snapshots, captured samples with their labels as they are now and as they were, and rows on their way to the lake."""
 
 from __future__ import annotations
 
@@ -30,5 +30,64 @@ sample = sa.Table(
     sa.Column("predicted", sa.Integer),  # by the version that answered; null: not known
     sa.Column("label", sa.Integer),
     sa.Column("labelled_by", sa.String(80), nullable=False, default=""),
+    sa.Column("labelled_at", sa.Float),  # for the first time
+    sa.Column("label_number", sa.Integer),  # of its first label in the history of labels; stays when that is withdrawn
+    sa.Column("is_disputed", sa.Boolean, nullable=False, default=False),
+    sa.Column("subject", sa.String(64), nullable=False, default=""),  # a key, never a name: contract/data_policy.py
+    sa.Column("groups", sa.JSON, nullable=False, default=dict),
+    sa.Column("weight", sa.Float, nullable=False, default=0.0),
+    sa.Column("expires_at", sa.Float),
     sa.Index("ix_sample_model_request", "model", "request"),
+    sa.Index("ix_sample_model_reference", "model", "reference"),
+    sa.Index("ix_sample_model_label_number", "model", "label_number"),
+    sa.Index("ix_sample_sha256", "sha256"),
+    sa.Index("ix_sample_subject", "subject"),
+    sa.Index("ix_sample_expires_at", "expires_at"),
+)
+
+label = sa.Table(
+    "label",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("sample", sa.String(240), nullable=False, index=True),
+    sa.Column("model", sa.String(40), nullable=False),
+    sa.Column("label", sa.Integer),  # null: withdrawn
+    sa.Column("previous", sa.Integer),
+    sa.Column("by", sa.String(80), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("source", sa.String(20), nullable=False),
+    sqlite_autoincrement=True,  # the lake knows by its number what it has: none is given twice
+)
+"""Every label that anybody gave, in the order of arrival."""
+
+waiting_label = sa.Table(
+    "waiting_label",
+    metadata,
+    sa.Column("model", sa.String(40), primary_key=True),
+    sa.Column("reference", sa.String(200), primary_key=True),
+    sa.Column("hashed", sa.String(64), nullable=False, index=True),  # as a device tells it that hashes references
+    sa.Column("label", sa.Integer, nullable=False),
+    sa.Column("by", sa.String(80), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("source", sa.String(20), nullable=False),
+)
+"""Labels of requests whose samples are not here yet: a device may be offline for weeks."""
+
+lake_row = sa.Table(
+    "lake_row",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("sample", sa.String(240), nullable=False, index=True),
+    sa.Column("outputs", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Samples that are on their way to the lake, with what only the lake keeps of them."""
+
+data_policy = sa.Table(
+    "data_policy",
+    metadata,
+    sa.Column("model", sa.String(40), primary_key=True),
+    sa.Column("policy", sa.JSON, nullable=False),
+    sa.Column("set_by", sa.String(80), nullable=False),
+    sa.Column("set_at", sa.Float, nullable=False),
 )

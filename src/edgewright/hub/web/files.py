@@ -9,7 +9,7 @@ from litestar import Request, Response, get, head, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from edgewright.contract.api import LabelDraft, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.api import LabelDraft, LabelReply, SampleRecord, SnapshotDraft, SnapshotRecord
 from edgewright.contract.wire import MAX_BLOB_BYTES
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
@@ -89,10 +89,10 @@ def samples(
 
 
 @post("/labels", status_code=200, sync_to_thread=True)
-def label(data: JSONBody[list[LabelDraft]], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> dict[str, int]:
+def label(data: JSONBody[list[LabelDraft]], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> LabelReply:
     """Say what samples show."""
     require(principal, Permission.LABEL)
-    return {"labelled": hub.data.label(principal, data, dry_run=dry_run)}
+    return hub.data.label(principal, data, dry_run=dry_run)
 
 
 ROUTES = [blob_exists, blob, upload_blob, create_snapshot, snapshots, snapshot, samples, label]
