@@ -220,6 +220,8 @@ class Alerts:
         }
         if any(row[name] != value for name, value in values.items()):
             table.change(connection, row["id"], **values)
+        if worse != row["severity"]:
+            self._events.record(connection, "observe.alert_worse", row["id"], **_facts({**row, "severity": worse}))
 
     def _settle(self, connection: sa.Connection, row: sa.RowMapping, by: str, verdict: Verdict, why: str) -> None:
         self._move(connection, row, AlertState.RESOLVED, by, comment=why)
