@@ -32,6 +32,7 @@ from edgewright.contract.api.data import (
     LabelProgress,
     LabelReply,
     LabelSource,
+    LakeRecord,
     PolicyRecord,
     SampleRecord,
     SnapshotDiff,
@@ -180,6 +181,7 @@ from edgewright.contract.api.targets import (
 )
 
 __all__ = [
+    "LakeRecord",
     "SnapshotDiff",
     "PolicyRecord",
     "LabelSource",

@@ -152,3 +152,14 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     policy: DataPolicy
     set_by: str = ""
     set_at: float = 0.0
+
+
+class LakeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One Delta Lake table, as it is now; what has not landed yet is not counted."""
+
+    table: str
+    url: str
+    version: int
+    files: int
+    size_bytes: int
+    rows: int

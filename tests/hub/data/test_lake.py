@@ -1,0 +1,168 @@
+"""Samples reach the lake exactly once, whatever is cut off, and leave it without a trace."""
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from edgewright.contract import arrays
+from edgewright.contract.api import LabelDraft
+from edgewright.contract.report import Sample
+from edgewright.hub.data import Data, table
+from edgewright.hub.data.lake import Lake, LakeTable, Mover
+from edgewright.hub.data.lake.tables import Partition
+
+pytestmark = pytest.mark.e2e  # each commit of the lake takes its time
+
+DAY = 86_400.0
+
+
+class PowerCut(Exception):
+    pass
+
+
+def sample(number, *, model="m", at=0.0, secret="secret"):
+    return Sample(
+        id=f"s{number}",
+        request="r1",
+        model=model,
+        version=1,
+        at=at,
+        reference=f"{secret}-{number}/x",
+        chosen_as="reservoir",
+        uncertainty=0.5,
+        inputs=arrays.encode({"x": np.array([f"{secret} {number} of {model}"], object)}),
+        outputs=b"out",
+        subject=f"{secret}-key-{number}",
+        groups={"site": "berlin"},
+    )
+
+
+@pytest.fixture
+def data(db, events, audit, clock, blobs):
+    return Data(db, events, audit, clock, blobs)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def mover(db, lake, blobs):
+    return Mover(db, lake, blobs.path)
+
+
+def take_in(db, data, *samples):
+    with db.write() as connection:
+        data.add_samples(connection, "dev", samples)
+
+
+def ids(lake):
+    return sorted(row["id"] for row in lake.read(LakeTable.SAMPLES))
+
+
+def waiting(db):
+    with db.read() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(table.lake_row))
+
+
+def test_samples_and_labels_land_with_all_that_is_known_of_them(db, data, lake, mover, ana):
+    take_in(db, data, sample(1, at=3.0), sample(2, at=DAY + 3.0))
+    data.label(ana, [LabelDraft(sample="dev:s1", label=4)])
+
+    moved = mover.move()
+
+    assert moved == 3
+    first = next(row for row in lake.read(LakeTable.SAMPLES) if row["id"] == "dev:s1")
+    assert (first["day"], first["groups"], first["outputs"]) == ("1970-01-01", '{"site":"berlin"}', b"out")
+    assert arrays.decode(first["inputs"])["x"].tolist() == ["secret 1 of m"]
+    assert [(row["sample"], row["label"], row["by"]) for row in lake.read(LakeTable.LABELS)] == [("dev:s1", 4, "ana")]
+    assert waiting(db) == 0
+
+
+def test_partitions_are_folders_of_model_and_day(db, data, mover, tmp_path):
+    take_in(db, data, sample(1, at=3.0), sample(2, model="n", at=DAY + 3.0))
+
+    mover.move()
+
+    folders = {str(path.parent.relative_to(tmp_path / "lake")) for path in tmp_path.rglob("*.parquet")}
+    assert folders == {"samples/model=m/day=1970-01-01", "samples/model=n/day=1970-01-02"}
+
+
+@pytest.mark.parametrize("act", ["landed", "append", "append, then cut", "delete from the outbox"])
+def test_a_power_cut_at_any_step_loses_no_row_and_doubles_none(act, db, data, lake, mover, monkeypatch):
+    take_in(db, data, sample(1), sample(2))
+    mover.move()
+    take_in(db, data, sample(3), sample(4))
+    cut_power(act, lake, db, monkeypatch)
+
+    with pytest.raises(PowerCut):
+        mover.move()
+    monkeypatch.undo()
+    take_in(db, data, sample(5))
+    Mover(db, Lake(lake.url), mover._path_of).move()
+
+    assert ids(lake) == [f"dev:s{number}" for number in range(1, 6)]
+    assert waiting(db) == 0
+
+
+def cut_power(act, lake, db, monkeypatch):
+    def cut(*args, **options):
+        raise PowerCut
+
+    match act:
+        case "landed" | "append":
+            monkeypatch.setattr(lake, act, cut)
+        case "append, then cut":
+            append = lake.append
+            monkeypatch.setattr(lake, "append", lambda *args: (append(*args), cut()))
+        case _:
+            monkeypatch.setattr(db, "write", cut)
+
+
+def test_numbers_are_never_given_twice(db, data, lake, mover):
+    take_in(db, data, sample(1))
+    mover.move()
+    take_in(db, data, sample(2))
+
+    mover.move()
+
+    assert ids(lake) == ["dev:s1", "dev:s2"]
+
+
+def test_what_is_deleted_leaves_no_byte_in_any_file(db, data, lake, mover, tmp_path, ana):
+    take_in(db, data, sample(1, secret="ADAM"), sample(2, secret="EVE"), sample(3, secret="EVE", at=DAY))
+    data.label(ana, [LabelDraft(sample=f"dev:s{number}", label=1) for number in (1, 2)])
+    mover.move()
+
+    gone = {Partition("m", "1970-01-01"): ["dev:s1"]}
+    deleted, again = lake.delete(gone), lake.delete(gone)
+
+    assert (deleted, again) == (2, 0)
+    assert ids(lake) == ["dev:s2", "dev:s3"]
+    held = b"".join(path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file())
+    assert b"ADAM" not in held
+    assert b"dev:s1" not in held
+    assert b"EVE" in held
+
+
+def test_rows_keep_their_place_in_the_line_after_a_deletion(db, data, lake, mover):
+    take_in(db, data, sample(1), sample(2))
+    mover.move()
+    lake.delete({Partition("m", "1970-01-01"): ["dev:s1", "dev:s2"]})
+    take_in(db, data, sample(3))
+
+    mover.move()
+
+    assert ids(lake) == ["dev:s3"]
+
+
+def test_small_files_are_joined(db, data, lake, mover):
+    for number in range(4):
+        take_in(db, data, sample(number))
+        mover.move()
+
+    lake.tidy()
+
+    told = next(table for table in lake.describe() if table.table == "samples")
+    assert (told.files, told.rows) == (1, 4)
