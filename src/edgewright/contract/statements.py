@@ -16,6 +16,7 @@ from edgewright.contract.wire import read_json
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
+TEST_RESULT_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 
 P = TypeVar("P")
 
@@ -81,6 +82,18 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     run_details: RunDetails
 
 
+class TestResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """in-toto's Test Result v0.1: `result` is PASSED, WARNED or FAILED; `configuration` is what it was tested with."""
+
+    __test__ = False  # pytest collects what is called so
+
+    result: str
+    configuration: tuple[Resource, ...]
+    passed_tests: tuple[str, ...] = ()
+    warned_tests: tuple[str, ...] = ()
+    failed_tests: tuple[str, ...] = ()
+
+
 def encode(statement: Statement[Any]) -> bytes:
     """Canonical bytes: JSON with sorted keys and no white space."""
     return msgspec.json.encode(statement, order="sorted")
@@ -91,4 +104,12 @@ def decode_provenance(payload: bytes) -> Statement[Provenance]:
     statement = read_json(payload, Statement[Provenance], "a statement")
     if (statement.type, statement.predicate_type) != (STATEMENT_TYPE, PROVENANCE_TYPE):
         raise HostileInput(f"a {statement.predicate_type[:100]} is no provenance", field="predicateType")
+    return statement
+
+
+def decode_test_result(payload: bytes) -> Statement[TestResult]:
+    """Parse a test result; raises HostileInput for anything else."""
+    statement = read_json(payload, Statement[TestResult], "a statement")
+    if (statement.type, statement.predicate_type) != (STATEMENT_TYPE, TEST_RESULT_TYPE):
+        raise HostileInput(f"a {statement.predicate_type[:100]} is no test result", field="predicateType")
     return statement

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from edgewright.contract.errors import NotFound
 from edgewright.contract.wire import settle
-from edgewright.hub.automate import NEWS, Automate, Evaluations, Repair
+from edgewright.hub.automate import NEWS, Automate, Firing, Listening, Repair, Ticking, Triggers
+from edgewright.hub.automate.judging import Judging
+from edgewright.hub.automate.policies import Desk, Policies
 from edgewright.hub.benches import Benches, DeviceFigures
 from edgewright.hub.commits import GroupCommit
 from edgewright.hub.data import Data
@@ -19,7 +21,7 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.folder import setting_up
-from edgewright.hub.govern import Audit, Keys, People
+from edgewright.hub.govern import Approvals, Audit, Keys, People
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.observe import Observe
 from edgewright.hub.optimize.service import Optimize
@@ -72,7 +74,12 @@ class Hub:
     benches: Benches
     observe: Observe
     automate: Automate
-    evaluations: Evaluations
+    triggers: Triggers
+    pushes: Listening
+    ticking: Ticking
+    judging: Judging
+    policies: Policies
+    desk: Desk
 
     def start(self) -> None:
         """Begin to work; what a crash cut off goes on where it was."""
@@ -83,6 +90,7 @@ class Hub:
         self.jobs.launch(self.settings.dir / "runs.sqlite")
         self.commits.start()
         self.events.start()
+        self.ticking.start()
         self.fleet.presence.start(self.clock())
 
     def _sign_online(self) -> None:
@@ -95,6 +103,7 @@ class Hub:
 
     def stop(self) -> None:
         """Stop; nothing is lost."""
+        self.ticking.stop()
         self.renewal.stop()
         self.serving.close()
         self.events.stop()
@@ -166,7 +175,21 @@ def build_hub(
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
     fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes, commits, nonce_key)
-    evaluations = Evaluations(db, clock, registry, data, blobs)
+    people = People(db, audit, clock)
+    judging = Judging(
+        db,
+        audit,
+        clock,
+        jobs,
+        registry,
+        data,
+        blobs,
+        provenance,
+        packaging.releases,
+        lambda model: automate.pipeline(model).judging,
+    )
+    approvals = Approvals(db, events, audit, clock, people.users)
+    policies = Policies(db, events, audit, clock, people, approvals, judging, packaging)
     observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
     rollouts = Rollouts(
         db,
@@ -177,23 +200,24 @@ def build_hub(
         fleet,
         packaging,
         deltas,
-        evaluations.expected_agreement,
+        judging.expected_agreement,
         behaviour=observe,
         labels=data.labelled,
         figures=Figures(device_figures.by_hardware, registry.variants),
     )
     automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, work_dir, settings.hidden)
     Succession(db, events, clock, fleet, rollouts.planner, rollouts.deploy_one)
-    people = People(db, audit, clock)
     key_changes = KeyChanges(db, events, audit, clock, repository, keys)
     if db.is_shared:  # another hub may have put other keys in use
         events.watch(("packaging.key_change_published",), key_changes.on_published)
     repair = Repair(
-        db, audit, clock, people, jobs, automate, evaluations, registry, data, optimize, packaging, rollouts, observe
+        db, audit, clock, people, jobs, automate, judging, registry, data, optimize, packaging, rollouts, observe
     )
     jobs.define("repair", repair.body, is_heavy=False)
     for kind in NEWS:
         events.subscribe(kind, repair.on_news)
+    firing = Firing(db, events, audit, clock, repair.begin, lambda _, ids: _is_live(observe, ids))
+    pushes = Listening(db, events, clock, firing, lambda: keys.secret("webhooks"))
     jobs.define("optimize", optimize.body)
     events.subscribe("run.ended", optimize.on_run_ended)
     events.subscribe("observe.windows", lambda event: _detect(observe, event))
@@ -227,7 +251,12 @@ def build_hub(
         benches=Benches(db, events, audit, clock, fleet, packaging, deltas),
         observe=observe,
         automate=automate,
-        evaluations=evaluations,
+        triggers=Triggers(db, audit, clock, firing, automate.pipeline, lambda: keys.secret("webhooks")),
+        pushes=pushes,
+        ticking=Ticking(lambda: (pushes.strike(), firing.look())),
+        judging=judging,
+        policies=policies,
+        desk=Desk(db, approvals, people, packaging),
     )
 
 
@@ -262,3 +291,7 @@ def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes
 
 def _detect(observe: Observe, event: Event) -> None:
     observe.detect(event.data["model"], event.data["version"])
+
+
+def _is_live(observe: Observe, ids: Sequence[str]) -> bool:
+    return any(alert.id in ids and alert.state.is_live for alert in observe.alerts())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import edgewright.hub.automate.executors.queue.table
+import edgewright.hub.automate.judging.table
+import edgewright.hub.automate.policies.table
 import edgewright.hub.automate.table
 import edgewright.hub.benches.table
 import edgewright.hub.data.table

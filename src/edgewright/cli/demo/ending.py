@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from edgewright.cli.demo import summary
 from edgewright.cli.demo.beginning import CUTTABLE
 from edgewright.cli.demo.stage import MODELS, Stage
-from edgewright.contract.api import DeploymentRecord, EvaluationRecord, ReleaseState, RolloutRecord, RolloutState
+from edgewright.contract.api import DeploymentRecord, ReleaseState, RolloutRecord, RolloutState
 from edgewright.contract.errors import Refused
-
-NEW_WORLD = "holdout_new.npz"
 
 
 def account(stage: Stage) -> summary.Summary:
@@ -115,19 +111,14 @@ def _alert_at(stage: Stage) -> float:
 
 def _accuracy(stage: Stage) -> summary.Accuracy:
     records = stage.ana.models.evaluations("digits")
-    new = _newest(records, lambda item: item.holdout.endswith(NEW_WORLD))
-    old = _newest(records, lambda item: not item.holdout.endswith(NEW_WORLD))
+    judged = records[-1] if records else None
+    old, new = (judged.holdout(is_fresh=is_fresh) if judged else None for is_fresh in (False, True))
+    if old is None or new is None:
+        raise Refused("the hub has no evaluation on both hold-outs", field="evaluations")
     return summary.Accuracy(
-        before=round(new.accuracy_champion, 4),
-        after=round(new.accuracy_challenger, 4),
-        old_world_before=round(old.accuracy_champion, 4),
-        old_world_after=round(old.accuracy_challenger, 4),
+        before=round(new.metrics[0].champion or 0.0, 4),
+        after=round(new.metrics[0].challenger, 4),
+        old_world_before=round(old.metrics[0].champion or 0.0, 4),
+        old_world_after=round(old.metrics[0].challenger, 4),
         rows=new.rows,
     )
-
-
-def _newest(records: Sequence[EvaluationRecord], wanted: Callable[[EvaluationRecord], bool]) -> EvaluationRecord:
-    found = [item for item in records if wanted(item)]
-    if not found:
-        raise Refused("the hub has no such evaluation", field="evaluations")
-    return max(found, key=lambda item: item.created_at)

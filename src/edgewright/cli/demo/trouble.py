@@ -53,9 +53,10 @@ def repair(stage: Stage) -> None:
     with np.load(stage.site.examples / "digits" / "field" / "field.npz") as field:
         truth = field["label"]
     stage.until(lambda: _label(stage, truth) or _is_signable(stage), "the challenger is built", 180.0)
-    for record in stage.ana.models.evaluations("digits"):
-        before, after = record.accuracy_champion, record.accuracy_challenger
-        stage.show.fact(f"{record.holdout}: {before:.3f} → {after:.3f} on {record.rows} rows")
+    for judged in stage.ana.models.evaluations("digits")[-1].holdouts:
+        accuracy = judged.metrics[0]
+        before = accuracy.champion or 0.0
+        stage.show.fact(f"{judged.holdout}: {before:.3f} → {accuracy.challenger:.3f} on {judged.rows} rows")
     stage.sign_and_approve(_release_of(stage))
 
 

@@ -1,4 +1,4 @@
-"""Durable work: runs, pipelines, triggers, evaluations."""
+"""Durable work: runs and pipelines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api.data import FileRef
+from edgewright.contract.api.judging import JudgingRules
 from edgewright.contract.api.pipelines import StepDraft
-from edgewright.contract.api.rollouts import GateDraft
 from edgewright.contract.manifest import File
 from edgewright.contract.refinement import Refinement
 
@@ -64,6 +64,7 @@ class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
     refinement: Refinement = Refinement()  # what the trained file's inferred contract cannot say
     files: tuple[File, ...] = ()  # tables of its steps, which go into every package
     steps: tuple[StepDraft, ...] = ()
+    judging: JudgingRules = JudgingRules()  # how what it trains is judged
 
 
 class TrainDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,42 +74,3 @@ class TrainDraft(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str = ""
     parent: int = 0
     params: dict[str, Any] = {}
-
-
-class TriggerDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """On drift of `model`: collect `samples` samples, await labels for `min_labels`, retrain, prepare a release."""
-
-    model: str
-    samples_per_device: int = 100
-    min_labels: int = 200
-    cooldown_s: float = 3600.0
-    max_runs: int = 10
-    rollout_group: str = ""  # where the repaired model shall go; "" leaves the rollout to people
-    rollout_waves: tuple[int, ...] = ()
-    gate: GateDraft = GateDraft()
-
-
-class TriggerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    model: str
-    draft: TriggerDraft
-    created_by: str
-    runs: int
-    last_fired_at: float | None = None
-    last_decision: str = ""
-
-
-class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Challenger against champion on one pinned hold-out file."""
-
-    model: str
-    challenger: int
-    champion: int
-    holdout: str  # snapshot id and file
-    rows: int
-    accuracy_champion: float
-    accuracy_challenger: float
-    agreement: float
-    low: float  # 95 % interval of the difference in accuracy, paired bootstrap
-    high: float
-    is_better: bool
-    created_at: float

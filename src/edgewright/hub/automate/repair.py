@@ -9,6 +9,8 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract.api import (
+    GateDraft,
+    Outcome,
     ReleaseDraft,
     ReleaseState,
     RolloutDraft,
@@ -16,13 +18,14 @@ from edgewright.contract.api import (
     RunState,
     StudyDraft,
     TrainDraft,
-    TriggerRecord,
+    TriggerDraft,
 )
-from edgewright.contract.errors import Refused
+from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.hub.automate import table
-from edgewright.hub.automate.evaluation import Evaluations
-from edgewright.hub.automate.model import ChallengerNotBetter, promote
+from edgewright.hub.automate.judging import Judging
+from edgewright.hub.automate.model import ChallengerNotBetter
 from edgewright.hub.automate.service import Automate
+from edgewright.hub.automate.triggers import Occasion, Raised
 from edgewright.hub.data import Data
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event
@@ -49,6 +52,31 @@ NEWS = (
 )
 
 
+class Collecting(msgspec.Struct, frozen=True, kw_only=True):
+    """How many samples each device sends, and how many labels are waited for."""
+
+    samples_per_device: int = 100
+    min_labels: int = 200
+
+
+class RollingOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the repaired model goes; without a group that is left to people."""
+
+    group: str = ""
+    waves: tuple[int, ...] = (1,)
+    gate: GateDraft = GateDraft()
+
+
+class RepairAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of a repair: whose version drifted, in whose name it acts, and what its steps are told."""
+
+    model: str
+    version: int
+    principal: str
+    collect: Collecting = Collecting()
+    roll_out: RollingOut = RollingOut()
+
+
 class Repair:
     """Carries a repair through every room; where people are needed it waits for them, for as long as it takes."""
 
@@ -60,7 +88,7 @@ class Repair:
         people: People,
         jobs: Jobs,
         automate: Automate,
-        evaluations: Evaluations,
+        judging: Judging,
         registry: Registry,
         data: Data,
         optimize: Optimize,
@@ -74,7 +102,7 @@ class Repair:
         self._people = people
         self._jobs = jobs
         self._automate = automate
-        self._evaluations = evaluations
+        self._judging = judging
         self._registry = registry
         self._data = data
         self._optimize = optimize
@@ -82,16 +110,28 @@ class Repair:
         self._rollouts = rollouts
         self._observe = observe
 
+    def begin(
+        self, connection: sa.Connection, principal: str, trigger: TriggerDraft, occasion: Occasion, why: str
+    ) -> str:
+        """Queue the repair of a trigger's model in this transaction, and return the run's id."""
+        version = occasion.facts.version if isinstance(occasion.facts, Raised) else 0
+        facts = {"model": trigger.model, "version": version or self._registry.model(trigger.model).latest}
+        try:
+            asked = msgspec.convert({**trigger.params, **facts, "principal": principal}, RepairAsked)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"the trigger's params do not fit: {error}", field="params") from error
+        return self._jobs.start(connection, "repair", trigger.model, msgspec.to_builtins(asked), why=why)
+
     def body(self, context: RunContext) -> dict[str, Any]:
         """The whole repair. Raises ChallengerNotBetter and others, which end the run as failed, with the reason."""
-        trigger = msgspec.convert(context.args["trigger"], TriggerRecord)
-        draft, model, champion = trigger.draft, trigger.model, int(context.args["version"])
-        actor = self._people.named(trigger.created_by)
+        asked = msgspec.convert(context.args, RepairAsked)
+        collect, model, champion = asked.collect, asked.model, asked.version
+        actor = self._people.named(asked.principal)
 
         # 1. Ask the devices that run the champion for samples, and people for their labels.
-        context.step("collect", self._open_collection, context.id, model, draft.samples_per_device)
-        context.report(f"waiting for {draft.min_labels} labels", 0.05, state=RunState.WAITING)
-        self._wait_until(context, lambda: self._labelled(model, context.id) >= draft.min_labels)
+        context.step("collect", self._open_collection, context.id, model, collect.samples_per_device)
+        context.report(f"waiting for {collect.min_labels} labels", 0.05, state=RunState.WAITING)
+        self._wait_until(context, lambda: self._labelled(model, context.id) >= collect.min_labels)
         context.step("close", self._close_collection, context.id, model)
 
         # 2. A snapshot of old and new, and a challenger that starts from the champion.
@@ -113,12 +153,12 @@ class Repair:
         self._wait_until(context, lambda: self._is_settled(model, counter))
         context.step("check", self._check_ready, model, counter)
         result = {"version": version, "snapshot": snapshot, "release": f"{model}/{counter}", "why": reason}
-        if not draft.rollout_group:
+        if not asked.roll_out.group:
             return result
 
         # 5. Out to the fleet; the alert closes when it is there.
         context.report(f"rolling out {model}/{counter}", 0.9)
-        rollout = context.step("rollout", self._roll_out, actor, trigger, counter)
+        rollout = context.step("rollout", self._roll_out, actor, asked, counter)
         self._wait_until(context, lambda: self._rollouts.rollout(rollout).state.is_ended)
         context.step("close alerts", self._close_alerts, model, rollout)
         return {**result, "rollout": rollout}
@@ -158,8 +198,9 @@ class Repair:
         self._automate.start_training(actor, draft, run_id=run_id, why="repair")
 
     def _evaluate(self, model: str, challenger: int, champion: int, snapshot: str) -> str:
-        verdict = promote(self._evaluations.compare(model, challenger, champion, snapshot))
-        if not verdict.yes:
+        rules = self._automate.pipeline(model).judging
+        verdict = self._judging.judge(model, challenger, champion, snapshot, rules).verdict
+        if verdict.outcome is not Outcome.YES:
             raise ChallengerNotBetter(f"{model}@{challenger} does not replace {model}@{champion}: {verdict.reason}")
         return verdict.reason
 
@@ -203,13 +244,13 @@ class Repair:
         if release.state is not ReleaseState.READY:
             raise Refused(f"release {release.id} is {release.state}: {release.bad_reason}", field="release")
 
-    def _roll_out(self, actor: Principal, trigger: TriggerRecord, counter: int) -> str:
-        release = f"{trigger.model}/{counter}"
+    def _roll_out(self, actor: Principal, asked: RepairAsked, counter: int) -> str:
+        release = f"{asked.model}/{counter}"
         for rollout in self._rollouts.rollouts():
             if rollout.release == release:
                 return rollout.id
-        waves = trigger.draft.rollout_waves or (1,)
-        draft = RolloutDraft(release=release, group=trigger.draft.rollout_group, waves=waves, gate=trigger.draft.gate)
+        to = asked.roll_out
+        draft = RolloutDraft(release=release, group=to.group, waves=to.waves, gate=to.gate)
         return self._rollouts.start(actor, draft).id
 
     def _close_alerts(self, model: str, rollout: str) -> None:

@@ -1,4 +1,4 @@
-"""People, their tokens, and the audit log."""
+"""People, their tokens, the audit log, and what waits for people."""
 
 from __future__ import annotations
 
@@ -35,4 +35,33 @@ audit = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("signature", sa.String(200), nullable=False),
     sa.Index("ix_audit_subject_number", "subject", "number"),
+)
+
+approval_request = sa.Table(
+    "approval_request",
+    metadata,
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("model", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(180), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("author", sa.String(80), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("needed", sa.Integer, nullable=False),
+    sa.Column("approvers", sa.JSON, nullable=False),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Column("run", sa.String(120), nullable=False, default="", index=True),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+)
+
+vote = sa.Table(
+    "vote",
+    metadata,
+    sa.Column("request", sa.String(200), primary_key=True),
+    sa.Column("user", sa.String(40), primary_key=True),
+    sa.Column("is_yes", sa.Boolean, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("why", sa.Text, nullable=False, default=""),
 )

@@ -10,10 +10,19 @@ from enum import StrEnum
 import msgspec
 
 from edgewright import __version__
-from edgewright.contract.api import PipelineDraft, SnapshotRecord, VariantRecord, VersionRecord
+from edgewright.contract.api import (
+    EvaluationRecord,
+    LineState,
+    PipelineDraft,
+    RuleLine,
+    SnapshotRecord,
+    VariantRecord,
+    VersionRecord,
+)
 from edgewright.contract.manifest import Manifest, Role
 from edgewright.contract.statements import (
     PROVENANCE_TYPE,
+    TEST_RESULT_TYPE,
     BuildDefinition,
     Builder,
     Metadata,
@@ -21,6 +30,7 @@ from edgewright.contract.statements import (
     Resource,
     RunDetails,
     Statement,
+    TestResult,
 )
 
 RUN_KEY = "edgewright_run"
@@ -35,9 +45,10 @@ class Making(StrEnum):
     TRAINING = "training"
     OPTIMISATION = "optimisation"
     PACKAGING = "packaging"
+    EVALUATION = "evaluation"
 
 
-BUILD_TYPES = {kind: f"{DOCS}#{kind}-v1" for kind in Making}
+BUILD_TYPES = {kind: f"{DOCS}#{kind}-v1" for kind in Making if kind is not Making.EVALUATION}
 """What SLSA calls the template of a build; each names the section that explains its parameters."""
 
 
@@ -111,6 +122,32 @@ def packaging(
         resolved_dependencies=files,
     )
     return _statement(_resource(path, manifest_sha256), definition, _details(execution, builder, {}))
+
+
+def evaluation(
+    record: EvaluationRecord, challenger: VersionRecord, champion: VersionRecord | None, snapshot: SnapshotRecord
+) -> Statement[TestResult]:
+    """A version was judged: by which rules, on which rows and against whom, and what each rule said."""
+    said = {state: tuple(_rule(line) for line in record.verdict.lines if line.state is state) for state in LineState}
+    judged_by = Resource(name="judging", digest={"sha256": record.digest}, annotations={"run": record.run})
+    rows = tuple(_resource(one.holdout, one.sha256) for one in record.holdouts)
+    judged = (challenger,) if champion is None else (challenger, champion)
+    subject, *against = (_resource(version_name(one.model, one.version), one.source_sha256) for one in judged)
+    predicate = TestResult(
+        result=_RESULTS[record.verdict.outcome.value],
+        configuration=(judged_by, _snapshot(snapshot), *rows, *against),
+        passed_tests=said[LineState.PASSED],
+        warned_tests=(*said[LineState.UNSURE], *said[LineState.WAITS]),
+        failed_tests=said[LineState.FAILED],
+    )
+    return Statement(subject=(subject,), predicate_type=TEST_RESULT_TYPE, predicate=predicate)
+
+
+_RESULTS = {"yes": "PASSED", "ask": "WARNED", "no": "FAILED"}
+
+
+def _rule(line: RuleLine) -> str:
+    return f"{line.rule}: {line.reason}"
 
 
 def snapshot_name(snapshot: str) -> str:

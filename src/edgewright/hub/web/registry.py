@@ -59,7 +59,7 @@ def evaluations(name: FromPath[str], hub: TheHub, principal: Caller) -> list[Eva
     """Challengers against champions."""
     require(principal, Permission.READ)
     hub.registry.model(name)
-    return hub.evaluations.of(name)
+    return hub.judging.of(name)
 
 
 ROUTES = [models, model, register, version, variants, evaluations]
