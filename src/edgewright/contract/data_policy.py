@@ -100,6 +100,19 @@ Redaction = Blank | Hash | Round | Crop | Cover | Blur | Downscale
 _PICTURE = (Crop, Cover, Blur, Downscale)
 
 
+class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device does to a window's profile before it leaves: see docs/reference/profiles.md, "Noise".
+
+    `epsilon_milli` is the epsilon of one window in thousandths; 0 for no noise. `daily_milli` bounds their sum over a
+    day: once it is spent, a window stays open until the next; 0 for no bound. Of the words and codes of inputs, and of
+    predicted classes, those with fewer than `min_category_rows` rows in a window are counted as 'other'.
+    """
+
+    epsilon_milli: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    daily_milli: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    min_category_rows: Annotated[int, Meta(ge=0, le=1_000_000)] = 10
+
+
 class DataPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be done with what a model's devices see. Without a policy, no sample leaves a device.
 
@@ -118,6 +131,7 @@ class DataPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     purpose: Text = ""
     retention_days: Annotated[float, Meta(ge=0, le=MAX_RETENTION_DAYS)] = 0.0  # 0: until somebody deletes them
     max_bytes_per_day: SizeBytes = 0  # of one device; 0: no bound but that of its line
+    privacy: Privacy | msgspec.UnsetType = msgspec.UNSET  # of profiles, which leave without a policy, too
 
     def leaving(self, contract: Contract) -> tuple[TensorSpec, ...]:
         """The inputs that leave the device, in the contract's order."""

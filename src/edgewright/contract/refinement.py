@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from edgewright.contract.errors import InvalidInput
@@ -17,7 +19,7 @@ class TensorHint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What is known of a tensor; what is left out stays as it was inferred.
 
     `dtype` and `shape` (FREE for a free length; the rows come first) are for what steps read: what apps pass is then
-    not what the model's file says.
+    not what the model's file says. `low` and `high` are one number, or one for each column; inf for no bound.
     """
 
     kind: Kind | None = None
@@ -27,6 +29,8 @@ class TensorHint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     unit: str = ""
     dtype: Dtype | None = None
     shape: tuple[int, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 class Refinement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,4 +109,6 @@ def _with_hint(spec: TensorSpec, hint: TensorHint) -> TensorSpec:
     given = {field: value for field in hint.__struct_fields__ if (value := getattr(hint, field))}
     if hint.shape:
         given["shape"] = tuple(None if axis == FREE else axis for axis in hint.shape)
+    for bound in {"low", "high"} & given.keys():
+        given[bound] = tuple(value if math.isfinite(value) else None for value in given[bound])
     return msgspec.structs.replace(spec, **given)

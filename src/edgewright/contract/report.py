@@ -201,7 +201,11 @@ class BenchReport(msgspec.Struct, frozen=True, kw_only=True, tag="bench"):
 
 
 class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
-    """One window of one model in one process: see edgewright.contract.profile for `payload`."""
+    """One window of one model in one process: see edgewright.contract.profile for `payload`.
+
+    `noised` says how many windows with noise were merged into it, each with `epsilon_milli` thousandths of epsilon; 0:
+    its counts are exact. `rows` may be 0 where requests were refused, or answers judged, and nothing else.
+    """
 
     id: str
     model: str
@@ -212,6 +216,8 @@ class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
     end: float
     rows: int
     payload: bytes
+    epsilon_milli: int = 0
+    noised: int = 0
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from edgewright.contract.dtype import Dtype as Dtype
 from edgewright.contract.preprocessing import Steps, Tensor, follow, name_of
@@ -14,6 +15,8 @@ class Kind(StrEnum):
     """What a tensor means, which decides how it is profiled and compared."""
 
     NUMERIC = "numeric"  # columns of measurements
+    CATEGORICAL = "categorical"  # columns of words, or of whole numbers that stand for something
+    AUDIO = "audio"  # rows of samples of a sound
     IMAGE = "image"  # rows of height x width pixels, flattened or not
     SCORES = "scores"  # one probability per class
     LABEL = "label"  # the index of the predicted class
@@ -25,8 +28,9 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One named tensor.
 
     `shape` leaves out no axis; None stands for one of free length (the batch comes first). `names` are the
-    column names of a NUMERIC input or the class labels of SCORES and LABEL. An IMAGE has `height` and `width`
-    in pixels.
+    column names of a NUMERIC or CATEGORICAL input or the class labels of SCORES and LABEL. An IMAGE has `height` and
+    `width` in pixels. `low` and `high` say within which range a numeric input makes sense: one number for all columns
+    or one for each, None for no bound. What lies outside is served all the same, and counted.
     """
 
     name: str
@@ -37,6 +41,8 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     height: int = 0
     width: int = 0
     unit: str = ""
+    low: tuple[float | None, ...] | UnsetType = UNSET
+    high: tuple[float | None, ...] | UnsetType = UNSET
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from edgewright.contract.errors import HostileInput, InvalidInput
-from edgewright.contract.profile.binning import Counts
-from edgewright.contract.profile.measure import Array, TensorReader, row_count
-from edgewright.contract.profile.schema import (
-    LATENCY_BUCKETS_PER_OCTAVE,
-    LATENCY_OCTAVES,
-    LATENCY_SLOTS,
-    Schema,
-)
+from edgewright.contract.profile import wire
+from edgewright.contract.profile.checking import check_counts
+from edgewright.contract.profile.features import FeatureKind, Flaw, Tap
+from edgewright.contract.profile.measures import embeddings
+from edgewright.contract.profile.measures.pending import Pending, Read
+from edgewright.contract.profile.measures.quality import Watch
+from edgewright.contract.profile.measures.reading import Array, TensorReader, row_count
+from edgewright.contract.profile.scales import SCALES
+from edgewright.contract.profile.schema import Schema
 
-FORMAT = 1
 MAX_ROWS = 2**48
-MAX_SLOTS = 200_000
-"""What a profile is believed to have where no schema says it."""
-BUFFER_ROWS = 256
-BUFFER_BYTES = 256 * 1024
 CHUNK_ROWS = 8192
-_MISSING_LATENCY = LATENCY_SLOTS - 1
-Batch = list[tuple[TensorReader, Array]]
+LATENCIES = 1024
+_LATENCY = SCALES[FeatureKind.LATENCY]
+Counts = npt.NDArray[np.int64]
 
 
 class Profile:
     """Counts what a model saw and did. Not safe for several threads at once: the caller holds a lock.
 
-    Rows are kept back in a small buffer, so that one row at a time costs little more than its share of a batch.
+    Rows are kept back for a moment, so that one row at a time costs little more than its share of a batch. `after` is
+    the profile of the window before: a sensor that was stuck in it still is.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, after: Profile | None = None) -> None:
         self.schema = schema
         self._counts: Counts = np.zeros(schema.offsets[-1], np.int64)
         self._rows = 0
-        self._buffer: _Buffer | None = None
+        self._pending: Pending | None = None
+        self._latencies: list[float | None] = []
+        self._latency_rows: list[int] = []
+        goes_on = after is not None and after.schema.sha256 == schema.sha256
+        self._watches: dict[str, Watch] | None = after._watches if after is not None and goes_on else None
 
     @property
     def rows(self) -> int:
@@ -47,15 +49,19 @@ class Profile:
         return self._rows
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all was counted."""
+        return self._rows == 0 and not self._counts.any()
+
+    @property
     def counts(self) -> Counts:
-        """All slots' counts in one vector; `schema.offsets` says where each feature's begin."""
+        """All slots' counts in one vector; `schema.span` says where each feature's are."""
         self._flush()
         return self._counts
 
     def of(self, feature: str) -> Counts:
         """The counts of the feature of that name."""
-        place = [found.name for found in self.schema.features].index(feature)
-        return self.counts[self.schema.offsets[place] : self.schema.offsets[place + 1]]
+        return self.counts[self.schema.span(feature)]
 
     def update(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_s: float | None = None) -> None:
         """Count a batch: `latency_s` is how long the call took, counted once for each row.
@@ -63,57 +69,139 @@ class Profile:
         Tensors that are not given count as missing. Raises InvalidInput, and counts nothing, if the tensors
         have different numbers of rows or do not fit the contract.
         """
-        count = row_count({**inputs, **outputs})
-        if count == 0:
-            return
-        batch = _read(self.schema, inputs, outputs)
-        if self._buffer is None:
-            self._buffer = _Buffer(self.schema, batch)
-        if count > self._buffer.free:
-            self._flush()
-        if self._buffer.takes(count, batch):
-            self._buffer.add(count, batch)
-        else:
-            self._counts += _count(self.schema, count, batch)
-        self._counts[self.schema.offsets[-2] + _latency_slot(latency_s)] += count
-        self._rows += count
+        pending = self._pending
+        if pending is None:
+            pending = self._pending = Pending(self.schema.input_readers, self.schema.output_readers)
+        rows = pending.take(inputs, outputs) or self._take_in(pending, inputs, outputs)
+        if rows:
+            self._rows += rows
+            self._latencies.append(latency_s)
+            self._latency_rows.append(rows)
+            if len(self._latencies) >= LATENCIES:
+                self._count_latencies()
+
+    def tap(self, tap: Tap, count: int = 1) -> None:
+        """Count what people said of answers."""
+        self._counts[self.schema.span("feedback").start + list(Tap).index(tap)] += count
+
+    def reject(self, tensor: str, count: int = 1) -> None:
+        """Count requests that were refused for this input; for a name that is none, for the first one."""
+        places = self.schema.of_kind(FeatureKind.QUALITY)
+        place = next((one for one in places if self.schema.features[one].tensor == tensor), places[0] if places else -1)
+        if place >= 0:
+            self._counts[self.schema.offsets[place] + list(Flaw).index(Flaw.REJECTED)] += count
+
+    def read_vitals(self, readings: Mapping[FeatureKind, float | None]) -> None:
+        """Count one reading of memory (bytes), CPU (seconds a second) and temperature (degrees Celsius)."""
+        for kind in (FeatureKind.MEMORY, FeatureKind.CPU, FeatureKind.TEMPERATURE):
+            found = readings.get(kind)
+            place = int(SCALES[kind].places(np.array([math.nan if found is None else found]))[0])
+            self._counts[self.schema.span(kind.value).start + place] += 1
 
     def merge(self, other: Profile) -> None:
         """Add the rows of `other`. Raises InvalidInput if it has another schema."""
         if other.schema is not self.schema and other.schema.sha256 != self.schema.sha256:
             raise InvalidInput("profiles of different schemas do not merge", field="schema_sha256")
+        self._flush()
         self._counts += other.counts
         self._rows += other.rows
 
     def latency_s(self, share: float) -> float:
         """The latency that `share` of the rows did not exceed, to about 9 %; NaN if none was measured."""
-        seen = self.counts[self.schema.offsets[-2] : -1]
+        seen = np.maximum(self.of("latency")[:-1], 0)
         if not seen.sum():
             return math.nan
-        slot = int(np.searchsorted(seen.cumsum(), share * seen.sum()))
-        return float(2.0 ** (LATENCY_OCTAVES[0] + (slot + 1) / LATENCY_BUCKETS_PER_OCTAVE))
+        return _LATENCY.edge(int(np.searchsorted(seen.cumsum(), share * seen.sum())))
 
     def to_bytes(self) -> bytes:
-        """The wire form: format byte, then zlib of varints: rows and all counts."""
-        return _wire([self._rows, *self.counts.tolist()])
+        """The wire form: see wire.py; the first number is how many rows there are."""
+        return wire.encode(np.concatenate([[self._rows], self.counts]))
 
     @classmethod
-    def from_bytes(cls, schema: Schema, data: bytes) -> Profile:
-        """Read the wire form. Raises HostileInput unless there is a count for every slot and each feature's add up."""
-        slots = schema.offsets[-1]
-        numbers = _numbers(data, slots)
-        if len(numbers) != slots + 1:
-            raise HostileInput(f"the schema has {slots} slots, the profile {len(numbers) - 1}", field="payload")
+    def from_bytes(cls, schema: Schema, data: bytes, *, is_noisy: bool = False) -> Profile:
+        """Read the wire form. Raises HostileInput unless there is a count for every slot and they agree with one
+        another; of counts with noise, unless they are small enough to be some."""
+        return cls.read_all(schema, [data], is_noisy=is_noisy)
+
+    @classmethod
+    def read_all(cls, schema: Schema, payloads: Sequence[bytes], *, is_noisy: bool = False) -> Profile:
+        """Read many wire forms and add them up, thousands in a fraction of a second.
+
+        Raises HostileInput where one cannot be read, or what they add up to does not agree with itself.
+        """
         profile = cls(schema)
-        profile._rows = numbers[0]
-        profile._counts = np.array(numbers[1:], np.int64)
-        if (np.add.reduceat(profile._counts, schema.offsets[:-1]) != numbers[0]).any():
-            raise HostileInput(f"the counts do not add up to {numbers[0]} rows", field="payload")
+        if payloads:
+            numbers = wire.total(payloads, schema.offsets[-1] + 1)
+            check_counts(schema, int(numbers[0]), numbers[1:], is_noisy=is_noisy)
+            profile._rows, profile._counts = int(numbers[0]), numbers[1:].copy()
         return profile
 
+    def _take_in(self, pending: Pending, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> int:
+        """Read a batch that could not be kept as it came; keep it, or count it at once."""
+        rows = row_count({**inputs, **outputs})
+        if rows == 0:
+            return 0
+        read = [*_read(self.schema.input_readers, inputs), *_read(self.schema.output_readers, outputs)]
+        if pending.rows and not pending.keep(read, rows):
+            self._flush()
+        elif pending.rows:
+            return rows
+        if not pending.keep(read, rows):
+            self._count(read, rows)
+        return rows
+
     def _flush(self) -> None:
-        if self._buffer is not None and self._buffer.used:
-            self._counts += self._buffer.take()
+        pending = self._pending
+        if pending is not None and pending.rows:
+            rows = pending.rows
+            self._count(pending.release(), rows)
+        if self._latencies:
+            self._count_latencies()
+
+    def _count(self, read: Read, rows: int) -> None:
+        if self._watches is None:
+            self._watches = {one.spec.name: self.schema.watch(one) for one in self.schema.input_readers}
+        for start in range(0, rows, CHUNK_ROWS):
+            chunk = [(reader, tensor[start : start + CHUNK_ROWS]) for reader, tensor in read]
+            self._count_chunk(chunk, min(CHUNK_ROWS, rows - start), self._watches)
+
+    def _count_chunk(self, read: Read, rows: int, watches: Mapping[str, Watch]) -> None:
+        schema = self.schema
+        values = np.full((rows, len(schema.bins)), np.nan)
+        given = {id(reader): tensor for reader, tensor in read}
+        for reader in (*schema.input_readers, *schema.output_readers):
+            tensor = given.get(id(reader))
+            if reader.kind is FeatureKind.EMBEDDING:
+                self._count_embedding(reader, tensor, rows)
+            elif tensor is not None:
+                values[:, reader.places] = reader.values(tensor, schema.dark_level(reader))
+        self._counts += schema.binner.count(values[:, schema.binned], len(self._counts))
+        for reader in schema.input_readers:
+            self._count_flaws(reader, given.get(id(reader)), values[:, reader.places], watches[reader.spec.name])
+
+    def _count_embedding(self, reader: TensorReader, tensor: Array | None, rows: int) -> None:
+        place = int(reader.places[0])
+        projection = self.schema.bins[place].projection
+        if tensor is None or projection is None:
+            self._counts[self.schema.offsets[place + 1] - 1] += rows
+            return
+        self._counts[self.schema.offsets[place] : self.schema.offsets[place + 1]] += embeddings.sums_of(
+            tensor, projection
+        )
+
+    def _count_flaws(self, reader: TensorReader, tensor: Array | None, values: Array, watch: Watch) -> None:
+        span = self.schema.span(self.schema.quality_of(reader.spec.name))
+        flaws = (len(values), 0, 0) if tensor is None else watch.flaws(tensor, values)
+        self._counts[span.start + 1 : span.stop] += flaws
+
+    def _count_latencies(self) -> None:
+        start = self.schema.span("latency").start
+        places = _LATENCY.places(np.array(self._latencies, np.float64))
+        self._counts[start : start + _LATENCY.slots] += np.bincount(
+            places, weights=self._latency_rows, minlength=_LATENCY.slots
+        ).astype(np.int64)
+        self._latencies.clear()
+        self._latency_rows.clear()
 
 
 def merge_payloads(payloads: Sequence[bytes], rows: int) -> bytes:
@@ -121,123 +209,12 @@ def merge_payloads(payloads: Sequence[bytes], rows: int) -> bytes:
 
     Raises HostileInput where one cannot be read, where they differ in length, or do not count `rows` rows together.
     """
-    numbers = [_numbers(payload) for payload in payloads]
-    if len({len(one) for one in numbers}) != 1:
-        raise HostileInput("the profiles are not of one schema", field="payload")
-    total: list[int] = np.array(numbers, np.int64).sum(axis=0).tolist()
-    if total[0] != rows or rows > MAX_ROWS:
+    total = wire.total(payloads)
+    if int(total[0]) != rows or rows > MAX_ROWS:
         raise HostileInput(f"the profiles count {total[0]} rows, not {rows}", field="payload")
-    return _wire(total)
+    return wire.encode(total)
 
 
-class _Buffer:
-    """Rows that were seen and not counted yet, laid out like the first batch."""
-
-    def __init__(self, schema: Schema, batch: Batch) -> None:
-        row_bytes: int = sum(rows.shape[1] * 8 for _, rows in batch)
-        self._schema = schema
-        self._capacity: int = min(BUFFER_ROWS, BUFFER_BYTES // max(1, row_bytes))
-        self._held = [(reader, np.empty((self._capacity, rows.shape[1]), reader.dtype)) for reader, rows in batch]
-        self.used = 0
-
-    @property
-    def free(self) -> int:
-        """How many rows more it takes."""
-        return self._capacity - self.used
-
-    def takes(self, count: int, batch: Batch) -> bool:
-        """Whether there is room for `count` rows, and they have the layout of the first batch."""
-        if count > self.free or len(batch) != len(self._held):
-            return False
-        pairs = zip(batch, self._held, strict=True)
-        return all(new is old and rows.shape[1] == held.shape[1] for (new, rows), (old, held) in pairs)
-
-    def add(self, count: int, batch: Batch) -> None:
-        """Keep `count` rows."""
-        end = self.used + count
-        for (_, rows), (_, held) in zip(batch, self._held, strict=True):
-            held[self.used : end] = rows
-        self.used = end
-
-    def take(self) -> Counts:
-        """Count the rows and forget them."""
-        counts = _count(self._schema, self.used, [(reader, held[: self.used]) for reader, held in self._held])
-        self.used = 0
-        return counts
-
-
-def _read(schema: Schema, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Batch:
+def _read(readers: Sequence[TensorReader], tensors: Mapping[str, Array]) -> Read:
     """The rows of those profiled tensors that are given."""
-    batch = [(r, r.rows(inputs[r.spec.name])) for r in schema.input_readers if r.spec.name in inputs]
-    return batch + [(r, r.rows(outputs[r.spec.name])) for r in schema.output_readers if r.spec.name in outputs]
-
-
-def _count(schema: Schema, count: int, batch: Batch) -> Counts:
-    counts = np.zeros(schema.offsets[-1], np.int64)
-    for start in range(0, count, CHUNK_ROWS):
-        size = min(CHUNK_ROWS, count - start)
-        values = np.full((size, len(schema.bins) - 1), np.nan)
-        for reader, rows in batch:
-            some = rows[start : start + size].astype(reader.dtype, copy=False)
-            values[:, reader.columns] = reader.values(some, schema.dark_level(reader))
-        counts += schema.binner.count(values, schema.offsets[-1])
-    return counts
-
-
-def _latency_slot(latency_s: float | None) -> int:
-    if latency_s is None or not latency_s > 0:
-        return _MISSING_LATENCY
-    if latency_s == math.inf:
-        return _MISSING_LATENCY - 1
-    bucket = math.floor((math.log2(latency_s) - LATENCY_OCTAVES[0]) * LATENCY_BUCKETS_PER_OCTAVE)
-    return min(max(bucket, 0), _MISSING_LATENCY - 1)
-
-
-def _wire(numbers: list[int]) -> bytes:
-    return bytes([FORMAT]) + zlib.compress(_to_varints(numbers), 9)
-
-
-def _numbers(data: bytes, slots: int = MAX_SLOTS) -> list[int]:
-    """Rows and counts of a profile of at most `slots` slots; raises HostileInput."""
-    limit = 10 * (slots + 1)
-    if not 2 <= len(data) <= limit + 64 or data[0] != FORMAT:
-        raise HostileInput(f"{len(data)} bytes are no profile of format {FORMAT}", field="payload")
-    return _from_varints(_inflate(data[1:], limit))
-
-
-def _to_varints(numbers: list[int]) -> bytes:
-    """LEB128: seven bits a byte, lowest first."""
-    out = bytearray()
-    for number in numbers:
-        while number > 127:
-            out.append(number & 127 | 128)
-            number >>= 7
-        out.append(number)
-    return bytes(out)
-
-
-def _from_varints(data: bytes) -> list[int]:
-    numbers, number, shift = [], 0, 0
-    for byte in data:
-        number |= (byte & 127) << shift
-        if byte & 128:
-            shift += 7
-            continue
-        if number > MAX_ROWS:
-            raise HostileInput(f"a profile counts at most {MAX_ROWS} rows, this one {number}", field="payload")
-        numbers.append(number)
-        number, shift = 0, 0
-    if shift:
-        raise HostileInput("the profile ends in the middle of a number", field="payload")
-    return numbers
-
-
-def _inflate(data: bytes, limit: int) -> bytes:
-    inflater = zlib.decompressobj()
-    try:
-        plain = inflater.decompress(data, limit)
-    except zlib.error as error:
-        raise HostileInput(f"the profile does not decompress: {error}", field="payload") from error
-    if not inflater.eof or inflater.unused_data:
-        raise HostileInput(f"the profile is cut short, or has more than {limit} bytes", field="payload")
-    return plain
+    return [(reader, reader.rows(tensors[reader.spec.name])) for reader in readers if reader.spec.name in tensors]

@@ -15,11 +15,27 @@ MAX_COLUMNS = 128
 
 
 class FeatureKind(StrEnum):
-    """How a feature is binned."""
+    """How a feature is counted."""
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
-    LATENCY = "latency"  # fixed logarithmic buckets, not compared with a reference
+    EMBEDDING = "embedding"  # sums of random Fourier features
+    LATENCY = "latency"  # from here on: fixed slots, which nothing is compared with
+    MEMORY = "memory"
+    CPU = "cpu"
+    TEMPERATURE = "temperature"
+    QUALITY = "quality"
+    FEEDBACK = "feedback"
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether a schema may hold training rows for it."""
+        return self in (FeatureKind.NUMERIC, FeatureKind.CATEGORICAL, FeatureKind.EMBEDDING)
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether each row is counted in it once, so that its slots (of an embedding: the last two) add up to rows."""
+        return self.has_reference or self is FeatureKind.LATENCY
 
 
 class Measure(StrEnum):
@@ -32,9 +48,36 @@ class Measure(StrEnum):
     DARK_SHARE = "dark_share"  # share of pixels in the lowest tenth of the reference's range
     CENTROID_X = "centroid_x"  # centre of the light, 0 (left) to 1 (right)
     CENTROID_Y = "centroid_y"  # 0 (top) to 1 (bottom)
+    RMS = "rms"  # root of the mean square of the samples
+    PEAK = "peak"  # the largest absolute sample
+    ZERO_CROSSINGS = "zero_crossings"  # changes of sign for each sample
+    SPECTRAL_CENTROID = "spectral_centroid"  # 0 (low) to 1 (half the sampling rate)
+    BAND = "band"  # share of the power in the octave `column`; 0 is the lowest
+    EMBEDDING = "embedding"
     SCORE = "score"  # the highest score
     PREDICTED = "predicted"  # the index of the predicted class
     LATENCY = "latency"
+    MEMORY = "memory"  # resident bytes of the process
+    CPU = "cpu"  # CPU seconds of the process for each second of the window
+    TEMPERATURE = "temperature"  # of the hottest zone, degrees Celsius
+    QUALITY = "quality"
+    FEEDBACK = "feedback"
+
+
+class Flaw(StrEnum):
+    """What is wrong with an input: the slots of its QUALITY feature, in this order."""
+
+    REJECTED = "rejected"  # requests that were refused for it: wrong shape, wrong type, not there
+    MISSING = "missing"  # rows with a missing value
+    OUT_OF_RANGE = "out_of_range"  # rows with a value outside of the contract's range
+    STUCK = "stuck"  # rows in which a column, or the whole picture, has not changed for long
+
+
+class Tap(StrEnum):
+    """What a person says of an answer: the slots of the FEEDBACK feature, in this order."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
 
 
 IMAGE_MEASURES = (
@@ -45,6 +88,12 @@ IMAGE_MEASURES = (
     Measure.CENTROID_X,
     Measure.CENTROID_Y,
 )
+BANDS = 4
+AUDIO_MEASURES = (
+    *((measure, 0) for measure in (Measure.RMS, Measure.PEAK, Measure.ZERO_CROSSINGS, Measure.SPECTRAL_CENTROID)),
+    *((Measure.BAND, band) for band in range(BANDS)),
+)
+VITALS = (FeatureKind.MEMORY, FeatureKind.CPU, FeatureKind.TEMPERATURE)
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +108,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def features(contract: Contract) -> tuple[Feature, ...]:
-    """The features of `contract`: inputs first, then outputs, latency last. Their names differ."""
+    """The features of `contract`: inputs, outputs, latency, vitals, the inputs' quality, feedback. Names differ."""
     found: dict[str, Feature] = {}
     for feature in _all(contract):
         name = _free_name(feature, found)
@@ -75,28 +124,44 @@ def column_count(spec: TensorSpec) -> int | None:
 
 def _all(contract: Contract) -> Iterator[Feature]:
     for spec in contract.inputs:
-        if spec.kind is Kind.IMAGE and column_count(spec) is not None:
-            yield from _image(spec)
-        else:
-            yield from _columns(spec, is_input=True)
+        yield from _of_tensor(spec, is_input=True)
     yield from _outputs(contract)
     yield Feature(name="latency", kind=FeatureKind.LATENCY, measure=Measure.LATENCY)
+    for kind in VITALS:
+        yield Feature(name=kind.value, kind=kind, measure=Measure(kind.value))
+    for spec in contract.inputs:
+        name = f"{spec.name}.quality"
+        measure = Measure.QUALITY
+        yield Feature(name=name, kind=FeatureKind.QUALITY, measure=measure, tensor=spec.name, is_input=True)
+    yield Feature(name="feedback", kind=FeatureKind.FEEDBACK, measure=Measure.FEEDBACK)
 
 
-def _image(spec: TensorSpec) -> Iterator[Feature]:
-    for measure in IMAGE_MEASURES:
-        name = f"{spec.name}.{measure}"
-        yield Feature(name=name, kind=FeatureKind.NUMERIC, measure=measure, tensor=spec.name, is_input=True)
+def _of_tensor(spec: TensorSpec, *, is_input: bool) -> Iterator[Feature]:
+    has_columns = column_count(spec) is not None
+    if spec.kind is Kind.IMAGE and has_columns and is_input:
+        yield from (_measured(spec, measure, 0) for measure in IMAGE_MEASURES)
+    elif spec.kind is Kind.AUDIO and is_input:
+        yield from (_measured(spec, measure, band) for measure, band in AUDIO_MEASURES)
+    elif spec.kind is Kind.EMBEDDING and has_columns and spec.dtype is not Dtype.STRING:
+        kind, measure = FeatureKind.EMBEDDING, Measure.EMBEDDING
+        yield Feature(name=spec.name, kind=kind, measure=measure, tensor=spec.name, is_input=is_input)
+    else:
+        yield from _columns(spec, is_input=is_input)
+
+
+def _measured(spec: TensorSpec, measure: Measure, column: int) -> Feature:
+    name = f"{spec.name}.{measure}" + (f"_{column}" if measure is Measure.BAND else "")
+    kind = FeatureKind.NUMERIC
+    return Feature(name=name, kind=kind, measure=measure, tensor=spec.name, column=column, is_input=True)
 
 
 def _columns(spec: TensorSpec, *, is_input: bool) -> Iterator[Feature]:
-    if spec.dtype is Dtype.STRING:
-        return
+    is_categorical = spec.dtype is Dtype.STRING or spec.kind is Kind.CATEGORICAL
     count = column_count(spec) or 0
     for column in range(min(count, MAX_COLUMNS)):
         yield Feature(
             name=_column_name(spec, column, count),
-            kind=FeatureKind.NUMERIC,
+            kind=FeatureKind.CATEGORICAL if is_categorical else FeatureKind.NUMERIC,
             measure=Measure.COLUMN,
             tensor=spec.name,
             column=column,
@@ -118,8 +183,8 @@ def _outputs(contract: Contract) -> Iterator[Feature]:
     if predicted is not None:
         yield Feature(name="predicted", kind=FeatureKind.CATEGORICAL, measure=Measure.PREDICTED, tensor=predicted.name)
     for spec in contract.outputs:
-        if spec.kind is Kind.VALUE:
-            yield from _columns(spec, is_input=False)
+        if spec.kind in (Kind.VALUE, Kind.EMBEDDING) and spec.dtype is not Dtype.STRING:
+            yield from _of_tensor(spec, is_input=False)
 
 
 def _free_name(feature: Feature, taken: dict[str, Feature]) -> str:

@@ -4,53 +4,68 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
 from itertools import accumulate, pairwise
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.manifest import digest
-from edgewright.contract.profile.binning import Binner
-from edgewright.contract.profile.features import Feature, FeatureKind, Measure, column_count, features
-from edgewright.contract.profile.measure import Array, Floats, TensorReader, as_contracted, readers, row_count
-from edgewright.contract.tensors import Contract, Kind, TensorSpec
+from edgewright.contract.profile.features import Feature, FeatureKind, Measure, features
+from edgewright.contract.profile.measures.binning import Binner, Bins
+from edgewright.contract.profile.measures.embeddings import SUMS, UNIT, Projection
+from edgewright.contract.profile.measures.quality import STEADY_SHARE, Watch
+from edgewright.contract.profile.measures.reading import TensorReader, readers
+from edgewright.contract.profile.scales import FIXED_SLOTS
+from edgewright.contract.tensors import Contract
 
-FORMAT = 2
+FORMAT = 3
 BINS = 20
-SCORE_BINS = 32
 TOP_CLASSES = 20
-LATENCY_BUCKETS_PER_OCTAVE = 8
-LATENCY_OCTAVES = (-20, 6)  # 2**-20 s is about a microsecond, 2**6 s about a minute
-LATENCY_SLOTS = (LATENCY_OCTAVES[1] - LATENCY_OCTAVES[0]) * LATENCY_BUCKETS_PER_OCTAVE + 1
 MAX_SCHEMA_BYTES = 1024 * 1024
 MAX_FEATURES = 1024
 MAX_EDGES = 4 * BINS
-ATOM_WIDTH = 1e-6  # relative: an atom's bin survives a round trip through float32
-DARK_SHARE_OF_RANGE = 0.1
+MAX_WORD_CHARS = 200
 
 
 class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The bins of one feature and the reference's counts in them.
+    """The slots of one feature and the reference's counts in them.
 
     NUMERIC: `edges` ascend; slot i holds edges[i-1] <= value < edges[i], so the two end bins are open.
-    CATEGORICAL: one slot for each class of `top`, then one for all others. LATENCY: fixed buckets, no reference.
-    The last slot is always for what is missing (NaN). `dark_level` serves 'dark_share' alone.
+    CATEGORICAL: one slot for each class of `top` (or each of `words`, for text), then one for all others.
+    EMBEDDING: 128 sums, see measures/embeddings.py; then how many rows were there. The other kinds have fixed slots
+    (see scales.py; QUALITY: those of `Flaw`; FEEDBACK: those of `Tap`) and no reference. The last slot of any kind but
+    QUALITY and FEEDBACK is for what is missing (NaN). `dark_level` serves 'dark_share' alone.
     """
 
     feature: Feature
     edges: tuple[float, ...] = ()
     top: tuple[int, ...] = ()
+    words: tuple[str, ...] = ()
     dark_level: float = 0.0
+    projection: Projection | None = None
     counts: tuple[int, ...] = ()
 
     @property
     def slots(self) -> int:
         """How many counts a profile keeps for this feature."""
-        if self.feature.kind is FeatureKind.LATENCY:
-            return LATENCY_SLOTS
-        return (len(self.edges) + 2) if self.feature.kind is FeatureKind.NUMERIC else len(self.top) + 2
+        kind = self.feature.kind
+        if kind in FIXED_SLOTS:
+            return FIXED_SLOTS[kind]
+        if kind is FeatureKind.EMBEDDING:
+            return SUMS + 2
+        return len(self.edges if kind is FeatureKind.NUMERIC else self.classes) + 2
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The known classes as numbers: of words, their places."""
+        return tuple(range(len(self.words))) if self.words else self.top
+
+    @property
+    def n_ref(self) -> int:
+        """How many reference rows this feature has."""
+        return sum(self.counts[SUMS:] if self.feature.kind is FeatureKind.EMBEDDING else self.counts)
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -79,50 +94,74 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return tuple(bins.feature for bins in self.bins)
 
     @functools.cached_property
+    def spans(self) -> dict[str, slice]:
+        """The slots of each feature, by name."""
+        names = (feature.name for feature in self.features)
+        return {name: slice(*ends) for name, ends in zip(names, pairwise(self.offsets), strict=True)}
+
+    def span(self, feature: str) -> slice:
+        """The slots of the feature of that name. Raises KeyError."""
+        return self.spans[feature]
+
+    def quality_of(self, tensor: str) -> str:
+        """The name of the feature that counts what is wrong with an input. Raises KeyError."""
+        return self._qualities[tensor]
+
+    def of_kind(self, kind: FeatureKind) -> tuple[int, ...]:
+        """The places of the features of that kind among all."""
+        return tuple(place for place, feature in enumerate(self.features) if feature.kind is kind)
+
+    @functools.cached_property
+    def counting(self) -> npt.NDArray[np.bool_]:
+        """Which slots hold counts, all but the sums of embeddings: those may be below zero."""
+        found = np.ones(self.offsets[-1], np.bool_)
+        for place in self.of_kind(FeatureKind.EMBEDDING):
+            found[self.offsets[place] : self.offsets[place] + SUMS] = False
+        return found
+
+    @functools.cached_property
+    def of_rows(self) -> npt.NDArray[np.bool_]:
+        """Which features count each row once."""
+        return np.array([feature.kind.is_of_rows for feature in self.features], np.bool_)
+
+    @functools.cached_property
+    def binned(self) -> npt.NDArray[np.int64]:
+        """The places of the features whose values fall into bins and classes."""
+        places = (*self.of_kind(FeatureKind.NUMERIC), *self.of_kind(FeatureKind.CATEGORICAL))
+        return np.array(sorted(places), np.int64)
+
+    @functools.cached_property
     def binner(self) -> Binner:
-        """Puts measured values into slots."""
-        return Binner([(bins.edges, bins.top, bins.feature.kind) for bins in self.bins[:-1]], self.offsets[:-1])
+        """Puts measured values of the binned features into slots."""
+        return Binner([_bins(self.bins[place], self.offsets[place]) for place in self.binned.tolist()])
 
     @functools.cached_property
-    def input_readers(self) -> list[TensorReader]:
+    def input_readers(self) -> tuple[TensorReader, ...]:
         """Readers of the profiled inputs."""
-        return readers(self.contract, self.features, of_inputs=True)
+        return readers(self.contract, self.features, self._words, of_inputs=True)
 
     @functools.cached_property
-    def output_readers(self) -> list[TensorReader]:
+    def output_readers(self) -> tuple[TensorReader, ...]:
         """Readers of the profiled outputs."""
-        return readers(self.contract, self.features, of_inputs=False)
+        return readers(self.contract, self.features, self._words, of_inputs=False)
 
     def dark_level(self, reader: TensorReader) -> float:
         """The level below which a pixel of the reader's tensor is dark."""
-        levels = (self.bins[column] for column in reader.columns.tolist())
+        levels = (self.bins[place] for place in reader.places.tolist())
         return next((bins.dark_level for bins in levels if bins.feature.measure is Measure.DARK_SHARE), 0.0)
 
+    def watch(self, reader: TensorReader) -> Watch:
+        """What looks for flaws in the rows of an input, from its first row on."""
+        may_repeat = [_may_repeat(self.bins[place]) for place in reader.places.tolist()]
+        return Watch(reader, np.array(may_repeat, np.bool_))
 
-def build_schema(
-    contract: Contract, model: str, version: int, inputs: Mapping[str, Array], outputs: Mapping[str, Array]
-) -> Schema:
-    """Choose bins from training data and count it in them.
+    @functools.cached_property
+    def _qualities(self) -> dict[str, str]:
+        return {one.tensor: one.name for one in self.features if one.kind is FeatureKind.QUALITY}
 
-    `inputs` and `outputs` may have different numbers of rows, and should: a model is surer of rows that it was
-    trained on, so give the *hold-out's* outputs as the reference for scores and predictions. Tensors that are
-    not given leave their features without a reference; such features are profiled but never alarm.
-    """
-    found = features(contract)
-    inputs = {name: np.asarray(tensor) for name, tensor in inputs.items()}
-    outputs = {name: np.asarray(tensor) for name, tensor in outputs.items()}
-    n_ref = row_count(inputs)
-    if n_ref == 0:
-        raise InvalidInput("a reference needs at least one row of inputs", field="inputs")
-    if len(found) > MAX_FEATURES:
-        raise InvalidInput(f"at most {MAX_FEATURES} features are profiled, this has {len(found)}", field="contract")
-    row_count(outputs)
-    bins = [FeatureBins(feature=feature) for feature in found]
-    for is_input, tensors in ((True, inputs), (False, outputs)):
-        for reader in readers(contract, found, of_inputs=is_input):
-            _fill(bins, reader, tensors.get(reader.spec.name))
-    profiled = msgspec.structs.replace(contract, preprocessing=())  # what apps pass is counted, not what is made of it
-    return Schema(model=model, version=version, n_ref=n_ref, contract=profiled, bins=tuple(bins))
+    @property
+    def _words(self) -> dict[int, tuple[str, ...]]:
+        return {place: bins.words for place, bins in enumerate(self.bins) if bins.words}
 
 
 def encode_schema(schema: Schema) -> bytes:
@@ -148,76 +187,53 @@ def decode_schema(data: bytes) -> Schema:
         raise HostileInput("the features are not those of the contract", field="bins")
     for bins in schema.bins:
         _check(bins)
+    try:
+        _ = schema.input_readers
+    except InvalidInput as error:
+        raise HostileInput(error.message, field=error.field) from error
     return schema
 
 
-def _fill(bins: list[FeatureBins], reader: TensorReader, tensor: Array | None) -> None:
-    """Set edges and counts of the features that `reader` reads."""
-    rows = None if tensor is None else reader.rows(as_contracted(tensor, reader.spec))
-    if rows is not None:
-        rows = rows.astype(reader.dtype)
-    dark_level = _dark_level(rows) if rows is not None and reader.spec.kind is Kind.IMAGE else 0.0
-    width = len(reader.columns)
-    values = np.empty((0, width)) if rows is None else reader.values(rows, dark_level)
-    for column, of_feature in zip(reader.columns.tolist(), values.T, strict=True):
-        bins[column] = _bins(bins[column].feature, reader.spec, of_feature, dark_level)
+def _bins(bins: FeatureBins, start: int) -> Bins:
+    return Bins(bins.edges, None if bins.feature.kind is FeatureKind.NUMERIC else bins.classes, start)
 
 
-def _bins(feature: Feature, spec: TensorSpec, values: Floats, dark_level: float) -> FeatureBins:
-    edges: tuple[float, ...] = ()
-    top: tuple[int, ...] = ()
-    if feature.kind is FeatureKind.CATEGORICAL:
-        top = _top_classes(spec, values)
-    elif feature.measure is Measure.SCORE:
-        edges = tuple(i / SCORE_BINS for i in range(1, SCORE_BINS))
-    else:
-        edges = quantile_edges(values)
-    level = dark_level if feature.measure is Measure.DARK_SHARE else 0.0
-    bins = FeatureBins(feature=feature, edges=edges, top=top, dark_level=level)
-    counts = Binner([(edges, top, feature.kind)], (0,)).count(values[:, None], bins.slots)
-    return msgspec.structs.replace(bins, counts=tuple(counts.tolist()))
-
-
-def quantile_edges(values: Floats, bins: int = BINS) -> tuple[float, ...]:
-    """Edges at the quantiles of `values`; a value that fills a whole bin by itself gets one of its own (an atom)."""
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return ()
-    cuts = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)[1:-1]))
-    repeated, counts = np.unique(finite, return_counts=True)
-    often = np.flatnonzero(counts >= max(2.0, finite.size / bins))
-    atoms = repeated[often[np.argsort(-counts[often], kind="stable")][:bins]]
-    half = np.maximum(np.abs(atoms) * ATOM_WIDTH, 1e-30)
-    in_atom = (np.abs(cuts[:, None] - atoms[None, :]) <= 2 * half[None, :]).any(axis=1)
-    edges = np.unique(np.concatenate([cuts[~in_atom], atoms - half, atoms + half]))
-    return tuple(edges[np.isfinite(edges)].tolist())
-
-
-def _top_classes(spec: TensorSpec, values: Floats) -> tuple[int, ...]:
-    known = len(spec.names) or (column_count(spec) or 1 if spec.kind is Kind.SCORES else 0)
-    if 1 < known <= TOP_CLASSES:
-        return tuple(range(known))
-    classes, counts = np.unique(values[np.isfinite(values)].astype(np.int64), return_counts=True)
-    return tuple(sorted(classes[np.argsort(-counts, kind="stable")[:TOP_CLASSES]].tolist()))
-
-
-def _dark_level(pixels: Array) -> float:
-    finite = pixels[np.isfinite(pixels)]
-    if finite.size == 0:
-        return 0.0
-    low, high = float(finite.min()), float(finite.max())
-    return low + DARK_SHARE_OF_RANGE * (high - low)
+def _may_repeat(bins: FeatureBins) -> bool:
+    """Whether one value fills much of the reference, or nothing is known of it."""
+    rows = sum(bins.counts)
+    return bins.feature.kind is not FeatureKind.NUMERIC or not rows or max(bins.counts) >= STEADY_SHARE * rows
 
 
 def _check(bins: FeatureBins) -> None:
     field = f"bins.{bins.feature.name}"
-    if len(bins.edges) > MAX_EDGES or len(bins.top) > TOP_CLASSES:
+    if len(bins.edges) > MAX_EDGES or max(len(bins.top), len(bins.words)) > TOP_CLASSES:
         raise HostileInput(f"{field} has too many bins", field=field)
-    ascends = all(low < high for low, high in pairwise(bins.edges)) and all(
-        low < high for low, high in pairwise(bins.top)
+    if any(len(word) > MAX_WORD_CHARS for word in bins.words) or (bins.top and bins.words):
+        raise HostileInput(f"{field} has no such words", field=field)
+    ascends = all(
+        (
+            all(low < high for low, high in pairwise(bins.edges)),
+            all(low < high for low, high in pairwise(bins.top)),
+            all(low < high for low, high in pairwise(bins.words)),
+        )
     )
     if not ascends or not all(map(math.isfinite, (*bins.edges, bins.dark_level))):
         raise HostileInput(f"the edges of {field} do not ascend", field=field)
-    wanted = 0 if bins.feature.kind is FeatureKind.LATENCY else bins.slots
-    if len(bins.counts) != wanted or any(not 0 <= count < 2**53 for count in bins.counts):
-        raise HostileInput(f"{field} needs {wanted} counts, none below zero", field=field)
+    has_reference = bins.feature.kind.has_reference
+    if len(bins.counts) != (bins.slots if has_reference else 0):
+        raise HostileInput(f"{field} needs {bins.slots if has_reference else 0} counts", field=field)
+    _check_embedding(bins, field) if bins.feature.kind is FeatureKind.EMBEDDING else _check_counts(bins, field)
+
+
+def _check_counts(bins: FeatureBins, field: str) -> None:
+    if bins.projection is not None or any(not 0 <= count < 2**53 for count in bins.counts):
+        raise HostileInput(f"{field} has a count below zero, or what only an embedding has", field=field)
+
+
+def _check_embedding(bins: FeatureBins, field: str) -> None:
+    one, rows = bins.projection, bins.counts[SUMS:]
+    is_sound = one is not None and 0 <= one.seed < 2**32 and 0 < one.length < math.inf and 1 <= one.freedom < math.inf
+    if not is_sound or any(not 0 <= count < 2**53 for count in rows):
+        raise HostileInput(f"{field} is no embedding that can be projected", field=field)
+    if any(abs(count) > UNIT * rows[0] for count in bins.counts[:SUMS]):
+        raise HostileInput(f"the sums of {field} are larger than {rows[0]} rows can make them", field=field)

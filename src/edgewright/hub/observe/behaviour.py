@@ -116,7 +116,7 @@ def _counted(row: sa.Row[tuple[str, int, int, int, int, float]]) -> Counted:
 
 
 def _is_output(bins: FeatureBins) -> bool:
-    return not bins.feature.is_input and bins.feature.kind is not FeatureKind.LATENCY
+    return not bins.feature.is_input and bins.feature.kind in (FeatureKind.NUMERIC, FeatureKind.CATEGORICAL)
 
 
 def _counts(profile: Profile, schema: Schema, place: int) -> np.ndarray:

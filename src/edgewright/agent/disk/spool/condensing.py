@@ -58,7 +58,8 @@ def plan(windows: Sequence[ProfileWindow]) -> list[list[ProfileWindow]]:
         width_s = next((s for s in (DAY_S, HOUR_S) if (window.start // s + 1) * s <= newest - s), 0.0)
         if not width_s or not is_old(window.end, newest):
             continue
-        key = (window.model, window.version, window.counter, window.schema_sha256, width_s, window.start // width_s)
+        package = (window.model, window.version, window.counter, window.schema_sha256)
+        key = (*package, window.epsilon_milli, width_s, window.start // width_s)
         groups.setdefault(key, []).append(window)
     parts = (part for group in groups.values() for part in _split(group))
     return sorted((part for part in parts if len(part) > 1), key=lambda part: part[0].start)
@@ -161,4 +162,5 @@ def _merged(group: Sequence[ProfileWindow], payload: bytes) -> ProfileWindow:
         end=max(window.end for window in group),
         rows=sum(window.rows for window in group),
         payload=payload,
+        noised=sum(window.noised for window in group),
     )
