@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgewright.cli.verbs import (
+    approval,
     audit,
     bench,
     bundle,
@@ -21,12 +22,14 @@ from edgewright.cli.verbs import (
     demo,
     device,
     drift,
+    evaluation,
     group,
     hub,
     keys,
     login,
     model,
     optimize,
+    policy,
     release,
     rollout,
     run,
@@ -78,6 +81,9 @@ app.add_typer(model.app, name="model", help="Models and their versions.")
 app.command("train")(train.train)
 app.add_typer(target.app, name="target", help="The kinds of hardware to optimise for.")
 app.add_typer(optimize.app, name="optimize", help="The best variant of a version for each kind of hardware.")
+app.add_typer(evaluation.app, name="evaluation", help="Challengers against the champion, and the rules.")
+app.add_typer(policy.app, name="policy", help="Which steps go on without a person.")
+app.add_typer(approval.app, name="approval", help="All that waits for people.")
 app.add_typer(release.app, name="release", help="Build, sign, approve and verify releases.")
 app.add_typer(delta.app, name="delta", help="Deltas between two files on this machine, without a hub.")
 app.add_typer(keys.app, name="keys", help="Who may sign what: make, add, rotate and revoke keys.")

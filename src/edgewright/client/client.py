@@ -9,6 +9,7 @@ from types import TracebackType
 from edgewright.client.credentials import current
 from edgewright.client.resources import (
     Alerts,
+    Approvals,
     Audit,
     Benches,
     Blobs,
@@ -20,6 +21,7 @@ from edgewright.client.resources import (
     Labels,
     Models,
     Pipelines,
+    Policies,
     Rehearsals,
     Releases,
     Rollouts,
@@ -35,6 +37,7 @@ from edgewright.contract.api import (
     AlertRecord,
     ChoiceDraft,
     DriftStatus,
+    EvaluationDraft,
     LabelDraft,
     LabelReply,
     LoginDraft,
@@ -68,6 +71,8 @@ class Client:
         self.runs = Runs(self._transport, pace)
         self.pipelines = Pipelines(self._transport, self.blobs)
         self.targets = Targets(self._transport)
+        self.approvals = Approvals(self._transport)
+        self.policies = Policies(self._transport)
         self.triggers = Triggers(self._transport)
         self.content = Content(self._transport)
         self.releases = Releases(self._transport, self.content)
@@ -123,6 +128,10 @@ class Client:
             draft = StudyDraft(targets=draft)
         parts = ("models", model, "versions", version, "optimize")
         return self._transport.post(*parts, body=draft, into=tuple[RunRecord, ...], dry_run=dry_run)
+
+    def evaluate(self, draft: EvaluationDraft, *, dry_run: bool = False) -> RunRecord:
+        """Judge a version against the champion by its project's rules: a run; see `models.evaluations`."""
+        return self._transport.post("evaluations", body=draft, into=RunRecord, dry_run=dry_run)
 
     def studies(self, model: str, version: int) -> tuple[StudyRecord, ...]:
         """A version's studies on all targets, the newest first."""

@@ -6,11 +6,23 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args
 
 import msgspec
 
-from edgewright.contract.api import FileRef, GateDraft, PipelineDraft, TriggerDraft
+from edgewright.client.triggering import triggers_of
+from edgewright.contract.api import (
+    BiasRules,
+    EvaluationRules,
+    FileRef,
+    GateDraft,
+    JudgingRules,
+    PipelineDraft,
+    PromotionRules,
+    StepPolicy,
+    TriggerDraft,
+)
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import File
 from edgewright.contract.preprocessing import tables
@@ -72,8 +84,6 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     samples_per_device: int = 100
     min_labels: int = 200
-    cooldown_s: float = 3600.0
-    max_runs: int = 10
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +97,11 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     contract: Refinement = Refinement()
     release: Release = Release()
     drift: Drift = Drift()
+    evaluation: EvaluationRules = EvaluationRules()
+    promotion: PromotionRules = PromotionRules()
+    bias: BiasRules | None = None
+    policy: StepPolicy | None = None
+    trigger: tuple[dict[str, Any], ...] = ()
     folder: Path = Path()
 
     @classmethod
@@ -96,7 +111,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Raises InvalidInput, which names the file and the key, and the key that was perhaps meant.
         """
         path = folder if folder.suffix == ".toml" else folder / FILE_NAME
-        return msgspec.structs.replace(_parsed(path), folder=path.parent)
+        project = msgspec.structs.replace(_parsed(path), folder=path.parent)
+        project.triggers()
+        return project
 
     @property
     def model(self) -> str:
@@ -142,20 +159,15 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             task=self.project.task,
             refinement=self.contract,
             files=files,
+            judging=JudgingRules(evaluation=self.evaluation, promotion=self.promotion, bias=self.bias),
         )
 
-    def trigger(self) -> TriggerDraft:
-        """What shall happen when the model drifts."""
-        return TriggerDraft(
-            model=self.model,
-            samples_per_device=self.drift.samples_per_device,
-            min_labels=self.drift.min_labels,
-            cooldown_s=self.drift.cooldown_s,
-            max_runs=self.drift.max_runs,
-            rollout_group=self.release.group if self.release.waves else "",
-            rollout_waves=self.release.waves,
-            gate=self.release.gate,
-        )
+    def triggers(self) -> tuple[TriggerDraft, ...]:
+        """What shall start runs of the pipeline. Raises InvalidInput, which names the key."""
+        collect = {"samples_per_device": self.drift.samples_per_device, "min_labels": self.drift.min_labels}
+        roll_out = {"group": self.release.group, "waves": self.release.waves, "gate": self.release.gate}
+        params = {"collect": collect, "roll_out": roll_out if self.release.waves else {}}
+        return triggers_of(self.trigger, self.model, msgspec.to_builtins(params))
 
     def _matches(self, pattern: str) -> list[Path]:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
@@ -210,6 +222,8 @@ def _structs(where: str, value: Any, kind: Any) -> list[tuple[str, dict[str, Any
     of = next((one for one in get_args(kind) if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
     if of is None:
         return []
+    if isinstance(kind, UnionType):
+        return [(where, value, of)]
     return [(f"{where}.{name}", inner, of) for name, inner in value.items() if isinstance(inner, dict)]
 
 

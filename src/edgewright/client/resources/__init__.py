@@ -1,5 +1,6 @@
 """The hub's nouns, each with its verbs; `Client` holds one of each."""
 
+from edgewright.client.resources.approvals import Approvals, Policies
 from edgewright.client.resources.benches import Benches
 from edgewright.client.resources.bundles import Bundles
 from edgewright.client.resources.content import Content
@@ -12,11 +13,13 @@ from edgewright.client.resources.registry import Models
 from edgewright.client.resources.rehearsals import Rehearsals
 from edgewright.client.resources.releases import Releases, Signs
 from edgewright.client.resources.rollouts import Rollouts
-from edgewright.client.resources.runs import Pipelines, Runs, Triggers
+from edgewright.client.resources.runs import Pipelines, Runs
 from edgewright.client.resources.targets import Targets
+from edgewright.client.resources.triggers import Triggers
 
 __all__ = [
     "Alerts",
+    "Approvals",
     "Audit",
     "Benches",
     "Blobs",
@@ -28,6 +31,7 @@ __all__ = [
     "Labels",
     "Models",
     "Pipelines",
+    "Policies",
     "Rehearsals",
     "Releases",
     "Rollouts",

@@ -95,9 +95,9 @@ class Models:
         """What a version was optimised into, as measured."""
         return self._hub.get("models", model, "versions", version, "variants", into=tuple[VariantRecord, ...])
 
-    def evaluations(self, model: str) -> tuple[EvaluationRecord, ...]:
-        """Challengers against champions."""
-        return self._hub.get("models", model, "evaluations", into=tuple[EvaluationRecord, ...])
+    def evaluations(self, model: str, challenger: int = 0) -> tuple[EvaluationRecord, ...]:
+        """Challengers against champions, oldest first; or those of one challenger."""
+        return self._hub.get("models", model, "evaluations", into=tuple[EvaluationRecord, ...], challenger=challenger)
 
     def _register(self, model: str, draft: VersionDraft, *, dry_run: bool) -> VersionRecord:
         return self._hub.post("models", model, "versions", body=draft, into=VersionRecord, dry_run=dry_run)

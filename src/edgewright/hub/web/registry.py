@@ -1,4 +1,4 @@
-"""Doors to models: versions, variants, evaluations."""
+"""Doors to models: versions, variants."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
 from edgewright.contract.api import (
-    EvaluationRecord,
     ModelRecord,
     VariantRecord,
     VersionDraft,
@@ -54,12 +53,4 @@ def variants(name: FromPath[str], number: FromPath[int], hub: TheHub, principal:
     return hub.registry.variants(name, number)
 
 
-@get("/models/{name:str}/evaluations", sync_to_thread=True)
-def evaluations(name: FromPath[str], hub: TheHub, principal: Caller) -> list[EvaluationRecord]:
-    """Challengers against champions."""
-    require(principal, Permission.READ)
-    hub.registry.model(name)
-    return hub.judging.of(name)
-
-
-ROUTES = [models, model, register, version, variants, evaluations]
+ROUTES = [models, model, register, version, variants]

@@ -26,6 +26,7 @@ from edgewright.hub.web import (
     directives,
     files,
     fleet,
+    judging,
     keys,
     observation,
     pages,
@@ -38,6 +39,7 @@ from edgewright.hub.web import (
     runs,
     studies,
     targets,
+    triggers,
 )
 from edgewright.hub.web.devices import DEFAULT_POLL_S, PREFIX, DeviceDoors, Load, Receive, Scope, Send, protocol_of
 from edgewright.hub.web.principals import of_bearer
@@ -52,6 +54,8 @@ ROOMS = (
     studies,
     targets,
     runs,
+    triggers,
+    judging,
     releases,
     rehearsals,
     keys,

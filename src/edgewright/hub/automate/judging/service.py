@@ -18,6 +18,7 @@ from edgewright.contract.api import (
     ReleaseRecord,
     ReleaseState,
     RunRecord,
+    RunState,
     SnapshotRecord,
     VersionRecord,
 )
@@ -71,8 +72,8 @@ class Judging:
         self._answering = Answering(data, blobs)
         jobs.define("evaluate", self._body)
 
-    def start(self, principal: Principal, draft: EvaluationDraft, *, dry_run: bool = False) -> RunRecord | None:
-        """Queue the judging of a version by its project's rules; None for a dry run, which checks all of it.
+    def start(self, principal: Principal, draft: EvaluationDraft, *, dry_run: bool = False) -> RunRecord:
+        """Queue the judging of a version by its project's rules; a dry run checks all of it and queues nothing.
 
         Without a champion it is held against the newest release's; without a snapshot, on that which it was trained
         on. Raises UnknownVersion, UnknownSnapshot, InvalidInput.
@@ -85,9 +86,21 @@ class Judging:
             self._registry.version(draft.model, champion)
         snapshot = self._data.snapshot(draft.snapshot or version.lineage.snapshot)
         _check_holdouts(snapshot)
-        if dry_run:
-            return None
+        check_rules(self._rules_of(draft.model))
         args = {"model": draft.model, "challenger": draft.challenger, "champion": champion, "snapshot": snapshot.id}
+        if dry_run:
+            queued = RunState.QUEUED
+            at = self._clock()
+            return RunRecord(
+                id="",
+                kind="evaluate",
+                subject=draft.model,
+                state=queued,
+                step="",
+                fraction=0.0,
+                started_at=at,
+                result=args,
+            )
         with self._db.write() as connection:
             run = self._jobs.start(connection, "evaluate", draft.model, args, why=f"asked for by {principal.name}")
             self._audit.record(connection, principal.name, "run.evaluate", draft.model, run=run, **args)
