@@ -106,16 +106,3 @@ def split(samples: Sequence[SampleRecord]) -> tuple[list[SampleRecord], list[Sam
     training = [item for item in samples if item.chosen_as != RESERVOIR]
     seen = {item.reference for item in training if item.reference}
     return training, [item for item in samples if item.chosen_as == RESERVOIR and item.reference not in seen]
-
-
-def grow(old: Arrays | None, rows: Arrays) -> dict[str, np.ndarray]:
-    """`rows` appended to `old`, array by array, in the dtypes of `old`; raises InvalidInput where they do not fit."""
-    if old is None:
-        return dict(rows)
-    if set(old) != set(rows):
-        raise InvalidInput(f"the samples have {sorted(rows)}, the dataset has {sorted(old)}", field="samples")
-    for name, array in old.items():
-        if array.shape[1:] != rows[name].shape[1:]:
-            message = f"samples of '{name}' have shape {rows[name].shape[1:]}, the dataset has {array.shape[1:]}"
-            raise InvalidInput(message, field=f"samples.{name}")
-    return {name: np.concatenate([array, rows[name].astype(array.dtype)]) for name, array in old.items()}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 import sqlalchemy as sa
 
 from edgewright.contract import report
 from edgewright.contract.api import (
-    FileRef,
     LabelChange,
     LabelDraft,
     LabelProgress,
@@ -23,119 +19,16 @@ from edgewright.contract.api import (
     SnapshotDraft,
     SnapshotRecord,
 )
-from edgewright.hub.data import labels, npz, table
+from edgewright.hub.data import growing, labels
 from edgewright.hub.data import samples as store
-from edgewright.hub.data.model import (
-    HOLDOUT,
-    HOLDOUT_NEW,
-    LABEL,
-    TRAIN,
-    Answer,
-    NothingLabelled,
-    UnknownSnapshot,
-    check_files,
-    check_rows,
-    grow,
-    snapshot_digest,
-    split,
-)
+from edgewright.hub.data.model import HOLDOUT, HOLDOUT_NEW, TRAIN, Answer, NothingLabelled
 from edgewright.hub.data.samples import Predicted, read_tensors
-from edgewright.hub.db import Database
-from edgewright.hub.events import Events
-from edgewright.hub.govern import Audit, Principal
-from edgewright.hub.registry import Blobs, check_name
+from edgewright.hub.data.snapshots import Snapshots
+from edgewright.hub.govern import Principal
 
 
-class Data:
-    """Snapshots and samples. A snapshot's files are blobs; what is equal in two snapshots is kept once."""
-
-    def __init__(self, db: Database, events: Events, audit: Audit, clock: Callable[[], float], blobs: Blobs) -> None:
-        self._db = db
-        self._events = events
-        self._audit = audit
-        self._clock = clock
-        self._blobs = blobs
-
-    def create(self, principal: Principal, draft: SnapshotDraft, *, dry_run: bool = False) -> SnapshotRecord:
-        """Keep a new snapshot of uploaded files; files equal to the newest snapshot's give that one back."""
-        check_name(draft.dataset, "dataset")
-        check_files(draft.files)
-        for file in draft.files:
-            self._check_file(file)
-        digest = snapshot_digest(draft.files)
-        with self._db.write() as connection:
-            newest = self._newest(connection, draft.dataset)
-            if newest is not None and newest.digest == digest:
-                return newest
-            number = newest.number + 1 if newest else 1
-            record = SnapshotRecord(
-                id=f"{draft.dataset}@{number}",
-                dataset=draft.dataset,
-                number=number,
-                digest=digest,
-                files=draft.files,
-                parent=draft.parent or (newest.id if newest else ""),
-                note=draft.note,
-                created_at=self._clock(),
-                created_by=principal.name,
-            )
-            if not dry_run:
-                self._save(connection, principal, record)
-        return record
-
-    def snapshots(self, dataset: str = "") -> list[SnapshotRecord]:
-        """All snapshots, or those of one dataset, oldest first."""
-        query = sa.select(table.snapshot.c.record).order_by(table.snapshot.c.dataset, table.snapshot.c.number)
-        if dataset:
-            query = query.where(table.snapshot.c.dataset == dataset)
-        with self._db.read() as connection:
-            return [msgspec.convert(row.record, SnapshotRecord) for row in connection.execute(query)]
-
-    def snapshot(self, snapshot_id: str) -> SnapshotRecord:
-        """One snapshot by 'dataset@number', or a dataset's newest by its name alone; raises UnknownSnapshot."""
-        dataset, _, number = snapshot_id.partition("@")
-        with self._db.read() as connection:
-            if not number:
-                found = self._newest(connection, dataset)
-            else:
-                query = sa.select(table.snapshot.c.record).where(
-                    table.snapshot.c.dataset == dataset,
-                    table.snapshot.c.number == (int(number) if number.isdecimal() and len(number) < 10 else -1),
-                )
-                record = connection.scalar(query)
-                found = msgspec.convert(record, SnapshotRecord) if record else None
-        if found is None:
-            hint = "" if number else f"Freeze a folder first: `edgewright data snapshot {dataset} FOLDER`."
-            raise UnknownSnapshot(f"there is no snapshot '{snapshot_id}'", field="snapshot", hint=hint)
-        return found
-
-    def file(self, snapshot_id: str, path: str) -> Path:
-        """Where one file of a snapshot lies, for reading; raises UnknownSnapshot."""
-        snapshot = self.snapshot(snapshot_id)
-        for file in snapshot.files:
-            if file.path == path:
-                return self._blobs.path(file.sha256)
-        hint = f"It has {', '.join(file.path for file in snapshot.files)}."
-        raise UnknownSnapshot(f"snapshot {snapshot.id} has no file '{path}'", field="snapshot", hint=hint)
-
-    def rows(self, snapshot_id: str) -> tuple[Path, Path]:
-        """Where the training rows and the hold-out of a snapshot lie; raises UnknownSnapshot if it lacks one."""
-        return self.file(snapshot_id, TRAIN), self.file(snapshot_id, HOLDOUT)
-
-    def has(self, snapshot_id: str, path: str) -> bool:
-        """Whether the snapshot has a file of that path."""
-        return any(file.path == path for file in self.snapshot(snapshot_id).files)
-
-    def arrays(self, snapshot_id: str, path: str) -> dict[str, np.ndarray]:
-        """The arrays of one .npz file of a snapshot, by name."""
-        return npz.read(self.file(snapshot_id, path), path)
-
-    def materialise(self, snapshot_id: str, folder: Path) -> None:
-        """Copy every file of a snapshot into `folder`."""
-        for file in self.snapshot(snapshot_id).files:
-            place = folder / file.path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._blobs.path(file.sha256), place)
+class Data(Snapshots):
+    """Snapshots, and the samples that join them once people have labelled them."""
 
     def add_samples(
         self,
@@ -236,53 +129,29 @@ class Data:
             facts = {"model": model, "request": request, "count": count}
             self._events.record(connection, "data.labelled", model, **facts)
 
-    def extend(self, principal: Principal, snapshot_id: str, model: str, request: str) -> SnapshotRecord:
-        """A new snapshot: the old one, and the labelled samples of a request.
+    def extend(self, principal: Principal, snapshot_id: str, model: str, request: str = "") -> SnapshotRecord:
+        """A new snapshot: the old one, and the labelled samples of a request, or all of the model.
 
         The samples that were chosen because the model was unsure join the training rows. Those of the reservoir,
         which stand for the field as it is, become the hold-out of the new conditions; one whose reference is also
-        among the training rows is left out, so that nothing is learned from the answers.
+        among the training rows is left out, so that nothing is learned from the answers. A row that lies in any of
+        these files already joins none. Where nothing new is left, the old snapshot is given back.
         """
-        old = self.snapshot(snapshot_id)
-        labelled = [item for item in self.samples(model, request=request) if item.label is not None]
+        old = self.readable(snapshot_id)
+        labelled = self.samples(model, request=request, is_labelled=True)
         if not labelled:
-            raise NothingLabelled(f"no sample of request '{request}' has a label", field="request")
+            told = f"no sample of request '{request}' has a label" if request else f"no sample of {model} has a label"
+            raise NothingLabelled(told, field="request")
         files = {file.path: file for file in old.files}
-        for path, rows in zip((TRAIN, HOLDOUT_NEW), split(labelled), strict=True):
-            if rows:
-                before = self.arrays(old.id, path) if path in files else None
-                files[path] = self._store(path, grow(before, self._stack(rows)))
-        note = f"{len(labelled)} labelled samples of {request}"
+        known = {path: self._read(files[path]) for path in (TRAIN, HOLDOUT, HOLDOUT_NEW) if path in files}
+        grown = growing.grown(known, labelled, self._load)
+        if not grown.added:
+            return old
+        files |= {path: self._store(path, arrays) for path, arrays in grown.files.items()}
+        note = f"{grown.added} labelled samples of {request or model}"
+        note += f", {grown.left_out} left out that it has or that would leak" if grown.left_out else ""
         draft = SnapshotDraft(dataset=old.dataset, files=tuple(files.values()), parent=old.id, note=note)
-        return self.create(principal, draft)
+        return self.create(principal, draft, added=grown.added)
 
-    def _stack(self, rows: Sequence[SampleRecord]) -> dict[str, np.ndarray]:
-        loaded = [read_tensors(self._blobs.path(item.sha256).read_bytes()) for item in rows]
-        stacked = {name: np.concatenate([arrays[name] for arrays in loaded]) for name in loaded[0]}
-        stacked[LABEL] = np.array([item.label for item in rows], dtype=np.int64)
-        return stacked
-
-    def _store(self, path: str, arrays: dict[str, np.ndarray]) -> FileRef:
-        data = npz.write(arrays)
-        return FileRef(path=path, sha256=self._blobs.put_bytes(data), size_bytes=len(data))
-
-    def _check_file(self, file: FileRef) -> None:
-        place = self._blobs.path(file.sha256)
-        if file.path.endswith(".npz"):
-            check_rows(npz.read(place, file.path), file.path)
-
-    def _newest(self, connection: sa.Connection, dataset: str) -> SnapshotRecord | None:
-        query = (
-            sa.select(table.snapshot.c.record)
-            .where(table.snapshot.c.dataset == dataset)
-            .order_by(table.snapshot.c.number.desc())
-            .limit(1)
-        )
-        record = connection.scalar(query)
-        return msgspec.convert(record, SnapshotRecord) if record else None
-
-    def _save(self, connection: sa.Connection, principal: Principal, record: SnapshotRecord) -> None:
-        row = {"dataset": record.dataset, "number": record.number, "record": msgspec.to_builtins(record)}
-        connection.execute(sa.insert(table.snapshot).values(**row))
-        self._audit.record(connection, principal.name, "snapshot.create", record.id, digest=record.digest)
-        self._events.record(connection, "data.snapshot_created", record.id)
+    def _load(self, sample: SampleRecord) -> Mapping[str, np.ndarray]:
+        return read_tensors(self._blobs.path(sample.sha256).read_bytes())

@@ -47,8 +47,7 @@ class Mover:
         Raises LakeAway; what was moved until then is moved.
         """
         with self._db.alone(PLACE, wait=False) as is_mine:
-            moved = self.move_held() if is_mine and self._is_waiting() else 0
-        return moved
+            return self.move_held() if is_mine and self._is_waiting() else 0
 
     def move_held(self) -> int:
         """As `move`, for a caller that holds the place."""
@@ -92,7 +91,8 @@ class Mover:
 
     def _bounded(self, rows: Sequence[sa.RowMapping]) -> list[dict[str, Any]]:
         """As many rows as memory has room for, with their inputs."""
-        taken, size_bytes = [], 0
+        taken: list[dict[str, Any]] = []
+        size_bytes = 0
         for row in rows:
             inputs = self._path_of(row["sha256"]).read_bytes()
             size_bytes += len(inputs) + len(row["outputs"])

@@ -114,7 +114,9 @@ class Lake:
         from deltalake import CommitProperties, Transaction, write_deltalake
 
         schema = _schema(table)
-        columns = {field.name: Array([row[field.name] for row in rows], type=field.type) for field in schema}
+        columns: dict[str, Any] = {
+            name: Array([row[name] for row in rows], type=schema.field(name).type) for name in COLUMNS[table]
+        }
         with _told_plainly(self.url):
             write_deltalake(
                 self._place(table),
@@ -125,19 +127,6 @@ class Lake:
                 storage_options=self._options or None,
                 commit_properties=CommitProperties(app_transactions=[Transaction(APP, up_to)]),
             )
-
-    def read(self, table: LakeTable, model: str = "") -> list[dict[str, Any]]:
-        """Every row, or those of a model, as they are now."""
-        from deltalake import QueryBuilder
-
-        with _told_plainly(self.url):
-            opened = self._open(table)
-            if opened is None:
-                return []
-            where = f" WHERE model = {_quoted(model)}" if model else ""
-            found = QueryBuilder().register("found", opened).execute(f"SELECT * FROM found{where}").read_all()
-            columns = {name: found.column(name).to_pylist() for name in COLUMNS[table]}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def delete(self, samples: Mapping[Partition, Sequence[str]]) -> int:
         """Delete samples (ids by partition) with all that was said of them, physically; returns how many rows went.

@@ -195,7 +195,7 @@ class Workshop:
         seen = hashlib.sha256(calibration.read_bytes())
         seen.update(msgspec.json.encode([version.contract, self._tables_sha256(version)], order="deterministic"))
         if about.is_training:
-            files = {file.path: file.sha256 for file in self._data.snapshot(site.snapshot).files}
+            files = {file.path: file.sha256 for file in self._data.readable(site.snapshot).files}
             seen.update(f"{files.get(TRAIN, '')} {version.source_sha256}".encode())
         versions = versions_of(plan.name, about, self._toolchains())
         return key_of(plan, params_of(plan), made.sha256, seen.hexdigest(), versions, version.lineage.seed)
