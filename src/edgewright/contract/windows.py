@@ -6,6 +6,7 @@ and may end on the day after. Where clocks are put forward over its begin, it be
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = re.compile(
     r"(?:(?P<days>[a-z,-]+) )?(?P<from>[0-2]\d):(?P<from_minute>[0-5]\d)-(?P<to>[0-2]\d):(?P<to_minute>[0-5]\d)"
 )
+ALL_DAYS_S = 8 * 86400.0
+"""Longer than a week, in which all windows come round."""
 _HINT = "Write it like 'mon-fri 22:00-05:00'."
 
 
@@ -42,13 +45,13 @@ def parse(text: str, field: str = "window") -> Window:
     return Window(_days(found["days"], text, field), begin, end)
 
 
-def zone(name: str) -> ZoneInfo | None:
+def zone(name: str, field: str = "time_zone") -> ZoneInfo | None:
     """The time zone of that name, or None, the device's own, for ''; raises InvalidInput."""
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         hint = "Names are like 'Europe/Berlin'; Debian's package is tzdata."
-        raise InvalidInput(f"this device knows no time zone '{name[:60]}'", field="time_zone", hint=hint) from error
+        raise InvalidInput(f"this machine knows no time zone '{name[:60]}'", field=field, hint=hint) from error
 
 
 def opens_at(windows: Sequence[Window], now: float, where: ZoneInfo | None) -> float:
@@ -57,6 +60,18 @@ def opens_at(windows: Sequence[Window], now: float, where: ZoneInfo | None) -> f
     if not windows or any(begin <= now < end for begin, end in spans):
         return now
     return min(begin for begin, end in spans if begin > now)
+
+
+def closes_at(windows: Sequence[Window], now: float, where: ZoneInfo | None) -> float:
+    """When none of `windows` is open, from `now` on: `now` itself where none is, infinity where one always is."""
+    at, last = now, now + ALL_DAYS_S
+    while at <= last:
+        spans = (span for window in windows for span in _spans(window, at, where))
+        ends = [end for begin, end in spans if begin <= at < end]
+        if not ends:
+            return at
+        at = max(ends)
+    return math.inf
 
 
 def next_midnight(now: float, where: ZoneInfo | None) -> float:

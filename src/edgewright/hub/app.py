@@ -75,7 +75,7 @@ class Hub:
     observe: Observe
     automate: Automate
     triggers: Triggers
-    pushes: Listening
+    listening: Listening
     ticking: Ticking
     judging: Judging
     policies: Policies
@@ -217,7 +217,7 @@ def build_hub(
     for kind in NEWS:
         events.subscribe(kind, repair.on_news)
     firing = Firing(db, events, audit, clock, repair.begin, lambda _, ids: _is_live(observe, ids))
-    pushes = Listening(db, events, clock, firing, lambda: keys.secret("webhooks"))
+    listening = Listening(db, events, clock, firing, lambda: keys.secret("webhooks"))
     jobs.define("optimize", optimize.body)
     events.subscribe("run.ended", optimize.on_run_ended)
     events.subscribe("observe.windows", lambda event: _detect(observe, event))
@@ -252,8 +252,8 @@ def build_hub(
         observe=observe,
         automate=automate,
         triggers=Triggers(db, audit, clock, firing, automate.pipeline, lambda: keys.secret("webhooks")),
-        pushes=pushes,
-        ticking=Ticking(lambda: (pushes.strike(), firing.look())),
+        listening=listening,
+        ticking=Ticking(listening.look),
         judging=judging,
         policies=policies,
         desk=Desk(db, approvals, people, packaging),

@@ -6,6 +6,7 @@ import edgewright.hub.automate.executors.queue.table
 import edgewright.hub.automate.judging.table
 import edgewright.hub.automate.policies.table
 import edgewright.hub.automate.table
+import edgewright.hub.automate.triggers.table
 import edgewright.hub.benches.table
 import edgewright.hub.data.table
 import edgewright.hub.fleet.table

@@ -56,7 +56,8 @@ def release(stage: Stage) -> None:
     """4. Signed and approved packages; and a trigger that watches over each model."""
     for model in MODELS:
         stage.release(model, 1)
-        stage.ana.triggers.put(Project.read(stage.site.examples / model).trigger())
+        for trigger in Project.read(stage.site.examples / model).triggers():
+            stage.ana.triggers.put(trigger)
 
 
 def enrol(stage: Stage) -> None:

@@ -1,6 +1,5 @@
 """The hub's nouns, each with its verbs; `Client` holds one of each."""
 
-from edgewright.client.resources.approvals import Approvals, Policies
 from edgewright.client.resources.benches import Benches
 from edgewright.client.resources.bundles import Bundles
 from edgewright.client.resources.content import Content
@@ -19,7 +18,6 @@ from edgewright.client.resources.triggers import Triggers
 
 __all__ = [
     "Alerts",
-    "Approvals",
     "Audit",
     "Benches",
     "Blobs",
@@ -31,7 +29,6 @@ __all__ = [
     "Labels",
     "Models",
     "Pipelines",
-    "Policies",
     "Rehearsals",
     "Releases",
     "Rollouts",

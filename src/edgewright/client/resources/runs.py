@@ -1,4 +1,4 @@
-"""Runs, the pipelines they train by, and the triggers that start them."""
+"""Runs, and the pipelines they train by."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgewright.client.resources.data import Blobs
 from edgewright.client.resources.registry import as_file
 from edgewright.client.transport import Transport, describe_file
 from edgewright.client.watching import Pace, changes
-from edgewright.contract.api import FileRef, PipelineDraft, RunRecord, TriggerDraft, TriggerRecord
+from edgewright.contract.api import FileRef, PipelineDraft, RunRecord
 from edgewright.contract.manifest import Role
 
 OnRuns = Callable[[tuple[RunRecord, ...]], None]
@@ -84,21 +84,6 @@ class Pipelines:
     def get(self, model: str) -> PipelineDraft:
         """The stored pipeline of a model."""
         return self._hub.get("pipelines", model, into=PipelineDraft)
-
-
-class Triggers:
-    """Rules that start work when a model drifts."""
-
-    def __init__(self, hub: Transport) -> None:
-        self._hub = hub
-
-    def put(self, draft: TriggerDraft, *, dry_run: bool = False) -> TriggerRecord:
-        """Set the model's trigger."""
-        return self._hub.post("triggers", body=draft, into=TriggerRecord, dry_run=dry_run)
-
-    def list(self) -> tuple[TriggerRecord, ...]:
-        """All triggers, with their last decisions."""
-        return self._hub.get("triggers", into=tuple[TriggerRecord, ...])
 
 
 def code_revision(folder: Path, files: tuple[FileRef, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Pipelines, training runs and triggers: what people ask for, and what alerts start."""
+"""Pipelines, training runs, and requests for samples."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from edgewright.contract.api import (
     RunRecord,
     RunState,
     TrainDraft,
-    TriggerDraft,
-    TriggerRecord,
     VersionDraft,
     VersionRecord,
 )
@@ -27,14 +25,14 @@ from edgewright.contract.order import Collect
 from edgewright.contract.report import Sample
 from edgewright.hub.automate import table
 from edgewright.hub.automate.collecting import fault_of, misfit
-from edgewright.hub.automate.model import UnknownPipeline, check_params, check_pipeline, check_trigger, should_fire
+from edgewright.hub.automate.model import UnknownPipeline, check_params, check_pipeline
 from edgewright.hub.automate.runlog import RunLog
 from edgewright.hub.automate.training import train
 from edgewright.hub.data import Data, check_paths, read_tensors, sample_id
-from edgewright.hub.db import Database, to_record
-from edgewright.hub.events import Event, Events
+from edgewright.hub.db import Database
+from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
-from edgewright.hub.jobs import ENDED, Jobs, RunContext
+from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.provenance import RUN_KEY, Execution, Making, Provenance, training
 from edgewright.hub.registry import Blobs, Registry, UnknownVersion, check_name, check_version_files
 
@@ -51,7 +49,7 @@ class _Budget:
 
 
 class Automate:
-    """Keeps pipelines and triggers, runs training, and starts repairs when an alert calls for one."""
+    """Keeps pipelines, runs training, and takes the samples in that somebody asked for."""
 
     def __init__(
         self,
@@ -79,7 +77,6 @@ class Automate:
         self._work_dir = work_dir
         self._hidden = hidden
         jobs.define("train", self._train)
-        events.subscribe("observe.alert", self._on_alert)
 
     # -- pipelines and training
 
@@ -224,27 +221,7 @@ class Automate:
     def _known_versions(self, model: str) -> tuple[VersionRecord, ...]:
         return next((item.versions for item in self._registry.models() if item.name == model), ())
 
-    # -- triggers
-
-    def put_trigger(self, principal: Principal, draft: TriggerDraft, *, dry_run: bool = False) -> TriggerRecord:
-        """Set what an alert on a model starts; raises UnknownPipeline, InvalidInput."""
-        check_trigger(draft)
-        self.pipeline(draft.model)
-        record = TriggerRecord(model=draft.model, draft=draft, created_by=principal.name, runs=0)
-        if dry_run:
-            return record
-        with self._db.write() as connection:
-            connection.execute(sa.delete(table.trigger).where(table.trigger.c.model == draft.model))
-            row = {"model": draft.model, "draft": msgspec.to_builtins(draft), "created_by": principal.name}
-            connection.execute(sa.insert(table.trigger).values(**row))
-            self._audit.record(connection, principal.name, "trigger.set", draft.model)
-        return record
-
-    def triggers(self) -> list[TriggerRecord]:
-        """All triggers, each with its last decision and the reason."""
-        with self._db.read() as connection:
-            rows = connection.execute(sa.select(table.trigger).order_by(table.trigger.c.model)).mappings()
-            return [to_record(row, TriggerRecord) for row in rows]
+    # -- samples
 
     def collects_for(self, models: list[str]) -> tuple[Collect, ...]:
         """The open requests for samples of these models: they go into a device's order."""
@@ -298,26 +275,3 @@ class Automate:
         if not reason:
             budget.taken.add(id)
         return reason
-
-    def _on_alert(self, event: Event) -> None:
-        model = event.data["model"]
-        trigger = next((item for item in self.triggers() if item.model == model), None)
-        if trigger is None:
-            return
-        run_id = f"repair-{event.data['alert']}"
-        runs = self._jobs.runs(kind="repair", subject=model)
-        if any(run.id == run_id for run in runs):
-            return
-        now = self._clock()
-        verdict = should_fire(trigger, now, [run.id for run in runs if run.state not in ENDED])
-        values: dict[str, Any] = {"last_decision": verdict.reason}
-        if verdict.yes:
-            values |= {"runs": trigger.runs + 1, "last_fired_at": now}
-        with self._db.write() as connection:
-            connection.execute(sa.update(table.trigger).where(table.trigger.c.model == model).values(**values))
-            action = "trigger.fire" if verdict.yes else "trigger.hold"
-            self._audit.record(connection, "hub", action, model, alert=event.data["alert"], why=verdict.reason)
-            if verdict.yes:
-                args = {"trigger": msgspec.to_builtins(trigger), **event.data}
-                why = f"alert {event.data['alert']}: {verdict.reason}"
-                self._jobs.start(connection, "repair", model, args, id=run_id, why=why)

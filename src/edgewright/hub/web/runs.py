@@ -1,11 +1,11 @@
-"""Doors to durable work: runs, pipelines, training, triggers."""
+"""Doors to durable work: runs, pipelines, training."""
 
 from __future__ import annotations
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from edgewright.contract.api import PipelineDraft, RunRecord, TrainDraft, TriggerDraft, TriggerRecord
+from edgewright.contract.api import PipelineDraft, RunRecord, TrainDraft
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
@@ -42,35 +42,21 @@ def put_pipeline(
 ) -> PipelineDraft:
     """Store how a model is trained."""
     require(principal, Permission.TRAIN)
-    return hub.automate.put_pipeline(principal, data, dry_run=dry_run)
+    return hub.pipelines.put(principal, data, dry_run=dry_run)
 
 
 @get("/pipelines/{model:str}", sync_to_thread=True)
 def pipeline(model: FromPath[str], hub: TheHub, principal: Caller) -> PipelineDraft:
     """How a model is trained."""
     require(principal, Permission.READ)
-    return hub.automate.pipeline(model)
+    return hub.pipelines.get(model)
 
 
 @post("/train", sync_to_thread=True)
 def train(data: JSONBody[TrainDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> RunRecord:
     """Train a model by its stored pipeline."""
     require(principal, Permission.TRAIN)
-    return hub.automate.start_training(principal, data, why=f"asked for by {principal.name}", dry_run=dry_run)
+    return hub.pipelines.train(principal, data, why=f"asked for by {principal.name}", dry_run=dry_run)
 
 
-@post("/triggers", sync_to_thread=True)
-def put_trigger(data: JSONBody[TriggerDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> TriggerRecord:
-    """Set what drift of a model starts."""
-    require(principal, Permission.TRAIN)
-    return hub.automate.put_trigger(principal, data, dry_run=dry_run)
-
-
-@get("/triggers", sync_to_thread=True)
-def triggers(hub: TheHub, principal: Caller) -> list[TriggerRecord]:
-    """All triggers, each with its last decision."""
-    require(principal, Permission.READ)
-    return hub.automate.triggers()
-
-
-ROUTES = [runs, run, cancel, put_pipeline, pipeline, train, put_trigger, triggers]
+ROUTES = [runs, run, cancel, put_pipeline, pipeline, train]

@@ -55,6 +55,7 @@ ROOMS = (
     targets,
     runs,
     triggers,
+    triggers,
     judging,
     releases,
     rehearsals,
