@@ -35,6 +35,14 @@ class Settings(BaseSettings):
     s3_endpoint: str = ""  # for stores other than Amazon's
     s3_region: str = ""
     s3_link_s: float = Field(default=900.0, gt=0, le=604_800)  # how long an address that devices are sent to is good
+    public_url: str = ""  # where a Ray cluster or one's own CI reaches this hub: http(s)://host[:port]
+    ray_url: str = ""  # of a Ray dashboard; nothing else is called
+    ray_token: str = ""
+    ci_url: str = ""  # what is called for steps with where = "ci"; nothing else is
+    ci_secret: str = ""  # whsec_…, shared with the CI: it signs calls and answers
+    ci_style: Literal["edgewright", "github", "gitlab"] = "edgewright"
+    ci_token: str = ""  # of the service, for github and gitlab
+    ci_ref: str = "main"  # the branch whose pipeline gitlab starts
     secrets: tuple[Path, ...] = ()  # people's keys and logins, where they lie on this machine
 
     @property

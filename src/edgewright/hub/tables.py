@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import edgewright.hub.automate.executors.queue.table
 import edgewright.hub.automate.judging.table
+import edgewright.hub.automate.pipelines.table
 import edgewright.hub.automate.policies.table
 import edgewright.hub.automate.table
 import edgewright.hub.automate.triggers.table

@@ -15,6 +15,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     APPROVER = "approver"
     VIEWER = "viewer"
+    WORKER = "worker"  # of machines alone, which run tasks
 
 
 class LoginDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,19 +34,31 @@ class Permission(StrEnum):
     HANDLE_ALERTS = "handle alerts"
     MANAGE_ROUTES = "manage alert routes"
     MANAGE_PEOPLE = "manage people"
+    MANAGE_WORKERS = "manage workers"
+    RUN_TASKS = "run tasks"
 
 
 P = Permission
 GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
     Role.ENGINEER: frozenset(
-        {P.READ, P.WRITE_DATA, P.LABEL, P.WRITE_MODELS, P.TRAIN, P.BUILD_RELEASES, P.HANDLE_ALERTS}
+        {
+            P.READ,
+            P.WRITE_DATA,
+            P.LABEL,
+            P.WRITE_MODELS,
+            P.TRAIN,
+            P.BUILD_RELEASES,
+            P.HANDLE_ALERTS,
+            P.MANAGE_WORKERS,
+        }
     ),
     Role.OPERATOR: frozenset(
         {P.READ, P.LABEL, P.SIGN_RELEASES, P.CHANGE_KEYS, P.MANAGE_FLEET, P.ROLL_OUT, P.HANDLE_ALERTS, P.MANAGE_ROUTES}
     ),
     Role.APPROVER: frozenset({P.READ, P.APPROVE_RELEASES}),
     Role.VIEWER: frozenset({P.READ}),
+    Role.WORKER: frozenset({P.RUN_TASKS}),
 }
 
 
@@ -94,6 +106,9 @@ def check_new_user(name: str, password: str, roles: tuple[Role, ...]) -> None:
         raise InvalidInput(f"a password has at least {MIN_PASSWORD_CHARS} characters", field="password")
     if not roles:
         raise InvalidInput("a user has at least one role", field="roles", hint=f"Choose from {', '.join(Role)}.")
+    if Role.WORKER in roles:
+        hint = "Let a machine run tasks: edgewright worker add NAME."
+        raise InvalidInput("people are no workers", field="roles", hint=hint)
 
 
 def entry_sha256(

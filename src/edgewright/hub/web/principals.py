@@ -1,4 +1,4 @@
-"""Who asks: programs show a bearer token, browsers a cookie that holds the same."""
+"""Who asks: programs show a bearer token, browsers a cookie that holds the same, workers a token of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from litestar import Request
 
 from edgewright.contract.errors import NotLoggedIn
 from edgewright.hub.app import Hub
+from edgewright.hub.automate.executors.queue import TOKEN
 from edgewright.hub.govern import Principal
 from edgewright.hub.web.arguments import TheHub
 
@@ -27,6 +28,8 @@ def of_page(hub: TheHub, request: Request[Any, Any, Any]) -> Principal:
 def _principal(hub: Hub, token: str) -> Principal:
     if not token:
         raise NotLoggedIn("this request carries no token", field="authorization")
+    if token.startswith(TOKEN):
+        return hub.executors.workers.principal(token)
     return hub.people.principal(token)
 
 

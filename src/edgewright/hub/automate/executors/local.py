@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgewright.contract.api import FileRef
-from edgewright.hub.automate.executors.model import Finished, Task
+from edgewright.hub.automate.executors.model import Finished, IsCancelled, OnLine, Task
 from edgewright.hub.registry import Blobs
-from edgewright.hub.sandbox import Confines, run
+from edgewright.hub.sandbox.tasks import perform
 
 NAME = "hub"
 
@@ -24,56 +22,22 @@ class Local:
         self._work_dir = work_dir
         self._hidden = hidden
 
-    def run(self, task: Task, on_line: Callable[[str], None], is_cancelled: Callable[[], bool]) -> Finished:
+    def run(self, task: Task, on_line: OnLine, is_cancelled: IsCancelled) -> Finished:
         """See Executor. A folder that a crash left is emptied first: the command begins anew."""
-        folder = (self._work_dir / task.id).resolve()
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            self._lay_out(task, folder)
-            return self._run_in(folder, task, on_line, is_cancelled)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _lay_out(self, task: Task, folder: Path) -> None:
-        for name in ("", task.cwd, *task.folders):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for file in task.inputs:
-            place = folder / file.path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._blobs.path(file.sha256), place)
-
-    def _run_in(
-        self, folder: Path, task: Task, on_line: Callable[[str], None], is_cancelled: Callable[[], bool]
-    ) -> Finished:
-        path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-        ended = run(
-            task.argv_in(str(folder)),
-            cwd=folder / task.cwd,
-            env={"PATH": path, **task.env_in(str(folder), cpus=os.cpu_count() or 1, gpus=0)},
-            timeout_s=task.limits.timeout_s,
-            memory_bytes=task.limits.memory_bytes,
-            file_bytes=task.limits.file_bytes,
-            hidden=self._hidden,
-            shown=[folder],
+        return perform(
+            task,
+            self._work_dir / task.id,
+            fetch=self._fetch,
+            keep=self._keep,
+            where=NAME,
             on_line=on_line,
             is_cancelled=is_cancelled,
-            confines=Confines(folder, task.limits.disk_bytes, task.limits.processes),
-        )
-        reason = "" if ended.is_ok else ended.explain()
-        return Finished(
-            returncode=ended.returncode,
-            reason=reason,
-            is_cancelled=ended.is_cancelled,
-            output=ended.output,
-            outputs=() if reason else self._outputs(folder, task.outputs),
-            where=NAME,
+            hidden=self._hidden,
         )
 
-    def _outputs(self, folder: Path, wanted: Sequence[str]) -> tuple[FileRef, ...]:
-        """Every plain file under `wanted`; links are left where they are."""
-        found = sorted(path for name in wanted for path in (folder / name).rglob("*"))
-        return tuple(self._keep(folder, path) for path in found if path.is_file() and not path.is_symlink())
+    def _fetch(self, file: FileRef, place: Path) -> None:
+        shutil.copyfile(self._blobs.path(file.sha256), place)
 
-    def _keep(self, folder: Path, path: Path) -> FileRef:
+    def _keep(self, path: Path, name: str) -> FileRef:
         sha256, size_bytes = self._blobs.put_file(path)
-        return FileRef(path=path.relative_to(folder).as_posix(), sha256=sha256, size_bytes=size_bytes)
+        return FileRef(path=name, sha256=sha256, size_bytes=size_bytes)
