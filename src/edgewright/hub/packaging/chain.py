@@ -19,6 +19,7 @@ from edgewright.contract.api import (
 )
 from edgewright.contract.errors import EdgewrightError, NotFound
 from edgewright.contract.manifest import Manifest, Role
+from edgewright.contract.statements import Statement, TestResult
 from edgewright.hub.data import Data, snapshot_digest
 from edgewright.hub.packaging.manifests import lineage_sha256
 from edgewright.hub.provenance import (
@@ -78,7 +79,9 @@ class Chain:
             if attested is not None:
                 found.append(_statement_record(link, attested))
             checks.append(_line(link, problem))
-        checks += self._origin_lines(version)
+        judged, lines = self._judged(version)
+        found += judged
+        checks += [*self._origin_lines(version), *lines]
         checks += [_lineage_line(package, manifest, version) for package, manifest in packages]
         holds = all(line.holds for line in checks)
         return ProvenanceReport(subject=record.id, holds=holds, statements=tuple(found), checks=tuple(checks))
@@ -138,6 +141,20 @@ class Chain:
         seen = snapshot_digest(snapshot.files)
         return [CheckLine(what=what, holds=seen == snapshot.digest, detail=seen)]
 
+    def _judged(self, version: VersionRecord) -> tuple[list[StatementRecord], list[CheckLine]]:
+        """What was said when the version was judged last. One that nobody judged has no such statement."""
+        name = version_name(version.model, version.version)
+        try:
+            results = self._provenance.results(name, version.source_sha256)
+        except EdgewrightError as error:
+            return [], [CheckLine(what=f"evaluation of {name}", holds=False, detail=error.message)]
+        if not results:
+            return [], []
+        sha256, statement = results[-1]
+        record = _result_record(name, version, sha256, statement, self._provenance.builder)
+        what = f"evaluation of {name} on {', '.join(record.made_of)}"
+        return [record], [CheckLine(what=what, holds=True, detail=statement.predicate.result)]
+
     def _origin_lines(self, version: VersionRecord) -> list[CheckLine]:
         """A version that was trained elsewhere has no statement here: whoever brought it answers for it."""
         if RUN_KEY in version.lineage.environment:
@@ -169,4 +186,20 @@ def _statement_record(link: Link, attested: Attested) -> StatementRecord:
         builder=details.builder.id,
         run=details.metadata.invocation_id,
         finished_on=details.metadata.finished_on,
+    )
+
+
+def _result_record(
+    name: str, version: VersionRecord, sha256: str, statement: Statement[TestResult], builder: str
+) -> StatementRecord:
+    judging, *made_of = statement.predicate.configuration
+    return StatementRecord(
+        kind=Making.EVALUATION,
+        name=name,
+        subject_sha256=version.source_sha256,
+        sha256=sha256,
+        made_of={one.name: one.sha256 for one in made_of},
+        builder=builder,
+        run=str(judging.annotations.get("run", "")),
+        finished_on="",
     )

@@ -84,7 +84,7 @@ class Judging:
             champion = 0
         if champion:
             self._registry.version(draft.model, champion)
-        snapshot = self._data.snapshot(draft.snapshot or version.lineage.snapshot)
+        snapshot = self._data.readable(draft.snapshot or version.lineage.snapshot)
         _check_holdouts(snapshot)
         check_rules(self._rules_of(draft.model))
         args = {"model": draft.model, "challenger": draft.challenger, "champion": champion, "snapshot": snapshot.id}
@@ -123,7 +123,7 @@ class Judging:
         there is no hold-out, InvalidInput, StepFailed, Cancelled.
         """
         check_rules(rules)
-        frozen = self._data.snapshot(snapshot)
+        frozen = self._data.readable(snapshot)
         _check_holdouts(frozen)
         new = self._registry.version(model, challenger)
         old = self._registry.version(model, champion) if champion else None
