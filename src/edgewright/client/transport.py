@@ -63,12 +63,12 @@ class Transport:
         """Fetch a record, or a list of them."""
         return _decoded(self._request("GET", _api(*parts), params=_words(query)), into)
 
-    def post(self, *parts: str | int, body: object, into: type[T], dry_run: bool = False) -> T:
+    def post(self, *parts: str | int, body: object, into: type[T], dry_run: bool = False, **query: str) -> T:
         """Send a draft and return the record that it became, or would become."""
         reply = self._request(
             "POST",
             _api(*parts),
-            params=_words({"dry_run": True} if dry_run else {}),
+            params=_words({**query, "dry_run": True} if dry_run else {**query}),
             content=msgspec.json.encode(body),
             headers={"content-type": "application/json"},
         )
@@ -92,6 +92,12 @@ class Transport:
         headers = {"content-type": "application/octet-stream", "content-length": str(size_bytes)}
         self._request("PUT", _api("blobs", sha256), content=content, headers=headers)
 
+    def put_file(self, *parts: str | int, path: Path, into: type[T], **query: str) -> T:
+        """Send a file, in pieces, and return what became of it."""
+        headers = {"content-type": "application/octet-stream", "content-length": str(path.stat().st_size)}
+        reply = self._request("PUT", _api(*parts), params=_words({**query}), content=read_chunks(path), headers=headers)
+        return _decoded(reply, into)
+
     def get_blob(self, sha256: str) -> bytes:
         """The bytes of that digest. Raises HostileInput where they do not have it."""
         data = self._request("GET", _api("blobs", sha256), follow_redirects=True).content
@@ -101,8 +107,12 @@ class Transport:
 
     def save_blob(self, sha256: str, size_bytes: int, path: Path) -> None:
         """Write the bytes of that digest to a new file, in pieces. Raises HostileInput for other or more bytes."""
+        self.save(sha256, size_bytes, path, "blobs", sha256)
+
+    def save(self, sha256: str, size_bytes: int, path: Path, *parts: str | int, **query: str) -> None:
+        """As `save_blob`, from another door."""
         digest, come = hashlib.sha256(), 0
-        with self.open_blob(sha256) as chunks, path.open("xb") as file:
+        with self._open(parts, query) as chunks, path.open("xb") as file:
             for chunk in chunks:
                 come += len(chunk)
                 if come > size_bytes:
@@ -112,13 +122,17 @@ class Transport:
         if digest.hexdigest() != sha256:
             raise HostileInput(f"the hub sent bytes that are not those of blob {sha256}", field="sha256")
 
-    @contextlib.contextmanager
-    def open_blob(self, sha256: str) -> Iterator[Iterator[bytes]]:
+    def open_blob(self, sha256: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
         """The bytes of that digest as they come, unchecked; also from where the hub sends who asks for blobs."""
+        return self._open(("blobs", sha256), {})
+
+    @contextlib.contextmanager
+    def _open(self, parts: tuple[str | int, ...], query: dict[str, str]) -> Iterator[Iterator[bytes]]:
         import httpx
 
         try:
-            with self._http.stream("GET", _api("blobs", sha256), follow_redirects=True) as reply:
+            params = _words({**query})
+            with self._http.stream("GET", _api(*parts), params=params, follow_redirects=True) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise _told(self.url, reply)

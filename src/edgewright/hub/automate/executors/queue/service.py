@@ -201,7 +201,7 @@ class Tasks:
             row = _row(connection, id)
             attempt = self._grants.check(grant, id, Scope.END, self._clock())
             task = msgspec.convert(row["record"], Task)
-            told = bounded(finished, row["holder"])
+            told = bounded(finished, f"worker {row['holder']}" if row["kind"] == Place.WORKER else row["holder"])
             if row["state"] == TaskState.ENDED and row["attempt"] == attempt:
                 if msgspec.convert(row["finished"], Finished) != told:
                     raise AlreadyEnded(f"task {id} has ended already, in another way", field="task")
@@ -243,7 +243,7 @@ class Tasks:
             why = f"{row.holder} was not heard of for {LEASE_S:.0f} s"
             if row.attempt >= MAX_ATTEMPTS:
                 reason = f"was begun {row.attempt} times, and each time its worker was lost: {why}"
-                self._end(connection, row.id, Finished(reason=reason, where=row.holder))
+                self._end(connection, row.id, Finished(reason=reason, where=f"worker {row.holder}"))
             else:
                 self._wait_again(connection, row.id, why)
 
