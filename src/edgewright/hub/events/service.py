@@ -42,7 +42,7 @@ class Events:
         self._thread: threading.Thread | None = None
         self._watching = Watching(db)
 
-    def record(self, connection: sa.Connection, kind: str, subject: str, **data: Any) -> None:
+    def record(self, connection: sa.Connection, kind: str, subject: str, /, **data: Any) -> None:
         """Note an event in this transaction; subscribers hear of it once it has committed."""
         row: dict[str, Any] = {"at": self._clock(), "kind": kind, "subject": subject, "data": data}
         number = connection.execute(sa.insert(event_table).values(row)).inserted_primary_key
