@@ -23,7 +23,9 @@ from agents.installed import as_onnx, install
 from edgewright.agent import Model
 from edgewright.agent.disk import Writer
 from edgewright.agent.disk.vitals import Vitals
-from edgewright.agent.serve.learning.recorder import Outbox, Recorder, read_source
+from edgewright.agent.serve.learning.accounts import Accounts
+from edgewright.agent.serve.learning.outbox import Outbox
+from edgewright.agent.serve.learning.recorder import Recorder, read_source
 from edgewright.agent.serve.package import open_package
 from edgewright.contract.tensors import Dtype, Kind, TensorSpec
 
@@ -56,7 +58,8 @@ def measure(name: str, root: Path, onnx: bytes, rows: np.ndarray, spec: TensorSp
     requests = [np.ascontiguousarray(rows[n % len(rows)][None]) for n in range(REQUESTS)]
     package = open_package(slot)
     answer = package.infer({"x": requests[0]})
-    recorder = Recorder(Outbox(Writer(root / "spool", "bench"), "bench", time.time), "bench", time.time)
+    outbox = Outbox(Writer(root / "spool", "bench"), "bench", time.time)
+    recorder = Recorder(outbox, "bench", time.time, Accounts(root, "bench"))
     source = read_source(slot, package.manifest)
     vitals = Vitals.create(root / "run" / "vitals", name, "0" * 64)
     with Model(name, root) as model:

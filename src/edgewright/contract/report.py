@@ -200,6 +200,13 @@ class BenchReport(msgspec.Struct, frozen=True, kw_only=True, tag="bench"):
     received_bytes: int = 0  # that crossed the link for it
 
 
+class Tap(StrEnum):
+    """What a person says of an answer: the slots of a profile's FEEDBACK feature, in this order."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+
+
 class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
     """One window of one model in one process: see edgewright.contract.profile for `payload`.
 

@@ -60,6 +60,8 @@ class Desk:
             joined = pipeline.find(self._folder, route.model, spec)
             if route.version not in ("", joined.version):
                 raise NotFound(f"{route.model} is at version {joined.version}", field="version")
+            if route.ask is Ask.FEEDBACK:
+                raise NotFound(f"{route.model} is two models: say it of one of them", field="model")
             if route.ask is Ask.INFER:
                 return await pipeline.infer(joined, request, self._pass_on)
             if route.ask is Ask.MODEL_READY:

@@ -20,11 +20,16 @@ from edgewright.agent.disk import policy as policies
 from edgewright.agent.disk.vitals import Vitals
 from edgewright.agent.runtimes import InferenceFailed
 from edgewright.agent.serve.active import Stamp, read_policy, stamp
+from edgewright.agent.serve.learning.accounts import Accounts
 from edgewright.agent.serve.learning.collector import Collector
 from edgewright.agent.serve.learning.copies import Sender
-from edgewright.agent.serve.learning.recorder import Outbox, Recorder, Source, read_source
+from edgewright.agent.serve.learning.daily import Daily
+from edgewright.agent.serve.learning.outbox import Outbox
+from edgewright.agent.serve.learning.recorder import Recorder, Source, read_source
+from edgewright.agent.serve.learning.taps import Taps
 from edgewright.agent.serve.package import Package, open_package
-from edgewright.contract.errors import EdgewrightError
+from edgewright.contract.errors import EdgewrightError, InvalidInput
+from edgewright.contract.report import Tap
 
 LOOK_EVERY_S = 0.05
 END_WITHIN_S = 5.0
@@ -70,9 +75,10 @@ class Answering:
         self._watched = [self._folder / policies.NAME, *([self._folder / slots.STATE] if follow else [])]
         writer = f"{model}-{os.getpid()}-{os.urandom(8).hex()}"
         self._outbox = Outbox(Writer(root / "spool", writer), writer, clock)
-        self._recorder = Recorder(self._outbox, writer, clock)
+        self._recorder = Recorder(self._outbox, writer, clock, Accounts(root, model))
+        self._taps = Taps()
         random = np.random.default_rng(int.from_bytes(os.urandom(8), "big"))
-        self._collector = Collector(self._outbox, writer, root / "run", clock, random)
+        self._collector = Collector(self._outbox, writer, root / "run", clock, random, Daily(root, model))
         self._sender: Sender | None = None
         self._shadow_socket = ""
         self._wake = threading.Event()
@@ -115,7 +121,12 @@ class Answering:
         A request that the model fails at is counted as one without outputs: gates compare how often that happens.
         """
         package = serving.package
-        feeds = package.feeds(inputs)
+        try:
+            feeds = package.feeds(inputs)
+        except InvalidInput as error:
+            if serving.source is not None:
+                self._recorder.reject(serving.source, error.field)
+            raise
         flight = serving.vitals.begin()
         started = time.perf_counter()
         try:
@@ -138,6 +149,15 @@ class Answering:
             self._sender.send(serving.package, feeds, outputs, latency_s)
         if self._collector.is_collecting and self._collector.offer(serving.package, feeds, outputs, reference):
             self._wake.set()
+
+    def feedback(self, serving: Serving, reference: str, tap: Tap) -> bool:
+        """Count what a person says of an answer; False where that was said before. Raises InvalidInput."""
+        with self._starting:
+            is_new = self._taps.is_new(reference, tap)
+        if is_new and serving.source is not None:
+            self._recorder.tap(serving.source, tap)
+        self.look(time.monotonic())
+        return is_new
 
     def fault(self, code: str, message: str) -> None:
         """Tell the hub of a fault, once for each code."""

@@ -23,6 +23,7 @@ from edgewright.agent.serve.active import Installed, Stamp, read_active, stamp
 from edgewright.agent.serve.answering import LOOK_EVERY_S, Answering, Serving
 from edgewright.contract.errors import EdgewrightError, InvalidInput
 from edgewright.contract.manifest import is_plain_name
+from edgewright.contract.report import Tap
 from edgewright.contract.requirement import Wanted, shortfalls
 from edgewright.contract.tensors import Contract
 
@@ -109,6 +110,18 @@ class Model:
         if now >= answering.look_at:
             answering.look(now)
         return answering.answer(self._serving or self._first(), inputs, reference)
+
+    def feedback(self, reference: str, is_right: bool, *, version: int = 0) -> bool:
+        """Tell what a person says of the answer to the request `reference`: right, or wrong.
+
+        Each reference counts once, as long as this process remembers it (the latest 10,000); False where it was
+        counted before. `version` is the one that answered, where that is known: what is said of another than answers
+        now is not counted. Raises InvalidInput for an empty reference, ModelNotReady.
+        """
+        serving = self._serving or self._first()
+        if version not in (0, serving.package.manifest.version):
+            return False
+        return self._answering.feedback(serving, reference, Tap.RIGHT if is_right else Tap.WRONG)
 
     async def apredict(self, /, reference: str = "", **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """As `predict`, in a thread, so that an event loop goes on meanwhile.

@@ -13,6 +13,7 @@ from edgewright.agent.serve.answering import Answering, Seen
 from edgewright.agent.serve.package import Package
 from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.manifest import Manifest
+from edgewright.contract.report import Tap
 
 
 class Pinned:
@@ -60,6 +61,10 @@ class Pinned:
     def learn(self, seen: Seen) -> None:
         """What is to follow each answer, once it is on its way. Never raises."""
         self._answering.learn(seen)
+
+    def feedback(self, reference: str, tap: Tap) -> bool:
+        """Count what a person says of an answer; False where that was said before. Raises InvalidInput."""
+        return self._answering.feedback(self._serving, reference, tap)
 
     def strain(self) -> None:
         """More is asked for at once than the package's self-test has shown that it can take."""

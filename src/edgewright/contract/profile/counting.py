@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edgewright.contract.data_policy import Privacy
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.profile import wire
 from edgewright.contract.profile.checking import check_counts
@@ -16,6 +17,7 @@ from edgewright.contract.profile.measures import embeddings
 from edgewright.contract.profile.measures.pending import Pending, Read
 from edgewright.contract.profile.measures.quality import Watch
 from edgewright.contract.profile.measures.reading import Array, TensorReader, row_count
+from edgewright.contract.profile.noise import Below, protect
 from edgewright.contract.profile.scales import SCALES
 from edgewright.contract.profile.schema import Schema
 
@@ -56,8 +58,17 @@ class Profile:
     @property
     def counts(self) -> Counts:
         """All slots' counts in one vector; `schema.span` says where each feature's are."""
-        self._flush()
+        self.settle()
         return self._counts
+
+    def settle(self) -> None:
+        """Count what was kept back. Two profiles in a row share what they know of sensors: settle the first first."""
+        pending = self._pending
+        if pending is not None and pending.rows:
+            rows = pending.rows
+            self._count(pending.release(), rows)
+        if self._latencies:
+            self._count_latencies()
 
     def of(self, feature: str) -> Counts:
         """The counts of the feature of that name."""
@@ -102,7 +113,7 @@ class Profile:
         """Add the rows of `other`. Raises InvalidInput if it has another schema."""
         if other.schema is not self.schema and other.schema.sha256 != self.schema.sha256:
             raise InvalidInput("profiles of different schemas do not merge", field="schema_sha256")
-        self._flush()
+        self.settle()
         self._counts += other.counts
         self._rows += other.rows
 
@@ -112,6 +123,12 @@ class Profile:
         if not seen.sum():
             return math.nan
         return _LATENCY.edge(int(np.searchsorted(seen.cumsum(), share * seen.sum())))
+
+    def protected(self, privacy: Privacy, below: Below) -> Profile:
+        """What may leave the device: with noise, then with rare categories among 'others', as `privacy` says."""
+        made = Profile(self.schema)
+        made._rows, made._counts = self._rows, protect(self.counts, self.schema, privacy, below)
+        return made
 
     def to_bytes(self) -> bytes:
         """The wire form: see wire.py; the first number is how many rows there are."""
@@ -143,20 +160,12 @@ class Profile:
             return 0
         read = [*_read(self.schema.input_readers, inputs), *_read(self.schema.output_readers, outputs)]
         if pending.rows and not pending.keep(read, rows):
-            self._flush()
+            self.settle()
         elif pending.rows:
             return rows
         if not pending.keep(read, rows):
             self._count(read, rows)
         return rows
-
-    def _flush(self) -> None:
-        pending = self._pending
-        if pending is not None and pending.rows:
-            rows = pending.rows
-            self._count(pending.release(), rows)
-        if self._latencies:
-            self._count_latencies()
 
     def _count(self, read: Read, rows: int) -> None:
         if self._watches is None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from edgewright.contract.report import Tap as Tap
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 
 MAX_COLUMNS = 128
@@ -71,13 +72,6 @@ class Flaw(StrEnum):
     MISSING = "missing"  # rows with a missing value
     OUT_OF_RANGE = "out_of_range"  # rows with a value outside of the contract's range
     STUCK = "stuck"  # rows in which a column, or the whole picture, has not changed for long
-
-
-class Tap(StrEnum):
-    """What a person says of an answer: the slots of the FEEDBACK feature, in this order."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
 
 
 IMAGE_MEASURES = (

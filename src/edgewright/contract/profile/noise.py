@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from edgewright.contract.data_policy import Privacy
 from edgewright.contract.profile.features import FeatureKind
 from edgewright.contract.profile.measures.embeddings import DIRECTIONS, SUMS, UNIT
 from edgewright.contract.profile.measures.quality import STUCK_ROWS
@@ -33,6 +34,23 @@ SENSITIVITY = {
     FeatureKind.FEEDBACK: 2,
 }
 """How far one row moves a feature's slots, added up (L1)."""
+
+
+def protect(counts: Counts, schema: Schema, privacy: Privacy, below: Below) -> Counts:
+    """One window's counts as they may leave the device. Categories are folded after the noise, which costs nothing."""
+    found = add_noise(counts, schema, privacy.epsilon_milli, below) if privacy.epsilon_milli else counts
+    return fold(found, schema, privacy.min_category_rows) if privacy.min_category_rows else found
+
+
+def fold(counts: Counts, schema: Schema, min_rows: int) -> Counts:
+    """Count each category with fewer than `min_rows` rows as 'other': the rows stay the same."""
+    folded = counts.copy()
+    for place in schema.of_kind(FeatureKind.CATEGORICAL):
+        named = folded[schema.offsets[place] : schema.offsets[place + 1] - 2]
+        is_rare = named < min_rows
+        folded[schema.offsets[place + 1] - 2] += named[is_rare].sum()
+        named[is_rare] = 0
+    return folded
 
 
 def add_noise(counts: Counts, schema: Schema, epsilon_milli: int, below: Below) -> Counts:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from edgewright.agent.disk import Sampling
-from edgewright.agent.serve.learning import sampling
-from edgewright.agent.serve.learning.recorder import Outbox
+from edgewright.agent.serve.learning import leaving, sampling
+from edgewright.agent.serve.learning.daily import Daily
+from edgewright.agent.serve.learning.outbox import Outbox
 from edgewright.agent.serve.package import Package
-from edgewright.contract import arrays
+from edgewright.contract.errors import EdgewrightError
 from edgewright.contract.report import Sample
 
 ROWS_PER_BUDGET = 10
@@ -44,6 +46,7 @@ class Collector:
         claims: Path,
         clock: Callable[[], float],
         random: np.random.Generator,
+        daily: Daily,
     ) -> None:
         self.is_collecting = False
         self._outbox = outbox
@@ -51,12 +54,14 @@ class Collector:
         self._claims = claims
         self._clock = clock
         self._random = random
+        self._daily = daily
         self._lock = threading.Lock()
         self._wanted: Sampling | None = None
         self._package: Package | None = None
         self._rows: list[Row] = []
         self._bytes = 0
         self._since = 0.0
+        self._is_allowed = False
 
     def want(self, wanted: Sampling | None) -> None:
         """Begin to collect for this request, unless it was served; None ends a collection."""
@@ -64,15 +69,22 @@ class Collector:
             if wanted == self._wanted:
                 return
             self._wanted = wanted
+            self._package = None
             self._forget()
             self.is_collecting = wanted is not None and not self._claim(wanted.request).exists()
 
     def offer(self, package: Package, feeds: Arrays, outputs: Arrays, reference: str) -> bool:
-        """Take the rows of one request, up to the bound; True once there is enough to choose from."""
+        """Take the rows of one request, up to the bound; True once there is enough to choose from.
+
+        Of a package whose data policy lets nothing leave, nothing is taken.
+        """
         with self._lock:
             if package is not self._package:
                 self._forget()
                 self._package = package
+                self._is_allowed = self._allows(package)
+            if not self._is_allowed:
+                return False
             count = len(next(iter(feeds.values())))
             for place in range(count):
                 if self._is_full():
@@ -100,6 +112,14 @@ class Collector:
         self._rows.append(Row(self._clock(), reference, inputs, answers))
         self._bytes += sum(array.nbytes for array in (*inputs.values(), *answers.values()))
 
+    def _allows(self, package: Package) -> bool:
+        try:
+            leaving.check_allowed(package, self._wanted.redactor if self._wanted else ())
+        except leaving.NotLeaving as error:
+            self._outbox.fault(error.code, error.message)
+            return False
+        return True
+
     def _is_full(self) -> bool:
         budget = self._wanted.budget if self._wanted else 0
         return len(self._rows) >= ROWS_PER_BUDGET * budget or self._bytes >= MAX_BYTES
@@ -108,23 +128,48 @@ class Collector:
         self._rows, self._bytes = [], 0
 
     def _hand_over(self, wanted: Sampling, package: Package, rows: list[Row]) -> None:
+        """Put what may leave into the spool: as many as today's bytes allow, both kinds in turn."""
         doubts = _uncertainty(package, rows)
         features = sampling.as_features([np.concatenate([row.inputs[n] for row in rows]) for n in rows[0].inputs])
-        for number, choice in enumerate(sampling.choose(doubts, features, wanted.budget, self._random)):
-            row = rows[choice.place]
-            sample = Sample(
-                id=f"{self._name}:{wanted.request}:{number}",
-                request=wanted.request,
-                model=package.manifest.model,
-                version=package.manifest.version,
-                at=row.at,
-                reference=row.reference,
-                chosen_as=choice.chosen_as,
-                uncertainty=float(doubts[choice.place]),
-                inputs=arrays.encode(row.inputs),
-                outputs=arrays.encode(row.outputs),
-            )
-            self._outbox.put(sample)
+        choices = sampling.in_turn(sampling.choose(doubts, features, wanted.budget, self._random))
+        made = [
+            self._sample(wanted, package, rows[choice.place], number, choice.chosen_as, float(doubts[choice.place]))
+            for number, choice in enumerate(choices)
+        ]
+        samples = [sample for sample in made if sample is not None]
+        sizes = [len(sample.inputs) + len(sample.outputs) for sample in samples]
+        count = self._daily.pay(self._clock(), sizes, leaving.policy_of(package).max_bytes_per_day)
+        if count < len(samples):
+            told = f"{len(samples) - count} of {len(samples)} samples for {wanted.request} exceed the day's bytes"
+            self._outbox.fault("samples_over_budget", told)
+        self._put(samples[:count], len(rows))
+
+    def _sample(
+        self, wanted: Sampling, package: Package, row: Row, number: int, chosen_as: str, doubt: float
+    ) -> Sample | None:
+        """The sample of one row; None, and a fault, where it may not leave."""
+        try:
+            left = leaving.leaves(package, row.inputs, row.outputs, row.reference, wanted.redactor)
+        except EdgewrightError as error:
+            self._outbox.fault(error.code, error.message)
+            return None
+        return Sample(
+            id=f"{self._name}:{wanted.request}:{number}",
+            request=wanted.request,
+            model=package.manifest.model,
+            version=package.manifest.version,
+            at=row.at,
+            chosen_as=chosen_as,
+            uncertainty=doubt,
+            **left._asdict(),
+        )
+
+    def _put(self, samples: list[Sample], seen: int) -> None:
+        """A sample that was drawn by chance says how many of the rows that were seen it stands for."""
+        drawn = sum(sample.chosen_as == sampling.ChosenAs.RESERVOIR for sample in samples)
+        for number, sample in enumerate(samples):
+            is_drawn = sample.chosen_as == sampling.ChosenAs.RESERVOIR
+            self._outbox.put(msgspec.structs.replace(sample, weight=seen / drawn) if is_drawn else sample)
             if number % _DRAIN_EVERY == _DRAIN_EVERY - 1:
                 self._outbox.drain()
 

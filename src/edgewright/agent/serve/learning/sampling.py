@@ -6,6 +6,7 @@ near-duplicates go; and a uniform quarter, without which no later evaluation wou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -45,6 +46,17 @@ def choose(uncertainty: np.ndarray, features: np.ndarray, budget: int, random: n
     return [Choice(int(place), ChosenAs.UNCERTAIN) for place in spread] + [
         Choice(int(place), ChosenAs.RESERVOIR) for place in reservoir
     ]
+
+
+def in_turn(choices: Sequence[Choice]) -> list[Choice]:
+    """Both kinds spread evenly, so that wherever the list is cut off, each has about its share."""
+    counts = Counter(choice.chosen_as for choice in choices)
+    seen: Counter[ChosenAs] = Counter()
+    places = []
+    for choice in choices:
+        seen[choice.chosen_as] += 1
+        places.append(((seen[choice.chosen_as] - 0.5) / counts[choice.chosen_as], choice.chosen_as, choice))
+    return [choice for _, _, choice in sorted(places)]
 
 
 def k_centre(points: np.ndarray, count: int) -> list[int]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgewright.agent.serve.http import Headers
-from edgewright.agent.serve.oip.messages import HEADER_LENGTH, Datatype, InferRequest, Input
+from edgewright.agent.serve.oip.messages import HEADER_LENGTH, Datatype, FeedbackRequest, InferRequest, Input
 from edgewright.contract.errors import HostileInput
 
 MAX_TENSORS = 64
@@ -23,6 +23,7 @@ MAX_AXES = 16
 MAX_ELEMENTS = 2**28
 MAX_JSON_BYTES = 32 * 1024 * 1024
 MAX_ID_CHARS = 256
+MAX_FEEDBACK_BYTES = 4096
 
 _AT = re.compile(r" - at `(?:\$|key)?\.?(?P<field>.*)`$")
 
@@ -66,6 +67,16 @@ def read_asked(headers: Headers, body: bytes | bytearray | memoryview) -> Asked:
         outputs=_outputs(request),
         wants_binary=request.parameters.binary_data_output,
     )
+
+
+def read_feedback(body: bytes | bytearray | memoryview) -> FeedbackRequest:
+    """Parse what a person says of an answer. Raises HostileInput, whose message begins with the field."""
+    if len(body) > MAX_FEEDBACK_BYTES:
+        raise _refusal("body", f"feedback has at most {MAX_FEEDBACK_BYTES} bytes")
+    try:
+        return _FEEDBACK.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(error, "feedback") from error
 
 
 def split(headers: Headers, body: bytes | bytearray | memoryview) -> tuple[memoryview, memoryview]:
@@ -181,3 +192,4 @@ def _refusal(field: str, message: str) -> HostileInput:
 
 
 _REQUEST = msgspec.json.Decoder(InferRequest)
+_FEEDBACK = msgspec.json.Decoder(FeedbackRequest)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from edgewright import __version__
+from edgewright.contract.report import Tap
 from edgewright.contract.tensors import Dtype, TensorSpec
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -107,6 +108,21 @@ class InferReply(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     outputs: list[Output]
     id: str | UnsetType = UNSET
+
+
+class FeedbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person says of the answer to the request with that `id`. No part of the protocol: ours."""
+
+    id: str
+    verdict: Tap
+
+
+class FeedbackReply(msgspec.Struct, frozen=True, kw_only=True):
+    """`counted` is False where that request was judged before."""
+
+    model_name: str
+    model_version: str
+    counted: bool
 
 
 class TensorMetadata(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ class Ask(Enum):
     MODEL = "GET model"
     MODEL_READY = "GET model ready"
     INFER = "POST"
+    FEEDBACK = "POST feedback"
 
     @property
     def method(self) -> str:
@@ -70,4 +71,8 @@ def _route(path: str) -> Route:
             return Route(Ask.MODEL_READY, unquote(model))
         case ["v2", "models", model, "infer"]:
             return Route(Ask.INFER, unquote(model))
+        case ["v2", "models", model, "feedback"]:
+            return Route(Ask.FEEDBACK, unquote(model))
+        case ["v2", "models", model, "versions", version, "feedback"]:
+            return Route(Ask.FEEDBACK, unquote(model), unquote(version))
     raise NotFound(f"{path[:200]} is no path of the Open Inference Protocol v2", field="path")

@@ -15,8 +15,9 @@ import numpy as np
 from edgewright.agent.serve.answering import Seen
 from edgewright.agent.serve.http import Reply, Request, error_reply, json_reply
 from edgewright.agent.serve.oip.arrays import to_array, to_question, to_reply
-from edgewright.agent.serve.oip.asked import Asked, read_asked
+from edgewright.agent.serve.oip.asked import Asked, read_asked, read_feedback
 from edgewright.agent.serve.oip.messages import (
+    FeedbackReply,
     Live,
     ModelMetadata,
     ModelReady,
@@ -27,6 +28,7 @@ from edgewright.agent.serve.oip.messages import (
 from edgewright.agent.serve.oip.routes import Ask, Route, read_route
 from edgewright.contract.errors import EdgewrightError, InvalidInput, NotFound
 from edgewright.contract.manifest import Manifest
+from edgewright.contract.report import Tap
 
 QUICK_S = 0.005
 QUICK_BYTES = 128 * 1024
@@ -52,6 +54,10 @@ class Served(Protocol):
         """Count it. Never raises."""
         ...
 
+    def feedback(self, reference: str, tap: Tap) -> bool:
+        """Count what a person says of an answer; False where that was said before. Raises InvalidInput."""
+        ...
+
 
 class Service:
     """The protocol's door to one model, a `Handler` of the HTTP server. `seconds` is what one warm answer took."""
@@ -67,6 +73,8 @@ class Service:
         try:
             route = read_route(request.method, request.path)
             self._check(route)
+            if route.ask is Ask.FEEDBACK:
+                return self._judged(request)
             if route.ask is not Ask.INFER:
                 return self._tell(route.ask)
             if len(request.body) > QUICK_BYTES or self._mean_s > QUICK_S:
@@ -100,6 +108,12 @@ class Service:
 
     def _inputs(self, asked: Asked) -> dict[str, np.ndarray]:
         return {tensor.name: to_array(tensor) for tensor in asked.inputs}
+
+    def _judged(self, request: Request) -> Reply:
+        said = read_feedback(request.body)
+        counted = self._served.feedback(said.id, said.verdict)
+        name, version = self._served.name, self._version
+        return json_reply(200, FeedbackReply(model_name=name, model_version=version, counted=counted))
 
     def _tell(self, ask: Ask) -> Reply:
         if ask is Ask.LIVE:
