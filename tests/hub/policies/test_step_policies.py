@@ -23,6 +23,7 @@ from edgewright.hub.automate.policies.model import is_stricter
 from edgewright.hub.govern import Approvals, People
 from edgewright.hub.govern.model import Forbidden, Principal
 from edgewright.hub.govern.voting import ApprovalSettled, MayNotApprove, StaleApproval, UnknownApproval
+from scenes.passwords import cheap_passwords
 
 PASSWORD = "a long password"
 ASK = StepPolicy(promote=Going.ASK)
@@ -83,7 +84,8 @@ class Bench:
 
 @pytest.fixture
 def people(db, audit, clock):
-    people = People(db, audit, clock)
+    with cheap_passwords():
+        people = People(db, audit, clock)
     roles = {"ana": (Role.ENGINEER, Role.APPROVER), "ben": (Role.APPROVER,), "eva": (Role.APPROVER,)}
     for name, given in {**roles, "vic": (Role.VIEWER,)}.items():
         people.create("admin", UserDraft(name=name, password=PASSWORD, roles=given))
