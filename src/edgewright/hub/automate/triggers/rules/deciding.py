@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from edgewright.contract import windows
@@ -72,8 +73,7 @@ def _debounced(trigger: TriggerDraft, occasion: Occasion, _state: Standing, _now
 
 
 def _quiet(trigger: TriggerDraft, _occasion: Occasion, _state: Standing, now: float) -> tuple[float, str]:
-    hours = [windows.parse(text) for text in trigger.quiet_hours]
-    until = windows.closes_at(hours, now, windows.zone(trigger.time_zone))
+    until = windows.closes_at(_hours(trigger.quiet_hours), now, windows.zone(trigger.time_zone))
     return until, f"quiet hours last until {clock_time(until)}"
 
 
@@ -86,6 +86,11 @@ def _busy(trigger: TriggerDraft, _occasion: Occasion, state: Standing, now: floa
     if len(state.active) < trigger.max_concurrent:
         return now, ""
     return now + LOOK_AGAIN_S, f"{state.active[0]} is still at work on {trigger.model}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _hours(texts: tuple[str, ...]) -> tuple[windows.Window, ...]:
+    return tuple(windows.parse(text) for text in texts)
 
 
 def _in_period(trigger: TriggerDraft, state: Standing, now: float) -> list[float]:
