@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -59,16 +60,23 @@ class Baseline:
 
     @functools.cached_property
     def groups(self) -> Groups:
-        """The features with a reference in coarse bins."""
-        return groups_of(self)
+        """The features with reference rows, inputs and outputs, in coarse bins."""
+        return groups_of(self.schema, self._counted)
 
-    def places(self, *kinds: FeatureKind) -> list[int]:
-        """Where the features of these kinds stand in the schema."""
-        return [i for i, feature in enumerate(self.schema.features) if feature.kind in kinds]
+    @functools.cached_property
+    def inputs(self) -> Groups:
+        """Those of inputs."""
+        return groups_of(self.schema, [i for i in self._counted if self.schema.features[i].is_input])
 
-    def slots(self, place: int) -> slice:
-        """Which slots the feature at `place` has."""
-        return slice(self.schema.offsets[place], self.schema.offsets[place + 1])
+    @functools.cached_property
+    def outputs(self) -> Groups:
+        """Those of outputs: score, predicted class, values."""
+        return groups_of(self.schema, [i for i in self._counted if not self.schema.features[i].is_input])
+
+    @property
+    def _counted(self) -> list[int]:
+        places = sorted(place for kind in COUNTED for place in self.schema.of_kind(kind))
+        return [place for place in places if any(self.schema.bins[place].counts)]
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,25 @@ class Groups:
         """(features, groups): False in the padding."""
         return np.asarray(np.arange(self.shares.shape[1]) < self.sizes[:, None])
 
+    @functools.cached_property
+    def is_ordered(self) -> npt.NDArray[np.bool_]:
+        """(features, groups): False in the padding, in 'missing', and for classes, which have no order."""
+        has_order = np.array([feature.kind is not FeatureKind.CATEGORICAL for feature in self.features], np.bool_)
+        return np.asarray((np.arange(self.shares.shape[1]) < self.sizes[:, None] - 1) & has_order[:, None])
+
+    @functools.cached_property
+    def scores(self) -> Floats:
+        """(features, groups): the normal quantile at the middle of each group's rank (van der Waerden 1952).
+
+        Mean 0 and variance 1 under the reference; 0 where nothing is ordered.
+        """
+        known = np.where(self.is_ordered, self.shares, 0.0)
+        known = known / np.maximum(known.sum(axis=1, keepdims=True), 1e-300)
+        middles = np.clip(np.cumsum(known, axis=1) - known / 2, 1e-4, 1 - 1e-4)
+        raw = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])(middles) if middles.size else middles
+        away = np.where(self.is_ordered, raw - (known * raw).sum(axis=1, keepdims=True), 0.0)
+        return np.asarray(away / np.maximum(np.sqrt((known * away**2).sum(axis=1, keepdims=True)), 1e-150))
+
     def of(self, counts: Floats | Integers) -> Floats:
         """Slots' counts as (features, groups)."""
         size = self.shares.size
@@ -108,10 +135,8 @@ class Groups:
         return np.stack([self.of(one) for one in counts]) if len(counts) else np.zeros((0, *self.shares.shape))
 
 
-def groups_of(baseline: Baseline) -> Groups:
-    """Join the bins of those features that have a reference in rows."""
-    schema = baseline.schema
-    watched = [i for i in baseline.places(*COUNTED) if any(schema.bins[i].counts)]
+def groups_of(schema: Schema, watched: Sequence[int]) -> Groups:
+    """Join the bins of the features at these places."""
     joined = [_join(np.array(schema.bins[i].counts)) for i in watched]
     width = max((len(rows) for _, rows in joined), default=1)
     shares, n_ref = np.zeros((len(watched), width)), np.zeros(len(watched))
@@ -119,7 +144,7 @@ def groups_of(baseline: Baseline) -> Groups:
     for place, (i, (groups, rows)) in enumerate(zip(watched, joined, strict=True)):
         shares[place, : len(rows)] = (rows + 0.5) / (rows.sum() + 0.5 * len(rows))
         n_ref[place] = rows.sum()
-        group_of_slot[baseline.slots(i)] = place * width + groups
+        group_of_slot[schema.offsets[i] : schema.offsets[i + 1]] = place * width + groups
     return Groups(
         features=tuple(schema.features[i] for i in watched),
         shares=shares,
@@ -127,12 +152,6 @@ def groups_of(baseline: Baseline) -> Groups:
         sizes=np.array([len(rows) for _, rows in joined], np.int64),
         group_of_slot=group_of_slot,
     )
-
-
-def place_of(schema: Schema, names: Sequence[str]) -> list[int]:
-    """Where the features of these names stand."""
-    known = {feature.name: place for place, feature in enumerate(schema.features)}
-    return [known[name] for name in names]
 
 
 def _join(counts: Integers) -> tuple[Integers, Integers]:

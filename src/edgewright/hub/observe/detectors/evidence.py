@@ -61,8 +61,9 @@ def finding(kind: AlertKind, against: Against, changes: Iterable[Change], watche
     total = len(ordered) if watched is None else watched
     alarmed = alarming(ordered, total)
     taken = {id(change) for change in alarmed}
+    compared = next((change.against for change in alarmed), None) or against
     rest = [change for change in ordered if id(change) not in taken]
-    return Finding(kind, against, (*alarmed, *rest)[:MOST_CHANGES], total, alarmed)
+    return Finding(kind, compared, (*alarmed, *rest)[:MOST_CHANGES], total, alarmed)
 
 
 def alarming(changes: Sequence[Change], watched: int) -> tuple[Change, ...]:

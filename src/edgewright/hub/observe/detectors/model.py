@@ -76,7 +76,8 @@ class Pane:
     `counts` (slots,) add up the profiles of all its devices; `rows` is how many rows they count. `expected` are the
     counts of the same hours and weekdays before, where at least two weeks of them are known. `before` are the counts
     of the version before in this schema's slots, for features whose bins never change (latency, memory, CPU,
-    temperature): zero elsewhere. `noise` is the variance that privacy added to every slot of `counts`.
+    temperature): zero elsewhere. `noise` (slots,) is the variance that privacy added to `counts`, which may be below
+    zero then.
     """
 
     start: float
@@ -85,7 +86,7 @@ class Pane:
     counts: Floats
     expected: Floats | None = None
     before: Floats | None = None
-    noise: float = 0.0
+    noise: Floats | None = None
     answers: Answers | None = None
     devices: Devices | None = None
 
@@ -95,7 +96,8 @@ class Change:
     """One quantity that is watched, and how far it is from what it is compared with.
 
     `effect` is what `measure` names, never below 0; less than `tolerance` is no news, however sure. `evidence` is in
-    nats, see `evidence.py`. `expected` and `seen` are what the effect is the difference of, where each is one number.
+    nats, see `evidence.py`. `expected` and `seen` are what the effect is the difference of, where each is one number;
+    `detail` says more where two numbers do not. `against` is given where it is not the finding's.
     """
 
     feature: str
@@ -110,6 +112,8 @@ class Change:
     seen: float | None = None
     device: str = ""
     group: str = ""
+    against: Against | None = None
+    detail: str = ""
 
     @property
     def is_large(self) -> bool:

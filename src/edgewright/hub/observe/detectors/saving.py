@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
 
 from edgewright.contract.errors import HostileInput
+from edgewright.hub.observe.detectors.baseline import Baseline
 
 MAX_STATE_BYTES = 16 * 1024 * 1024
 S = TypeVar("S")
@@ -17,17 +18,31 @@ S = TypeVar("S")
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
     format: int
-    values: list[bytes | float | int]
+    values: list[Any]
 
 
 FORMAT = 1
 
 
+class Packed(Generic[S]):
+    """What a detector inherits whose states are dataclasses of arrays and numbers."""
+
+    def fresh(self, baseline: Baseline) -> S:
+        """A state that has seen nothing."""
+        raise NotImplementedError
+
+    def encode(self, state: S) -> bytes:
+        """The arrays, as they are."""
+        return pack(state)
+
+    def decode(self, data: bytes, baseline: Baseline) -> S:
+        """Raises HostileInput unless the arrays fit the baseline."""
+        return unpack(data, self.fresh(baseline))
+
+
 def pack(state: Any) -> bytes:
-    """The bytes of a dataclass whose fields are float arrays, floats and ints."""
-    values = [getattr(state, field.name) for field in dataclasses.fields(state)]
-    plain = [_plain(value) for value in values]
-    return msgspec.msgpack.encode(_Saved(format=FORMAT, values=plain))
+    """The bytes of a dataclass whose fields are float arrays, numbers, and dataclasses of these."""
+    return msgspec.msgpack.encode(_Saved(format=FORMAT, values=_plain_fields(state)))
 
 
 def unpack(data: bytes, fresh: S) -> S:
@@ -41,16 +56,28 @@ def unpack(data: bytes, fresh: S) -> S:
         raise HostileInput(f"a detector's state has at most {MAX_STATE_BYTES} bytes", field="state")
     try:
         saved = msgspec.msgpack.decode(data, type=_Saved)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HostileInput(f"not a detector's state: {error}", field="state") from error
-    fields = dataclasses.fields(fresh)  # type: ignore[arg-type]
-    if saved.format != FORMAT or len(saved.values) != len(fields):
-        raise HostileInput(f"a state of format {saved.format} with {len(saved.values)} values", field="state")
-    values = [_read(value, getattr(fresh, f.name), f.name) for value, f in zip(saved.values, fields, strict=True)]
-    return type(fresh)(*values)
+    if saved.format != FORMAT:
+        raise HostileInput(f"a state of format {saved.format}", field="format")
+    return _read_fields(saved.values, fresh)
 
 
-def _plain(value: Any) -> bytes | float | int:
+def _plain_fields(state: Any) -> list[Any]:
+    return [_plain(getattr(state, field.name)) for field in dataclasses.fields(state)]
+
+
+def _read_fields(values: Any, like: S) -> S:
+    fields = dataclasses.fields(like)  # type: ignore[arg-type]
+    if not isinstance(values, list) or len(values) != len(fields):
+        raise HostileInput(f"a state has {len(fields)} values", field="state")
+    read = [_read(value, getattr(like, f.name), f.name) for value, f in zip(values, fields, strict=True)]
+    return type(like)(*read)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return _plain_fields(value)
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value, "<f8").tobytes()
     if isinstance(value, (int, float)):
@@ -58,19 +85,21 @@ def _plain(value: Any) -> bytes | float | int:
     raise TypeError(f"a state holds arrays and numbers, not {type(value).__name__}")
 
 
-def _read(value: bytes | float | int, like: Any, name: str) -> Any:
+def _read(value: Any, like: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(like):
+        return _read_fields(value, like)
     if isinstance(like, np.ndarray):
         return _read_array(value, like, name)
     if isinstance(like, int):
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
             raise HostileInput(f"'{name}' is no count", field=name)
         return value
-    if isinstance(value, bytes) or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         raise HostileInput(f"'{name}' is no number", field=name)
     return float(value)
 
 
-def _read_array(value: bytes | float | int, like: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+def _read_array(value: Any, like: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     if not isinstance(value, bytes) or len(value) != 8 * like.size:
         raise HostileInput(f"'{name}' does not have the shape {like.shape}", field=name)
     array = np.frombuffer(value, "<f8").reshape(like.shape)

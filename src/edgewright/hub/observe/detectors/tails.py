@@ -1,4 +1,4 @@
-"""Tail probabilities with numpy alone: normal, Student's t, χ², and their quantiles where they are needed."""
+"""Tail probabilities with numpy alone: normal and χ², what stands for Student's t, and a quantile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-TERMS = 400
+TERMS = 2000
+CLOSE = 1e-15
 
 
 def chi_square_quantile(freedom: Floats, level: float) -> Floats:
@@ -34,9 +35,10 @@ def chi_square_tail(value: Floats, freedom: Floats) -> Floats:
     return np.asarray(np.vectorize(_gamma_tail, otypes=[np.float64])(a, x))
 
 
-def t_tail(t: Floats, freedom: float) -> Floats:
-    """P(|T| > |t|) of Student's t: the regularised incomplete beta function (Numerical Recipes, 6.4)."""
-    return np.asarray(np.vectorize(lambda one: _t_tail(one, freedom), otypes=[np.float64])(t))
+def normal_of_t(t: Floats, freedom: float) -> Floats:
+    """The normal score with about the tail that Student's t gives `t` (Wallace 1959: off by less than 0.02 of it)."""
+    scale = (8 * freedom + 1) / (8 * freedom + 3)
+    return np.asarray(np.sign(t) * scale * np.sqrt(freedom * np.log1p(t**2 / freedom)))
 
 
 def _gamma_tail(a: float, x: float) -> float:
@@ -48,6 +50,8 @@ def _gamma_tail(a: float, x: float) -> float:
         for n in range(1, TERMS):
             term *= x / (a + n)
             total += term
+            if term < total * CLOSE:
+                break
         return max(0.0, 1 - scale * total)
     b, c = x + 1 - a, 1e300
     d = h = 1 / b
@@ -57,36 +61,9 @@ def _gamma_tail(a: float, x: float) -> float:
         d = 1 / _nonzero(step * d + b)
         c = _nonzero(b + step / c)
         h *= d * c
+        if abs(d * c - 1) < CLOSE:
+            break
     return scale * h
-
-
-def _t_tail(t: float, freedom: float) -> float:
-    if not math.isfinite(t):
-        return 0.0
-    x = freedom / (freedom + t * t)
-    return _beta(freedom / 2, 0.5, x)
-
-
-def _beta(a: float, b: float, x: float) -> float:
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    if x < (a + 1) / (a + b + 2):
-        return math.exp(front) * _beta_fraction(a, b, x) / a
-    return 1 - math.exp(front) * _beta_fraction(b, a, 1 - x) / b
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    c, d = 1.0, 1 / _nonzero(1 - (a + b) * x / (a + 1))
-    h = d
-    for m in range(1, TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for step in (even, odd):
-            d = 1 / _nonzero(1 + step * d)
-            c = _nonzero(1 + step / c)
-            h *= d * c
-    return h
 
 
 def _nonzero(value: float) -> float:

@@ -12,6 +12,7 @@ from edgewright.hub.observe.detectors.baseline import Baseline, Floats, Groups
 
 TOLERANCE = 0.1
 """Total variation that is no news, however sure: a tenth of the rows fall in other bins than expected."""
+KS_NOISE = math.sqrt(math.pi / 2) * math.log(2)
 WORLD_SHARE = 1 / 5
 """Live rows are drawn from a world of at least this share of the reference's rows."""
 
@@ -36,6 +37,19 @@ def total_variation(groups: Groups, counts: Floats, shares: Floats, n_ref: Float
     return np.where(rows > 0, freed, 0.0)
 
 
+def kolmogorov(groups: Groups, counts: Floats, shares: Floats) -> Floats:
+    """The largest difference of the shares up to each bin (features,), 'missing' left out; 0 where bins have no order.
+
+    Sampling alone makes √(π/2)·ln 2/√rows of it on average (Kolmogorov's distribution), which is taken off in squares.
+    """
+    known = groups.is_ordered
+    rows = np.maximum((counts * known).sum(axis=1), 1e-300)
+    of_expected = np.maximum((shares * known).sum(axis=1), 1e-300)
+    apart = np.cumsum((counts / rows[:, None] - shares / of_expected[:, None]) * known, axis=1)
+    largest = np.abs(apart).max(axis=1, initial=0.0)
+    return np.where(known.any(axis=1), np.sqrt(np.maximum(0.0, largest**2 - KS_NOISE**2 / rows)), 0.0)
+
+
 def directions(groups: Groups, counts: Floats, shares: Floats) -> list[str]:
     """One word for each feature: 'higher', 'lower', 'spread' (both ways), 'missing' or 'mix' (of classes)."""
     seen = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
@@ -49,7 +63,7 @@ def drifting_devices(
     groups = baseline.groups
     places = [groups.names.index(name) for name in alarmed if name in groups.names]
     apart = total_variation(groups, groups.of_each(list(counts.values())), groups.shares, groups.n_ref, caution=1.0)
-    is_far: list[bool] = (apart[:, places] >= tolerance).any(axis=1).tolist()
+    is_far = np.asarray((apart[:, places] >= tolerance).any(axis=1))
     return tuple(sorted(device for device, far in zip(counts, is_far, strict=True) if far))
 
 

@@ -1,4 +1,4 @@
-"""Data drift, watched continuously: a multinomial e-detector on every feature's counts.
+"""Data drift, watched continuously: a multinomial e-detector on every input's counts. Label shift takes it as well.
 
 For every feature a Shiryaev–Roberts statistic M ← (M + minutes) · Λ watches whether the live rows are better explained
 by what was seen lately than by the expected shares p. Λ is the likelihood ratio of one pane,
@@ -15,7 +15,11 @@ The margin. p is an estimate from n rows, and live rows come from a world that i
 set). The divergence between two samples of n and m rows of one truth is about (1/2)(1/n + 1/m) χ² with (bins − 1)
 degrees of freedom. DESIGN's 0.002 + 2·bins/n covers its mean where m is much larger than n; it does not cover the
 worst of many features, nor a small world. So the margin here is 0.002 + (1/2)(1/n + 5/n)·χ²(1 − 0.001/features), which
-covers both down to m = n/5 (ADR 0006); for n = 10 000 and 20 bins it is 0.018 against DESIGN's 0.006.
+covers both down to m = n/5 (ADR 0006); for n = 10 000 and 20 bins it is 0.018 against DESIGN's 0.006. What was seen at
+the same hours before comes from the live world itself: there it is (1/2)(2/n)·χ², n being the rows of all the hours
+that a track remembers, since their errors are independent.
+
+Noise. Counts with privacy's noise of variance v add v·Σ ln²(q/p)/2 to the margin: what normal noise adds to ln E[Λ].
 """
 
 from __future__ import annotations
@@ -28,18 +32,27 @@ import numpy as np
 
 from edgewright.contract.api import AlertKind
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats, Groups
-from edgewright.hub.observe.detectors.drift.effects import TOLERANCE, directions, reference_variance, total_variation
+from edgewright.hub.observe.detectors.drift.effects import (
+    TOLERANCE,
+    directions,
+    reference_variance,
+    total_variation,
+)
 from edgewright.hub.observe.detectors.evidence import LEAST, MOST, capped, finding, minutes
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
-from edgewright.hub.observe.detectors.saving import pack, unpack
+from edgewright.hub.observe.detectors.saving import Packed
 from edgewright.hub.observe.detectors.tails import chi_square_quantile
 
 WEIGHTS = (1 / 3, 1 / 10, 1 / 30)
 PRIOR_ROWS = 40.0
 MARGIN_NATS = 0.002
 MARGIN_LEVEL = 0.001
-MIN_EXPECTED_ROWS = 200
+MIN_EXPECTED_ROWS = 100
 """Fewer rows of the same hours before are no reference."""
+PRIOR_SHARE = 10.0
+"""Rows of the training data that are added to those of the same hours: so that no share is 0."""
+OF_THE_SAME_WORLD = 2.0
+"""Times 1/n: the variance of a share between live rows and those of the same hours before."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +64,13 @@ class State:
     log_values: Floats  # ln M
     since: Floats  # start of the pane at which M last was at its floor
     rows_since: Floats
-    n_ref: Floats  # (features,): rows that the last expectation rests on
+    n_ref: Floats  # (tracks, features): rows that what is expected rests on
     panes: int = 0
-    seasonal_panes: int = 0
+    is_seasonal: int = 0
 
 
-class MultinomialDrift:
-    """Watches every feature that has a reference; alarms with a total variation over `tolerance`."""
+class MultinomialDrift(Packed[State]):
+    """Watches every input that has a reference; alarms with a total variation over `tolerance`."""
 
     kind = AlertKind.DATA_DRIFT
     reads = frozenset({Reads.COUNTS})
@@ -67,98 +80,112 @@ class MultinomialDrift:
         self._tolerance = tolerance
 
     def watches(self, baseline: Baseline) -> tuple[str, ...]:
-        """All features with counts of training data."""
-        return baseline.groups.names
+        """All inputs with rows of training data."""
+        return baseline.inputs.names
 
     def fresh(self, baseline: Baseline) -> State:
         """Nothing seen."""
-        groups = baseline.groups
-        tracks = (len(WEIGHTS), len(groups.features))
-        nothing = np.zeros((*tracks, groups.shares.shape[1]))
-        values = np.full(tracks, -np.inf)
-        return State(nothing, nothing, values, np.zeros(tracks), np.zeros(tracks), groups.n_ref)
+        return fresh(baseline.inputs)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more."""
-        groups = baseline.groups
-        counts, rows = groups.of(pane.counts), pane.rows
-        shares, n_ref, is_seasonal = _expectation(groups, pane)
-        foretold = counts.sum(axis=1, keepdims=True) * shares
-        gain = (counts * _log_ratio(groups, state, shares)).sum(axis=2) - margins(groups, n_ref) * rows
-        start = math.log(minutes(pane))
-        log_values = np.clip(np.logaddexp(start, state.log_values) + gain, 2 * LEAST, MOST)
-        is_floor = (log_values <= start) | (state.panes == 0)
-        weight = np.array(WEIGHTS)[:, None, None]
-        return State(
-            recent=(1 - weight) * state.recent + counts,
-            expected=(1 - weight) * state.expected + foretold,
-            log_values=log_values,
-            since=np.where(is_floor, pane.start, state.since),
-            rows_since=np.where(is_floor, 0, state.rows_since) + rows,
-            n_ref=n_ref,
-            panes=state.panes + 1,
-            seasonal_panes=state.seasonal_panes + int(is_seasonal) if is_seasonal else 0,
-        )
+        return step(state, baseline.inputs, pane)
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
-        """Each feature's evidence is ln of the mean over its tracks; its effect is that of its winning track."""
-        groups = baseline.groups
-        against = Against.SAME_HOUR if state.seasonal_panes else Against.TRAINING
-        if not groups.names:
-            return finding(self.kind, against, ())
-        best = state.log_values.argmax(axis=0), np.arange(len(groups.names))
-        recent, expected = state.recent[best], state.expected[best]
-        shares = expected / np.maximum(expected.sum(axis=1, keepdims=True), 1e-300)
-        sizes = total_variation(groups, recent, shares, state.n_ref)
-        sure = capped(_log_mean_exp(state.log_values))
-        words = directions(groups, recent, shares)
-        changes = [
-            Change(
-                feature=name,
-                effect=float(sizes[i]),
-                measure="total variation",
-                tolerance=self._tolerance,
-                evidence=float(sure[i]),
-                direction=words[i],
-                since=float(state.since[best][i]),
-                rows=int(state.rows_since[best][i]),
-            )
-            for i, name in enumerate(groups.names)
-        ]
-        return finding(self.kind, against, changes)
-
-    def encode(self, state: State) -> bytes:
-        """The arrays, as they are."""
-        return pack(state)
-
-    def decode(self, data: bytes, baseline: Baseline) -> State:
-        """Raises HostileInput unless the arrays fit the baseline."""
-        return unpack(data, self.fresh(baseline))
+        """One change a feature, against training, or the same hour and weekday before."""
+        against = Against.SAME_HOUR if state.is_seasonal else Against.TRAINING
+        return finding(self.kind, against, changes(state, baseline.inputs, self._tolerance))
 
 
-def margins(groups: Groups, n_ref: Floats) -> Floats:
-    """In nats a row: how far the live rows may be from the expected shares without being held against them."""
-    level = MARGIN_LEVEL / max(1, len(groups.features))
-    freedom = np.maximum(groups.sizes - 1, 1).astype(np.float64)
-    return np.asarray(MARGIN_NATS + reference_variance(n_ref) / 2 * chi_square_quantile(freedom, level))
+def fresh(groups: Groups) -> State:
+    """A detector that has seen nothing."""
+    tracks = (len(WEIGHTS), len(groups.features))
+    nothing = np.zeros((*tracks, groups.shares.shape[1]))
+    values, zeros = np.full(tracks, -np.inf), np.zeros(tracks)
+    return State(nothing, nothing, values, zeros, zeros, np.broadcast_to(groups.n_ref, tracks).astype(np.float64))
 
 
-def _expectation(groups: Groups, pane: Pane) -> tuple[Floats, Floats, bool]:
-    """Shares and the rows they rest on: those of the same hours before where there are enough, or the reference's."""
+def step(state: State, groups: Groups, pane: Pane) -> State:
+    """The state after one pane more."""
+    counts = groups.of(pane.counts)
+    shares, n_ref, is_seasonal = expectation(groups, pane)
+    foretold = counts.sum(axis=1, keepdims=True) * shares
+    ratio = _log_ratio(groups, state, shares)
+    margins = _margins(groups, n_ref, is_seasonal)
+    gain = (counts * ratio).sum(axis=2) - margins * pane.rows
+    if pane.noise is not None:
+        gain -= (groups.of(pane.noise) * ratio**2).sum(axis=2) / 2
+    start = math.log(minutes(pane))
+    log_values = np.clip(np.logaddexp(start, state.log_values) + gain, 2 * LEAST, MOST)
+    is_floor = (log_values <= start) | (state.panes == 0)
+    weight = np.array(WEIGHTS)[:, None, None]
+    return State(
+        recent=(1 - weight) * state.recent + counts,
+        expected=(1 - weight) * state.expected + foretold,
+        log_values=log_values,
+        since=np.where(is_floor, pane.start, state.since),
+        rows_since=np.where(is_floor, 0, state.rows_since) + pane.rows,
+        n_ref=n_ref,
+        panes=state.panes + 1,
+        is_seasonal=int(is_seasonal.any()),
+    )
+
+
+def changes(state: State, groups: Groups, tolerance: float) -> list[Change]:
+    """Each feature's evidence is ln of the mean over its tracks; its effect is that of its winning track."""
+    if not groups.names:
+        return []
+    best = state.log_values.argmax(axis=0), np.arange(len(groups.names))
+    recent, expected = np.maximum(state.recent[best], 0.0), state.expected[best]
+    shares = expected / np.maximum(expected.sum(axis=1, keepdims=True), 1e-300)
+    sizes = total_variation(groups, recent, shares, state.n_ref[best])
+    sure = capped(_log_mean_exp(state.log_values))
+    words = directions(groups, recent, shares)
+    return [
+        Change(
+            feature=name,
+            effect=float(sizes[i]),
+            measure="total variation",
+            tolerance=tolerance,
+            evidence=float(sure[i]),
+            direction=words[i],
+            since=float(state.since[best][i]),
+            rows=int(state.rows_since[best][i]),
+        )
+        for i, name in enumerate(groups.names)
+    ]
+
+
+def expectation(groups: Groups, pane: Pane) -> tuple[Floats, Floats, Any]:
+    """What is expected of a pane: shares (features, groups), the rows that they rest on (tracks, features), and for
+    which features (features,) these are the same hours before, where there are enough rows of them.
+    """
+    tracks = (len(WEIGHTS), len(groups.features))
     if pane.expected is None:
-        return groups.shares, groups.n_ref, False
-    counts = groups.of(pane.expected)
+        n_ref = np.broadcast_to(groups.n_ref, tracks).astype(np.float64)
+        return groups.shares, n_ref, np.zeros(len(groups.features), np.bool_)
+    counts = np.maximum(groups.of(pane.expected), 0.0)
     rows = counts.sum(axis=1)
     known = rows >= MIN_EXPECTED_ROWS
-    shares = (counts + 0.5 * groups.is_group) / (rows + 0.5 * groups.sizes)[:, None]
-    n_ref = np.where(known, rows, groups.n_ref)
-    return np.where(known[:, None], shares, groups.shares), n_ref, bool(known.any())
+    shares = (counts + PRIOR_SHARE * groups.shares) / (rows + PRIOR_SHARE)[:, None]
+    remembered = rows / np.array(WEIGHTS)[:, None]
+    n_ref = np.where(known, remembered, groups.n_ref)
+    return np.where(known[:, None], shares, groups.shares), n_ref, known
+
+
+def _margins(groups: Groups, n_ref: Floats, is_seasonal: Any) -> Floats:
+    """In nats a row: how far the live rows may be from what is expected without being held against them."""
+    level = MARGIN_LEVEL / max(1, len(groups.features))
+    freedom = np.maximum(groups.sizes - 1, 1).astype(np.float64)
+    variance = np.where(is_seasonal, OF_THE_SAME_WORLD / np.maximum(n_ref, 1), reference_variance(n_ref))
+    return np.asarray(MARGIN_NATS + variance / 2 * chi_square_quantile(freedom, level))
 
 
 def _log_ratio(groups: Groups, state: State, shares: Floats) -> Floats:
     """ln(q/p) (tracks, features, groups): p tilted by how recent panes differed from what was expected of them."""
     prior = PRIOR_ROWS * groups.shares
-    tilt = np.where(groups.is_group, (prior + state.recent) / np.where(groups.is_group, prior + state.expected, 1), 1.0)
+    seen, foretold = prior + np.maximum(state.recent, 0.0), prior + state.expected
+    tilt = np.where(groups.is_group, seen / np.where(groups.is_group, foretold, 1.0), 1.0)
     total = (shares * tilt).sum(axis=2, keepdims=True)
     return np.asarray(np.log(tilt) - np.log(np.maximum(total, 1e-300)))
 

@@ -11,10 +11,9 @@ from edgewright.contract.profile import Profile, Schema, build_schema
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
 from edgewright.hub.observe.detectors import THRESHOLD, Baseline, Finding, Pane, detector, drifting_devices
 from edgewright.hub.observe.detectors.drift.effects import total_variation
-from edgewright.hub.observe.model import split_into_panes
 
 ROWS = 60
-DETECTOR = detector("multinomial")
+DETECTOR = detector("data-drift")
 
 
 def worlds(quick: int, all_: int) -> list:
@@ -192,20 +191,6 @@ def test_only_devices_that_drift_are_named():
     named = drifting_devices(Baseline(schema), ["x[1]"], {d: counts_of(schema, r) for d, r in rows.items()})
 
     assert named == ("dirty",)
-
-
-@pytest.mark.parametrize(
-    ("rows", "panes"),
-    [
-        ([], []),
-        ([49], []),
-        ([20, 20, 20, 20], [slice(0, 3)]),
-        ([20, 30, 60, 10], [slice(0, 2), slice(2, 3)]),
-        ([100] * 40, [slice(i, i + 2) for i in range(0, 40, 2)]),
-    ],
-)
-def test_waiting_windows_become_panes_of_enough_rows(rows, panes):
-    assert split_into_panes(rows) == panes
 
 
 def names(finding: Finding) -> list[str]:

@@ -1,0 +1,1 @@
+"""Whether a model serves one group of people or places worse than the others."""
