@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     ci_style: Literal["edgewright", "github", "gitlab"] = "edgewright"
     ci_token: str = ""  # of the service, for github and gitlab
     ci_ref: str = "main"  # the branch whose pipeline gitlab starts
+    cohort_labels: tuple[str, ...] = ("site",)  # devices are compared by these labels, by hardware and by agent
+    metrics: Literal["token", "open", "off"] = "token"  # who may read /metrics: people's tokens, everybody, nobody
     secrets: tuple[Path, ...] = ()  # people's keys and logins, where they lie on this machine
 
     @property

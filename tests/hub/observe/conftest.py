@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from edgewright.contract.report import ProfileWindow
 from edgewright.contract.tensors import Contract, Dtype, TensorSpec
 from edgewright.hub.events import Event, Events
 from edgewright.hub.govern import Audit
-from edgewright.hub.observe import Observe
+from edgewright.hub.observe import Alerts, Observe
+from edgewright.hub.observe.detectors import detector
+from edgewright.hub.observe.windows import Lenses
 from scenes.databases import new_database
 
 SPEC = TensorSpec(name="x", dtype=Dtype.FLOAT32, shape=(None, 3), names=("heat", "flow", "hum"))
@@ -35,8 +37,16 @@ class Line:
         self.heard: list[Event] = []
         for kind in ("windows", "window_refused", "alert", "alert_resolved"):
             self.events.subscribe(f"observe.{kind}", self.heard.append)
-        self.observe = Observe(self.db, self.events, self.audit, self._clock, self._schema_of)
+        self.alerts = Alerts(self.db, self.events, self.audit, self._clock)
+        self.sites: dict[str, str] = {}
+        self.observe = self.watch("data-drift")
         self._sent = 0
+
+    def watch(self, *names: str) -> Observe:
+        """The hub's observation with these detectors, as after a start."""
+        lenses = Lenses(self._schema_of)
+        watching = {name: detector(name) for name in names}
+        return Observe(self.db, self.events, self._clock, self.alerts, lenses, watching, cohorts_of=self._cohorts_of)
 
     def window(self, *, shift: float = 0.0, rows: int = 60) -> ProfileWindow:
         """A window that ends now; `shift` is added to 'flow'."""
@@ -72,6 +82,9 @@ class Line:
     def told(self, kind: str) -> list[Event]:
         self.events.deliver()
         return [event for event in self.heard if event.kind == kind]
+
+    def _cohorts_of(self, devices: Sequence[str]) -> dict[str, list[str]]:
+        return {device: [f"site={self.sites[device]}"] for device in devices if device in self.sites}
 
     def _clock(self) -> float:
         return self.now

@@ -68,7 +68,7 @@ def test_after_a_month_came_in_a_new_drift_is_seen_within_the_hour(line) -> None
 
     line.minutes(60, {"far": 1.5})
 
-    (alert,) = line.observe.alerts("press")
+    (alert,) = line.alerts.chosen()
     assert [feature.feature for feature in alert.features] == ["flow"]
     assert line.now - alert.since <= 3700
 

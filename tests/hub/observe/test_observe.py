@@ -79,7 +79,7 @@ def test_drift_is_told_once_with_feature_direction_time_and_devices(line):
     onset = line.now
     line.minutes(5, DIRTY)
 
-    (alert,) = line.observe.alerts("press")
+    (alert,) = line.alerts.chosen()
 
     assert [feature.feature for feature in alert.features] == ["flow"]
     assert alert.features[0].direction == "higher"
@@ -128,12 +128,12 @@ def test_the_detector_goes_on_after_the_hub_was_started_again(line, tmp_path):
     line.minutes(1, DIRTY)
     first = line.observe.status()[0]
 
-    line.observe = type(line.observe)(line.db, line.events, line.audit, lambda: line.now, line._schema_of)
+    line.observe = line.watch("data-drift")
     again = line.observe.status()[0]
     line.minutes(3, DIRTY)
 
     assert again == first
-    assert len(line.observe.alerts()) == 1
+    assert len(line.alerts.chosen()) == 1
 
 
 def test_resolving_closes_the_alert_and_old_windows_do_not_open_it_again(line):
@@ -148,7 +148,7 @@ def test_resolving_closes_the_alert_and_old_windows_do_not_open_it_again(line):
     raised = line.observe.detect("press", 1)
 
     assert raised is None
-    assert [alert.state for alert in line.observe.alerts()] == ["resolved"]
+    assert [alert.state for alert in line.alerts.chosen()] == ["resolved"]
     assert not line.observe.status()[0].is_drifting
     assert line.told("observe.alert_resolved")
 
@@ -160,7 +160,7 @@ def test_drift_after_a_repair_is_told_anew(line):
 
     line.minutes(5, DIRTY)
 
-    assert [alert.state for alert in line.observe.alerts()] == ["open", "resolved"]
+    assert [alert.state for alert in line.alerts.chosen()] == ["open", "resolved"]
 
 
 def test_a_model_that_nobody_knows_has_no_drift(line):

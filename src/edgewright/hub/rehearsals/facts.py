@@ -20,7 +20,7 @@ from edgewright.hub.rollout import table as rollout
 DOWNLOAD_BYTES_S = 1_000_000.0
 REQUEST_S = 0.1
 APPLY_BYTES_S = 100_000_000.0
-HISTORY_S = 14 * 86_400.0
+HISTORY_S = 8 * 86_400.0  # as long as behaviour is kept
 LEAST_DAYS = 3  # with profiles, before their hours say anything
 LEAST_ANSWERS = 20  # of past installs, before their failures do
 CHUNK = 500
@@ -54,15 +54,14 @@ def lines(
 
 def hours_of(db: Database, devices: Sequence[str], now: float) -> dict[str, tuple[int, ...]]:
     """The hours of the day (UTC) in which devices served of late, for those that have sent profiles for some days."""
-    of = observe.window.c
-    hour = sa.cast(sa.func.floor(of.start / 3600.0), sa.Integer).label("hour")
+    of = observe.behaviour.c
     seen: dict[str, set[int]] = defaultdict(set)
     with db.read() as connection:
         for start in range(0, len(devices), CHUNK):
             part = devices[start : start + CHUNK]
-            query = sa.select(of.device, hour).where(of.device.in_(part), of.start > now - HISTORY_S).distinct()
-            for device, number in connection.execute(query):
-                seen[device].add(number)
+            query = sa.select(of.device, of.span).where(of.device.in_(part), of.span > span_of(now - HISTORY_S))
+            for device, span in connection.execute(query.distinct()):
+                seen[device].add(int(span * SPAN_S // 3600))
     return {
         device: tuple(sorted({number % 24 for number in numbers}))
         for device, numbers in seen.items()

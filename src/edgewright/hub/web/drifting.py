@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edgewright.contract.api import AlertRecord, DriftPoint, DriftStatus, FeatureDrift
-from edgewright.hub.observe.model import TOLERANCE
+from edgewright.hub.observe.detectors.drift.effects import TOLERANCE
 from edgewright.hub.web.views import Glance, Moment
 
 FEATURES_CHARTED = 6

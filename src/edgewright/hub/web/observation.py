@@ -6,7 +6,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from edgewright import __version__
-from edgewright.contract.api import AlertRecord, DriftStatus, Overview, UsageRecord
+from edgewright.contract.api import DriftStatus, Overview, UsageRecord
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web import views
@@ -24,13 +24,6 @@ def drift(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[Dr
     """Drift by model and version."""
     require(principal, Permission.READ)
     return hub.observe.status(model)
-
-
-@get("/alerts", sync_to_thread=True)
-def alerts(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[AlertRecord]:
-    """Alerts, newest first."""
-    require(principal, Permission.READ)
-    return hub.observe.alerts(model)
 
 
 @get("/usage", sync_to_thread=True)
@@ -72,4 +65,4 @@ def silence_s(hub: Hub) -> float:
     return views.away_after_s(hub.settings.poll_s or DEFAULT_POLL_S)
 
 
-ROUTES = [drift, alerts, usage, overview]
+ROUTES = [drift, usage, overview]

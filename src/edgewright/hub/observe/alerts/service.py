@@ -121,6 +121,13 @@ class Alerts:
         (record,) = self._records(connection, [_row(connection, id)])
         return record
 
+    def is_any_live(self, ids: Sequence[str]) -> bool:
+        """Whether one of these alerts is not resolved."""
+        of = table.alert.c
+        with self._db.read() as connection:
+            query = sa.select(of.id).where(of.id.in_(ids), of.state.in_(table.LIVE)).limit(1)
+            return connection.scalar(query) is not None
+
     def act(self, principal: Principal, id: str, act: Act, edit: AlertEdit, *, dry_run: bool = False) -> AlertRecord:
         """Do that with an alert. Raises UnknownAlert, AlertMovedOn, InvalidInput; a dry run changes nothing."""
         now = self._clock()
