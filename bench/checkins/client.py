@@ -125,7 +125,7 @@ class Client:
         seen, ends_at = Counter[int](), time.monotonic() + s
         numbers = _random_numbers(self._devices, lambda: time.monotonic() < ends_at)
         began, spent_s = time.monotonic(), time.process_time()
-        await asyncio.gather(*(self._drain(line, numbers, seen) for line in self._lines))
+        await asyncio.gather(*(self._drain(line, numbers, seen, self._devices.remember) for line in self._lines))
         wall_s = time.monotonic() - began
         return {"statuses": dict(seen), "wall_s": wall_s, "client_cpu_s": time.process_time() - spent_s}
 
@@ -135,15 +135,19 @@ class Client:
         late_ms, seen = array("d"), Counter[int]()
 
         def start(line: Line, due_at: float) -> None:
-            def done(status: int, _body: bytes) -> None:
+            number = self._devices.random.randrange(self._devices.count)
+
+            def done(status: int, body: bytes) -> None:
                 late_ms.append(1000 * (loop.time() - due_at))
                 seen[status] += 1
+                if status == 200:
+                    self._devices.remember(number, body)
                 if due:
                     start(line, due.popleft())
                 else:
                     free.append(line)
 
-            line.ask(self._devices.request(self._devices.random.randrange(self._devices.count)), done)
+            line.ask(self._devices.request(number), done)
 
         began = loop.time()
         sent = 0
@@ -166,7 +170,7 @@ class Client:
         line: Line,
         numbers: Iterator[int],
         seen: Counter[int],
-        remember: Callable[[int, bytes], None] | None = None,
+        remember: Callable[[int, bytes], None],
     ) -> asyncio.Future[None]:
         """One line's requests, one after the other, until there are no more numbers."""
         over = asyncio.get_running_loop().create_future()
@@ -179,7 +183,7 @@ class Client:
 
             def done(status: int, body: bytes) -> None:
                 seen[status] += 1
-                if status == 200 and remember is not None:
+                if status == 200:
                     remember(number, body)
                 next_one()
 

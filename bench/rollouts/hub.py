@@ -30,7 +30,7 @@ from edgewright.contract.tensors import Contract
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
-from edgewright.hub.fleet.table import device
+from edgewright.hub.fleet.table import device_heard
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.packaging import Plan
@@ -120,7 +120,7 @@ class World:
     def hear(self) -> None:
         """Every device is heard (as heartbeats are saved: in one statement)."""
         with self.db.write() as connection:
-            connection.execute(sa.update(device).values(last_seen_at=self.clock.now))
+            connection.execute(sa.update(device_heard).values(last_seen_at=self.clock.now))
 
     def answer(self, rollout: str, devices: Sequence[str]) -> None:
         """Let these devices report that they run the release, in one transaction."""

@@ -7,8 +7,9 @@ committed; left out are deltas, which a run of their own makes.
 
 from __future__ import annotations
 
-from edgewright.contract.api import Budget, RolloutDraft, WaveDraft
 from agents.figures import figure
+
+from edgewright.contract.api import Budget, RolloutDraft, WaveDraft
 from rollouts.hub import GROUP, MODEL, world
 from rollouts.ticks import timed
 

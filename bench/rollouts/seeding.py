@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.hub.db import Database
-from edgewright.hub.fleet.table import device, device_model
+from edgewright.hub.fleet.table import device, device_heard, device_model
 
 CHUNK = 20_000
 
@@ -62,6 +62,8 @@ def seed(
         for start in range(0, count, CHUNK):
             part = range(start, min(count, start + CHUNK))
             connection.execute(sa.insert(device), [_device(n, ids[n], boards, per_site, now) for n in part])
+            heard = [{"device": ids[n], "last_seen_at": now - n % 60, "backlog": 0} for n in part]
+            connection.execute(sa.insert(device_heard), heard)
             if running is not None:
                 connection.execute(sa.insert(device_model), list(_models(ids[start : start + CHUNK], running, now)))
     return ids
@@ -85,8 +87,6 @@ def _device(number: int, id: str, boards: Sequence[Board], per_site: int, now: f
         "agent_version": "1.0",
         "python": "3.11",
         "enrolled_at": now - 86_400.0,
-        "last_seen_at": now - number % 60,
-        "backlog": 0,
         "pace": {},
     }
 

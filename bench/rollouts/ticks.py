@@ -16,12 +16,12 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from agents.figures import figure
 
 from edgewright.contract.api import Budget, GateDraft, RolloutDraft, RolloutState, WaveDraft
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates import DeviceFacts, WaveFacts, decide, health
 from edgewright.hub.rollout.model import DeploymentState
-from agents.figures import figure
 from rollouts.hub import GROUP, MODEL, World, world
 
 T = TypeVar("T")

@@ -83,11 +83,11 @@ def add_device(connection: sa.Connection, name: str, seen_s_ago: float = 1.0, la
             agent_version="0.1.0",
             python="3.11",
             enrolled_at=NOW - 86_400,
-            last_seen_at=NOW - seen_s_ago,
-            backlog=12 if seen_s_ago > 60 else 0,
             pace={},
         )
     )
+    heard = {"device": id, "last_seen_at": NOW - seen_s_ago, "backlog": 12 if seen_s_ago > 60 else 0}
+    connection.execute(sa.insert(fleet.device_heard).values(**heard))
     for model, counter in (("defects", 3 if number < 4 else 1), ("wine", 1)):
         row = {"device": id, "model": model, "version": counter, "counter": counter, "manifest_sha256": "0" * 64}
         step = "trial" if (model, number) == ("defects", 4) else "idle"

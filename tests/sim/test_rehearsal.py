@@ -104,10 +104,11 @@ class Fleet:
             "agent_version": "1",
             "python": "3.11",
             "enrolled_at": BEGINS_AT,
-            "last_seen_at": BEGINS_AT,
             "pace": {"download_bytes_s": 20.0 if number == 5 else 1e6},
         }
         connection.execute(sa.insert(table.device).values(row))
+        heard = {"device": id, "last_seen_at": BEGINS_AT, "backlog": 0}
+        connection.execute(sa.insert(table.device_heard).values(heard))
         model = {"device": id, "model": "digits", "version": 1, "counter": 1, "manifest_sha256": manifest}
         told = {"step": "idle", "candidate_counter": 0, "held_manifests": [manifest], "reported_at": BEGINS_AT}
         connection.execute(sa.insert(table.device_model).values(model | told))

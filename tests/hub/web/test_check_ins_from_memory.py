@@ -106,7 +106,7 @@ def statements(hub):
     seen = []
 
     def note(_connection, _cursor, statement, *_rest):
-        if not statement.startswith(("BEGIN", "UPDATE device SET last_seen_at")):
+        if not statement.startswith(("BEGIN", "INSERT INTO device_heard")):
             seen.append(statement)
 
     sa.event.listen(hub.db.engine, "before_cursor_execute", note)

@@ -26,8 +26,8 @@ def add_rollouts(hub, states):
 def test_those_that_want_a_person_come_first_and_then_those_that_are_away(hub):
     ids = add_devices(hub, DEVICES_SHOWN + 20)
     with hub.db.write() as connection:
-        of = fleet.device.c
-        connection.execute(sa.update(fleet.device).where(of.id == ids[110]).values(last_seen_at=NOW - 9000))
+        of, heard = fleet.device.c, fleet.device_heard
+        connection.execute(sa.update(heard).where(heard.c.device == ids[110]).values(last_seen_at=NOW - 9000))
         connection.execute(sa.update(fleet.device).where(of.id == ids[115]).values(state="waiting"))
 
     overview = overview_of(hub)

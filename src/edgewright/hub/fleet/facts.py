@@ -198,8 +198,9 @@ _D, _M = table.device.c, table.device_model.c
 _DEVICES = (
     sa.select(_D.id, _D.name, _text(_D.labels))
     .add_columns(_D.arch, _D.cores, _D.ram_bytes, _text(_D.hardware_ids), _text(_D.runtimes), _text(_D.providers))
-    .add_columns(_text(_D.accelerators), _D.link_kind, _D.time_zone, _D.last_seen_at)
+    .add_columns(_text(_D.accelerators), _D.link_kind, _D.time_zone, table.device_heard.c.last_seen_at)
     .add_columns(_D.state, _D.disk_free_bytes, _D.agent_version)
+    .select_from(table.devices)
 )
 _STATES = sa.select(_M.device, _M.model, _M.version, _M.counter, _M.manifest_sha256, _M.step).add_columns(
     _M.candidate_counter, _text(_M.held_manifests)

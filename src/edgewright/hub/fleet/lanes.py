@@ -19,7 +19,7 @@ from edgewright.hub.fleet.model import ENDED, Seen
 CHUNK = 500
 SETTLED_S = 5.0
 """A change that is older is in the table for every reader."""
-_OF = table.device.c
+_OF, _HEARD = table.device.c, table.device_heard.c
 
 
 class Lane(msgspec.Struct, frozen=True, gc=False):
@@ -53,7 +53,7 @@ class Lanes:
 
     def of(self, devices: Collection[str]) -> dict[str, Lane]:
         """Those of `devices` that are in service."""
-        columns = (_OF.id, _OF.state, _OF.last_seen_at, sa.cast(_OF.labels, sa.Text), _OF.time_zone)
+        columns = (_OF.id, _OF.state, _HEARD.last_seen_at, sa.cast(_OF.labels, sa.Text), _OF.time_zone)
         return {
             id: Lane(id, _labels(labels), time_zone, state == DeviceState.ACTIVE, self._heard(id, seen_at))
             for id, state, seen_at, labels, time_zone in self._rows(devices, columns)
@@ -61,7 +61,7 @@ class Lanes:
 
     def present(self, devices: Collection[str]) -> dict[str, Presence]:
         """Those of `devices` that are in service, with less about each."""
-        columns = (_OF.id, _OF.state, _OF.last_seen_at)
+        columns = (_OF.id, _OF.state, _HEARD.last_seen_at)
         return {
             id: Presence(state == DeviceState.ACTIVE, self._heard(id, seen_at))
             for id, state, seen_at in self._rows(devices, columns)
@@ -76,7 +76,7 @@ class Lanes:
             return {value: frozenset(known.devices.get(value, ())) for value in values}
 
     def _rows(self, devices: Collection[str], columns: Sequence[Any]) -> Iterator[Any]:
-        query = sa.select(*columns).where(_OF.state.not_in(ENDED))
+        query = sa.select(*columns).select_from(table.devices).where(_OF.state.not_in(ENDED))
         ordered = sorted(devices)
         with self._db.read() as connection:
             for start in range(0, len(ordered), CHUNK):

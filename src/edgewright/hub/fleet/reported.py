@@ -26,11 +26,12 @@ class Reported:
     def seen(self, devices: Collection[str]) -> dict[str, Seen]:
         """When each of `devices` was last heard of."""
         found: dict[str, Seen] = {}
-        columns = (table.device.c.id, table.device.c.last_seen_at, table.device.c.backlog)
+        of, heard = table.device.c, table.device_heard.c
+        query = sa.select(of.id, heard.last_seen_at, heard.backlog).select_from(table.devices)
         with self._db.read() as connection:
             for part in chunks(devices):
-                for row in connection.execute(sa.select(*columns).where(table.device.c.id.in_(part))):
-                    found[row.id] = self._newest(row.id, Seen(at=row.last_seen_at, backlog=row.backlog))
+                for row in connection.execute(query.where(of.id.in_(part))):
+                    found[row.id] = self._newest(row.id, Seen(at=row.last_seen_at, backlog=row.backlog or 0))
         return found
 
     def states(self, devices: Collection[str]) -> dict[str, tuple[ModelState, ...]]:

@@ -37,6 +37,7 @@ from edgewright.contract.report import (
 from edgewright.hub.commits import GroupCommit
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
+from edgewright.hub.fleet import table
 from edgewright.hub.fleet.announcing import Announcer
 from edgewright.hub.fleet.devices import (
     Clones,
@@ -240,6 +241,12 @@ class Fleet:
         with self._rehearsed(dry_run) as connection:
             labels = self._steering.label(connection, principal.name, id, edit, self._clock())
         return msgspec.structs.replace(self.device(id), labels=labels)
+
+    def labels_of(self, connection: sa.Connection, id: str) -> dict[str, str]:
+        """A device's labels; none where there is no such device."""
+        query = sa.select(table.device.c.labels).where(table.device.c.id == id)
+        found: dict[str, str] | None = connection.scalar(query)
+        return found or {}
 
     def create_group(self, principal: Principal, draft: GroupDraft, dry_run: bool = False) -> GroupRecord:
         """Make a group; raises InvalidInput, GroupExists."""

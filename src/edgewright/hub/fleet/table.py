@@ -24,8 +24,6 @@ device = sa.Table(
     sa.Column("agent_version", sa.String(100), nullable=False),
     sa.Column("python", sa.String(100), nullable=False),
     sa.Column("enrolled_at", sa.Float, nullable=False),
-    sa.Column("last_seen_at", sa.Float),
-    sa.Column("backlog", sa.Integer, nullable=False, default=0),
     sa.Column("pace", sa.JSON, nullable=False, default=dict),
     sa.Column("state", sa.String(20), nullable=False, default="active"),
     sa.Column("state_reason", sa.String(300), nullable=False, default=""),
@@ -39,6 +37,18 @@ device = sa.Table(
     sa.Index("ix_device_changed_at", "changed_at"),
     sa.Index("ix_device_state_name_id", "state", "name", "id"),
 )
+
+device_heard = sa.Table(  # beside `device`, whose wide rows would cost each heartbeat a page
+    "device_heard",
+    metadata,
+    sa.Column("device", sa.String(40), primary_key=True),
+    sa.Column("last_seen_at", sa.Float, nullable=False),
+    sa.Column("backlog", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+devices = device.outerjoin(device_heard, device.c.id == device_heard.c.device)
+"""Every device, and when it was last heard of, if it was."""
 
 device_model = sa.Table(
     "device_model",

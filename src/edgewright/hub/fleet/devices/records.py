@@ -45,7 +45,7 @@ class Records:
     def one(self, id: str) -> DeviceRecord:
         """The device of that id; raises NotFound."""
         with self._db.read() as connection:
-            row = connection.execute(sa.select(table.device).where(table.device.c.id == id)).mappings().first()
+            row = connection.execute(_WHOLE.where(table.device.c.id == id)).mappings().first()
         if row is None:
             raise NotFound(f"there is no device '{id}'", field="device", hint="`edgewright device ls` lists them.")
         return self._of([row])[0]
@@ -72,7 +72,7 @@ class Records:
             which.append((last.name, last.id) < _BY_NAME)
         if chosen is not None:
             return self.of(self._pick(which, chosen, limit))
-        query = sa.select(table.device).where(*which).order_by(*_ORDER).limit(limit)
+        query = _WHOLE.where(*which).order_by(*_ORDER).limit(limit)
         with self._db.read() as connection:
             return self._of(connection.execute(query).mappings().all())
 
@@ -92,7 +92,7 @@ class Records:
     def every(self) -> list[DeviceRecord]:
         """All devices, by name."""
         with self._db.read() as connection:
-            return self._of(connection.execute(sa.select(table.device).order_by(*_ORDER)).mappings().all())
+            return self._of(connection.execute(_WHOLE.order_by(*_ORDER)).mappings().all())
 
     def _pick(self, which: Sequence[sa.ColumnElement[bool]], chosen: Chosen, limit: int) -> list[str]:
         """The first that are chosen, by name, looked for part by part until there are enough."""
@@ -108,7 +108,7 @@ class Records:
         return picked[:limit]
 
     def _rows(self, ids: Sequence[str]) -> list[sa.RowMapping]:
-        query, rows = sa.select(table.device).order_by(*_ORDER), list[sa.RowMapping]()
+        query, rows = _WHOLE.order_by(*_ORDER), list[sa.RowMapping]()
         with self._db.read() as connection:
             for part in chunks(ids):
                 rows += connection.execute(query.where(table.device.c.id.in_(part))).mappings()
@@ -119,7 +119,7 @@ class Records:
         return [self._record(row, states[row["id"]]) for row in rows]
 
     def _record(self, row: sa.RowMapping, states: tuple[ModelState, ...]) -> DeviceRecord:
-        seen = self._newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"]))
+        seen = self._newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"] or 0))
         return DeviceRecord(
             **{name: row[name] for name in _PLAIN},
             hardware_ids=tuple(row["hardware_ids"]),
@@ -133,6 +133,8 @@ class Records:
         )
 
 
+_HEARD = table.device_heard.c
+_WHOLE = sa.select(table.device, _HEARD.last_seen_at, _HEARD.backlog).select_from(table.devices)
 _ORDER = (table.device.c.name, table.device.c.id)
 _BY_NAME = sa.tuple_(*_ORDER)
 _PLAIN = (

@@ -12,7 +12,7 @@ from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import Seen
 
 WANT_A_PERSON = (DeviceState.WAITING, DeviceState.QUARANTINED)
-_OF = table.device.c
+_OF, _HEARD = table.device.c, table.device_heard.c
 
 
 class RollCall:
@@ -46,8 +46,12 @@ class RollCall:
 
     def _silent(self, connection: sa.Connection, since: float) -> list[str]:
         """Active devices that nobody has heard of since then, by name: what is in memory may be newer."""
-        query = sa.select(_OF.id, _OF.name, _OF.last_seen_at).where(_OF.state == DeviceState.ACTIVE)
-        query = query.where(sa.or_(_OF.last_seen_at.is_(None), _OF.last_seen_at < since))
+        query = (
+            sa.select(_OF.id, _OF.name, _HEARD.last_seen_at)
+            .select_from(table.devices)
+            .where(_OF.state == DeviceState.ACTIVE)
+        )
+        query = query.where(sa.or_(_HEARD.last_seen_at.is_(None), _HEARD.last_seen_at < since))
         found = [
             (name, id)
             for id, name, seen_at in connection.execute(query)

@@ -111,8 +111,6 @@ def _device_row(request: EnrolRequest, claim: Any, now: float) -> dict[str, Any]
         "public_key": request.public_key,
         "claim_sha256": claim.token_sha256,
         "enrolled_at": now,
-        "last_seen_at": None,
-        "backlog": 0,
         "state": DeviceState.WAITING if claim.needs_approval else DeviceState.ACTIVE,
         "replaces": claim.replaces,
         "changed_at": now,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from array import array
 
+import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract.errors import Busy
 from edgewright.hub.db import Database
-from edgewright.hub.fleet import table
 from edgewright.hub.fleet.presence.memory import Memory
 
 FLUSH_EVERY_S = 5.0
 SAVE_EVERY_S = 30
-CHUNK = 1000
+CHUNK = 5000
 MAX_WAITING = 200_000
 
 
@@ -71,15 +71,24 @@ class Heartbeats:
             del self._waiting[: len(part)]
 
     def _save(self, part: list[int]) -> None:
-        memory, of = self._memory, table.device.c
-        rows = [
-            {"device": memory.devices[row], "at": memory.seen_at[row], "n": memory.backlog[row]} for row in set(part)
-        ]
-        rows.sort(key=_by_device)
-        update = sa.update(table.device).where(of.id == sa.bindparam("device"))
+        memory = self._memory
+        rows = sorted((memory.devices[row], memory.seen_at[row], memory.backlog[row]) for row in set(part))
         with self._db.write() as connection:
-            connection.execute(update.values(last_seen_at=sa.bindparam("at"), backlog=sa.bindparam("n")), rows)
+            connection.execute(_SAVE[connection.dialect.name], {"rows": msgspec.json.encode(rows).decode()})
 
 
-def _by_device(row: dict[str, object]) -> str:
-    return str(row["device"])
+_TO = "INSERT INTO device_heard (device, last_seen_at, backlog)"
+_ELSE = "ON CONFLICT (device) DO UPDATE SET last_seen_at = excluded.last_seen_at, backlog = excluded.backlog"
+_OF_SQLITE = (
+    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') "
+    "FROM json_each(:rows) WHERE true"
+)
+_OF_POSTGRESQL = (
+    "SELECT value ->> 0, (value ->> 1)::float, (value ->> 2)::integer "
+    "FROM json_array_elements(CAST(:rows AS json)) AS value"
+)
+_SAVE = {
+    "sqlite": sa.text(f"{_TO} {_OF_SQLITE} {_ELSE}"),
+    "postgresql": sa.text(f"{_TO} {_OF_POSTGRESQL} {_ELSE}"),
+}
+"""All rows in one statement, while which Python's other threads run; of a statement a row they wait for each."""
