@@ -168,6 +168,16 @@ def test_every_model_is_served_under_its_name(site: Site, good: Trained) -> None
 
 
 @pytest.mark.e2e
+def test_feedback_passes_to_the_model_and_not_to_a_pipeline(site: Site, good: Trained) -> None:
+    said = {"id": "belt-7", "verdict": "right"}
+
+    answers = [site.ask("POST", f"/v2/models/{name}/feedback", said) for name in ("digits", "digits", "reader")]
+
+    assert [answer.status for answer in answers] == [200, 200, 404]
+    assert [answer.json()["counted"] for answer in answers[:2]] == [True, False]
+
+
+@pytest.mark.e2e
 def test_bytes_pass_through_as_they_are(site: Site, good: Trained) -> None:
     images = np.repeat(good.images, 2, axis=0)
     size = {"binary_data_size": images.nbytes}

@@ -253,6 +253,22 @@ def test_a_request_that_the_model_fails_at_is_counted_as_one_without_an_answer(
     assert (profile.of("score")[-1], profile.of("predicted")[-1]) == (2, 2)
 
 
+def test_refusals_and_what_people_say_are_in_the_window(ready: ModelOnDisk, good: Trained) -> None:
+    with Model("digits", ready.root) as model:
+        model.predict(reference="a", image=good.images[:1])
+        with pytest.raises(InvalidInput):
+            model.predict(image=good.images[:1, :7])
+
+        counted = [model.feedback("a", is_right=False), model.feedback("a", is_right=False)]
+        counted += [model.feedback("b", is_right=True), model.feedback("c", is_right=True, version=9)]
+
+    (window,) = records(ready, ProfileWindow)
+    profile = Profile.from_bytes(decode_schema((ready.slot("a") / "reference.bin").read_bytes()), window.payload)
+    assert counted == [True, False, True, False]
+    assert profile.of("feedback").tolist() == [1, 1]
+    assert profile.of("image.quality").tolist() == [1, 0, 0, 0]
+
+
 def test_not_a_number_disturbs_nobody(ready: ModelOnDisk, good: Trained) -> None:
     with Model("digits", ready.root) as model:
         model.predict(image=np.full((4, 64), np.nan, np.float32))

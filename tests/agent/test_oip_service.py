@@ -69,6 +69,32 @@ def test_a_rehearsal_is_answered_and_not_counted(service: Service, pinned: Pinne
     assert learnt == []
 
 
+def test_what_people_say_of_answers_is_counted_once(service: Service, pinned: Pinned) -> None:
+    said = {"id": "belt-7", "verdict": "wrong"}
+
+    first = ask(service, "POST", "/v2/models/digits/feedback", said)
+    again = ask(service, "POST", "/v2/models/digits/versions/3/feedback", said)
+
+    assert first == (200, {"model_name": "digits", "model_version": "3", "counted": True})
+    assert again[1]["counted"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "status"),
+    [
+        ("/v2/models/digits/feedback", {"id": "x", "verdict": "maybe"}, 400),
+        ("/v2/models/digits/feedback", {"id": "", "verdict": "right"}, 400),
+        ("/v2/models/digits/feedback", {"id": "x" * 300, "verdict": "right"}, 400),
+        ("/v2/models/digits/feedback", {"id": "x", "verdict": "right", "label": 3}, 400),
+        ("/v2/models/digits/feedback", b"[" * 5000, 400),
+        ("/v2/models/digits/versions/2/feedback", {"id": "x", "verdict": "right"}, 404),
+        ("/v2/models/other/feedback", {"id": "x", "verdict": "right"}, 404),
+    ],
+)
+def test_words_that_cannot_be_counted_are_refused(service: Service, path: str, said: object, status: int) -> None:
+    assert ask(service, "POST", path, said)[0] == status
+
+
 def test_it_infers(service: Service, good: Trained) -> None:
     status, told = ask(service, "POST", "/v2/models/digits/infer", question(good.images[:5], id="belt-7"))
 

@@ -41,9 +41,10 @@ class Accounts:
         """Spend so much on one window; False where the day's budget is spent, or the account cannot be kept."""
         try:
             with self._locked():
-                paid = charge(self._load(int(now // DAY_S), daily_milli), int(now // DAY_S), epsilon_milli, daily_milli)
+                today = int(now // DAY_S)
+                paid = charge(self._load(today, daily_milli), today, epsilon_milli, daily_milli)
                 if paid is not None:
-                    durable.replace(self._path, msgspec.json.encode(paid))
+                    self._save(paid)
                 return paid is not None
         except OSError:
             return False
@@ -58,14 +59,18 @@ class Accounts:
         finally:
             os.close(fd)
 
+    def _save(self, account: Account) -> None:
+        durable.replace(self._path, msgspec.json.encode(account))
+
     def _load(self, today: int, daily_milli: int) -> Account:
-        """The account; one that is damaged counts as spent for today."""
+        """The account; where it is damaged, a new one whose budget is spent for today."""
         try:
             return msgspec.json.decode(self._path.read_bytes()[:MAX_BYTES], type=Account)
         except FileNotFoundError:
             return Account(day=today, day_milli=0, total_milli=0, windows=0)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return Account(day=today, day_milli=daily_milli, total_milli=0, windows=0)
+            self._save(Account(day=today, day_milli=daily_milli, total_milli=0, windows=0))
+            return self._load(today, daily_milli)
 
 
 def charge(account: Account, today: int, epsilon_milli: int, daily_milli: int) -> Account | None:
