@@ -52,7 +52,9 @@ class Desk:
 
     def open(self, connection: sa.Connection, head: Row, now: float) -> None:
         """Begin to count by the labels of a new rollout: what is under way already takes its places there."""
-        fresh = terms_of(head).labels - watched(connection)
+        wanted = terms_of(head)
+        self._sites.learn(wanted, now)
+        fresh = wanted.labels - watched(connection)
         if not fresh:
             return
         query = sa.select(_OF.number, _OF.device, _OF.lease_until).where(_OF.lease_until > now)

@@ -54,6 +54,11 @@ class Sites:
             found[name] = Site(frozenset(at_it) | out.get(name, frozenset()), len(at_it), lines.get(name, 0.0))
         return found
 
+    def learn(self, terms: Terms, now: float) -> None:
+        """Read which devices are at which site by the budgets of `terms`: once for the fleet, and not in a tick."""
+        for budget in terms.budgets:
+            self._fleet.lanes.at(budget.per, (), now)
+
     def is_away(self, seen_at: float | None, patience_s: float, now: float) -> bool:
         """Whether a device was not heard of for `patience_s` while the hub listened."""
         return is_away(seen_at, self._listening_since, patience_s, now)
