@@ -101,6 +101,17 @@ def by_version(connection: sa.Connection, model: str) -> Sequence[sa.RowMapping]
     return connection.execute(query.where(of.model == model) if model else query).mappings().all()
 
 
+def by_model(connection: sa.Connection) -> dict[str, tuple[int, int]]:
+    """How many windows, and rows, each model has had."""
+    query = sa.select(usage.c.model, sa.func.sum(usage.c.windows), sa.func.sum(usage.c.rows)).group_by(usage.c.model)
+    return {str(model): (int(windows), int(rows)) for model, windows, rows in connection.execute(query)}
+
+
+def count_waiting(connection: sa.Connection) -> int:
+    """How many windows no detector has seen yet."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(window).where(window.c.is_waiting)) or 0
+
+
 def waiting(connection: sa.Connection, model: str, version: int, limit: int) -> Sequence[sa.RowMapping]:
     """Windows that no detector has seen, in the order in which they came."""
     where = _of(model, version)

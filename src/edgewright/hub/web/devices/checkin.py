@@ -47,6 +47,8 @@ class CheckIns:
         self._fresh_s = hub.settings.order_ttl_s / 2
         self._looked_at = float("-inf")
         self._is_deaf = True
+        self.from_memory = 0
+        self.asked = 0
         hub.events.watch(KINDS, self._stir)
 
     def quick(self, headers: RawHeaders, body: bytes) -> Answer | None:
@@ -62,6 +64,7 @@ class CheckIns:
             return None
         answer = self._from_memory(row, check_in, now)
         if answer is not None:
+            self.from_memory += 1
             self._heard(row, check_in, now)
         return answer
 
@@ -80,6 +83,7 @@ class CheckIns:
             await self._threads.do(check, token, now)  # the device may have been shut out meanwhile
             if self._kept.keep(row, stamp, found.tail, min(found.until, now + KEEP_S + row % SPREAD_S)):
                 break
+        self.asked += 1
         self._heard(row, check_in, now)
         answer = self._from_memory(row, check_in, now) if self._kept.tail(row) is not None else None
         return answer or self._unkept(row, check_in, found.tail, now)
