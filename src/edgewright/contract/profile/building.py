@@ -98,7 +98,7 @@ def _fill(bins: list[FeatureBins], reader: TensorReader, tensor: Array | None) -
         bins[place] = _embedding(bins[place], np.empty((0, 1)) if rows is None else rows)
         return
     dark_level = _dark_level(rows) if rows is not None and reader.spec.kind is Kind.IMAGE else 0.0
-    values = np.empty((0, len(reader.places))) if rows is None else reader.values(rows, dark_level)
+    values = np.empty((0, len(reader.places))) if rows is None else reader.values(rows, dark_level).astype(np.float64)
     for place, of_feature in zip(reader.places.tolist(), values.T, strict=True):
         bins[place] = _bins(bins[place], reader.spec, of_feature, dark_level)
 
@@ -123,7 +123,7 @@ def _bins(empty: FeatureBins, spec: TensorSpec, values: Floats, dark_level: floa
     top = () if classes is None or empty.words else classes
     level = dark_level if feature.measure is Measure.DARK_SHARE else 0.0
     bins = msgspec.structs.replace(empty, edges=edges, top=top, dark_level=level)
-    counts = Binner([Bins(edges, classes, 0)]).count(values[:, None], bins.slots)
+    counts = Binner([Bins(edges, classes, 0)]).count(values[None], bins.slots, np.isnan(values[None]))
     return msgspec.structs.replace(bins, counts=tuple(counts.tolist()))
 
 

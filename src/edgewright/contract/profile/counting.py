@@ -175,18 +175,23 @@ class Profile:
             self._count_chunk(chunk, min(CHUNK_ROWS, rows - start), self._watches)
 
     def _count_chunk(self, read: Read, rows: int, watches: Mapping[str, Watch]) -> None:
-        schema = self.schema
-        values = np.full((rows, len(schema.bins)), np.nan)
-        given = {id(reader): tensor for reader, tensor in read}
-        for reader in (*schema.input_readers, *schema.output_readers):
+        schema, given = self.schema, {id(reader): tensor for reader, tensor in read}
+        values = np.empty((len(schema.binned), rows), schema.value_dtype)
+        for reader, place in zip(schema.readers, schema.places, strict=True):
             tensor = given.get(id(reader))
             if reader.kind is FeatureKind.EMBEDDING:
                 self._count_embedding(reader, tensor, rows)
-            elif tensor is not None:
-                values[:, reader.places] = reader.values(tensor, schema.dark_level(reader))
-        self._counts += schema.binner.count(values[:, schema.binned], len(self._counts))
-        for reader in schema.input_readers:
-            self._count_flaws(reader, given.get(id(reader)), values[:, reader.places], watches[reader.spec.name])
+            else:
+                values[place] = np.nan if tensor is None else reader.values(tensor, schema.dark_level(reader)).T
+        is_missing = np.isnan(values)
+        missing = is_missing if is_missing.any() else None
+        self._counts += schema.binner.count(values, len(self._counts), missing)
+        for reader, place in zip(schema.input_readers, schema.places, strict=False):
+            tensor = given.get(id(reader))
+            mine = None if missing is None else missing[place]
+            flaws = watches[reader.spec.name].flaws(tensor, values[place], mine) if tensor is not None else (rows, 0, 0)
+            span = schema.span(schema.quality_of(reader.spec.name))
+            self._counts[span.start + 1 : span.stop] += flaws
 
     def _count_embedding(self, reader: TensorReader, tensor: Array | None, rows: int) -> None:
         place = int(reader.places[0])
@@ -197,11 +202,6 @@ class Profile:
         self._counts[self.schema.offsets[place] : self.schema.offsets[place + 1]] += embeddings.sums_of(
             tensor, projection
         )
-
-    def _count_flaws(self, reader: TensorReader, tensor: Array | None, values: Array, watch: Watch) -> None:
-        span = self.schema.span(self.schema.quality_of(reader.spec.name))
-        flaws = (len(values), 0, 0) if tensor is None else watch.flaws(tensor, values)
-        self._counts[span.start + 1 : span.stop] += flaws
 
     def _count_latencies(self) -> None:
         start = self.schema.span("latency").start

@@ -145,6 +145,24 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Readers of the profiled outputs."""
         return readers(self.contract, self.features, self._words, of_inputs=False)
 
+    @functools.cached_property
+    def readers(self) -> tuple[TensorReader, ...]:
+        """All readers, those of inputs first."""
+        return (*self.input_readers, *self.output_readers)
+
+    @functools.cached_property
+    def places(self) -> tuple[slice, ...]:
+        """Where the features of each reader stand among the binned ones: one after the other."""
+        starts = (int(np.searchsorted(self.binned, reader.places[0])) for reader in self.readers)
+        is_binned = (reader.kind is not FeatureKind.EMBEDDING for reader in self.readers)
+        sizes = (len(reader.places) if binned else 0 for reader, binned in zip(self.readers, is_binned, strict=True))
+        return tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
+
+    @functools.cached_property
+    def value_dtype(self) -> npt.DTypeLike:
+        """The element type that holds all measured values exactly."""
+        return np.float32 if all(reader.is_narrow for reader in self.readers) else np.float64
+
     def dark_level(self, reader: TensorReader) -> float:
         """The level below which a pixel of the reader's tensor is dark."""
         levels = (self.bins[place] for place in reader.places.tolist())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgewright.contract.profile.measures.reading import TensorReader
 
 MAX_ROWS = 512
+_ARRAY = np.ndarray
 MAX_BYTES = 256 * 1024
 Array = npt.NDArray[Any]
 Read = Sequence[tuple[TensorReader, Array]]
@@ -21,7 +22,7 @@ class _Plan(NamedTuple):
     name: str
     held: np.dtype[Any]
     width: int
-    chunks: list[bytes]
+    keep: Callable[[bytes], None]
 
 
 class Pending:
@@ -43,18 +44,18 @@ class Pending:
             return 0
         kept, rows = [], 0
         for plans, tensors in ((self._inputs, inputs), (self._outputs, outputs)):
-            for name, held, width, chunks in plans:
+            for name, held, width, keep in plans:
                 tensor = tensors.get(name)
-                if type(tensor) is not np.ndarray or tensor.dtype is not held or not tensor.ndim:
+                if type(tensor) is not _ARRAY or tensor.dtype is not held or not tensor.ndim:
                     return 0
                 rows = rows or len(tensor)
                 if len(tensor) != rows or tensor.size != rows * width:
                     return 0
-                kept.append((chunks, tensor))
+                kept.append((keep, tensor))
         if rows > self._limit - self.rows:
             return 0
-        for chunks, tensor in kept:
-            chunks.append(tensor.tobytes())
+        for keep, tensor in kept:
+            keep(tensor.tobytes())
         self.rows += rows
         return rows
 
@@ -87,7 +88,7 @@ class Pending:
 
     def _plan(self, place: int) -> _Plan:
         reader = self._readers[place]
-        return _Plan(reader.spec.name, reader.held, self._widths[place], self._chunks[place])
+        return _Plan(reader.spec.name, reader.held, self._widths[place], self._chunks[place].append)
 
     def _find_limit(self) -> int:
         row_bytes = sum(reader.held.itemsize * width for reader, width in zip(self._readers, self._widths, strict=True))

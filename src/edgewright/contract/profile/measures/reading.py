@@ -66,12 +66,17 @@ class TensorReader:
             rows = self._coded(rows)
         return rows if self._every == 1 else self._thinned(rows)
 
-    def values(self, rows: Array, dark_level: float) -> Floats:
+    @property
+    def is_narrow(self) -> bool:
+        """Whether float32 holds all values of its features exactly."""
+        is_measured = self._measures[0] in (Measure.BRIGHTNESS, Measure.RMS, Measure.EMBEDDING)
+        return self.kind is FeatureKind.EMBEDDING or (not is_measured and np.can_cast(self.held, np.float32))
+
+    def values(self, rows: Array, dark_level: float) -> Array:
         """The values of this tensor's features for `rows`, in the features' order."""
         with np.errstate(all="ignore"):
             if self.has_columns:
-                seen = rows if rows.shape[1] == len(self._columns) else rows[:, self._columns]
-                return np.asarray(seen, np.float64)
+                return rows if rows.shape[1] == len(self._columns) else rows[:, self._columns]
             rows = rows.astype(self._computed, copy=False)
             if self._measures[0] is Measure.BRIGHTNESS:
                 return image_statistics(self.grey(rows), dark_level)
