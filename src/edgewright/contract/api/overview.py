@@ -67,5 +67,5 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[RunRecord, ...]
     audit_entries: int
     roles: tuple[RoleRecord, ...] = ()
-    fleet: FleetCounts = FleetCounts()
+    fleet: FleetCounts = msgspec.field(default_factory=FleetCounts)
     rollout_counts: dict[str, int] = {}  # by RolloutState

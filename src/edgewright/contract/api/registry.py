@@ -52,9 +52,9 @@ class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     source_sha256: str
     contract: Contract | None = None  # None: inferred from the file, then refined
-    refinement: Refinement = Refinement()
+    refinement: Refinement = msgspec.field(default_factory=Refinement)
     snapshot: str = ""  # its hold-out measures variants; its training rows make the reference profile
-    lineage: Lineage = Lineage()
+    lineage: Lineage = msgspec.field(default_factory=Lineage)
     metrics: dict[str, float] = {}
     task: str = "classification"
     note: str = ""

@@ -33,6 +33,10 @@ _UNREADABLE: dict[type[Exception], str] = {
 }
 
 
+_FIELDS = {"data": "body"}
+"""What the framework calls what people know by another name."""
+
+
 def on_refusal(_request: Request[Any, Any, Any], error: EdgewrightError) -> Response[bytes]:
     """An error of ours."""
     return _reply(error.http_status, to_body(error), headers_of(error))
@@ -50,7 +54,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     field, message = "", error.detail
     extra = error.extra
     if isinstance(error, ValidationException) and isinstance(extra, list) and extra:
-        field = str(extra[0].get("key", ""))
+        field = _FIELDS.get(key := str(extra[0].get("key", "")), key)
         message = str(extra[0].get("message", message))
     code = "usage" if error.status_code == 400 else "http_error"
     return _reply(error.status_code, ErrorReply(ErrorBody(code=code, message=message, field=field)))
