@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -12,44 +13,35 @@ from edgewright.contract.api import TriggerDraft, When
 from edgewright.contract.errors import InvalidInput
 
 Table = Mapping[str, Any]
-Params = Mapping[str, Mapping[str, Any]]
 KEYS = tuple(name for name in TriggerDraft.__struct_fields__ if name != "model")
 
 
-def triggers_of(tables: Sequence[Table], model: str, params: Params) -> tuple[TriggerDraft, ...]:
-    """One trigger for each table; `params` are what its runs are told where the table does not say otherwise.
+def triggers_of(tables: Sequence[Table], model: str, file: Path) -> tuple[TriggerDraft, ...]:
+    """One trigger for each table of `file`.
 
     Raises InvalidInput, which names the table and the key, and the key that was perhaps meant.
     """
-    drafts = tuple(_trigger_of(table, f"trigger[{place}]", model, params) for place, table in enumerate(tables))
+    drafts = tuple(_trigger_of(table, f"trigger[{place}]", model, file) for place, table in enumerate(tables))
     names = [draft.name for draft in drafts]
     for place, name in enumerate(names):
         if name in names[:place]:
             hint = "Names are one hub's: begin them with the model's."
-            raise InvalidInput(f"two triggers are called {name}", field=f"trigger[{place}].name", hint=hint)
+            raise InvalidInput(f"{file}: two triggers are called {name}", field=f"trigger[{place}].name", hint=hint)
     return drafts
 
 
-def _trigger_of(table: Table, where: str, model: str, params: Params) -> TriggerDraft:
-    _check_keys(table, KEYS, where)
+def _trigger_of(table: Table, where: str, model: str, file: Path) -> TriggerDraft:
+    _check_keys(table, KEYS, where, file)
     when = table.get("when")
     if isinstance(when, dict):
-        _check_keys(when, ("on", *_fields_of(when.get("on"))), f"{where}.when")
-    own = table.get("params")
-    steps = {**params, **own} if isinstance(own, dict) else params
-    merged = {
-        name: {**params.get(name, {}), **step} if isinstance(step, dict) else step for name, step in steps.items()
-    }
+        _check_keys(when, ("on", *_fields_of(when.get("on"))), f"{where}.when", file)
     try:
-        return msgspec.convert({**table, "model": model, "params": own if _is_odd(own) else merged}, TriggerDraft)
+        return msgspec.convert({**table, "model": model}, TriggerDraft)
     except msgspec.ValidationError as error:
         what, _, at = str(error).partition(" - at ")
         key = at.strip("`").removeprefix("$")
-        raise InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}", field=f"{where}{key}") from error
-
-
-def _is_odd(params: object) -> bool:
-    return params is not None and not isinstance(params, dict)
+        message = f"{file}: {what[:1].lower()}{what[1:]}"
+        raise InvalidInput(message, field=f"{where}{key}", hint=f"Mend {where}{key} there.") from error
 
 
 def _fields_of(tag: object) -> tuple[str, ...]:
@@ -57,9 +49,9 @@ def _fields_of(tag: object) -> tuple[str, ...]:
     return kinds.get(tag, ()) if isinstance(tag, str) else ()
 
 
-def _check_keys(table: Table, known: Sequence[str], where: str) -> None:
+def _check_keys(table: Table, known: Sequence[str], where: str, file: Path) -> None:
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
-            raise InvalidInput(f"there is no key {where}.{key}", field=f"{where}.{key}", hint=hint)
+            raise InvalidInput(f"{file}: there is no key {where}.{key}", field=f"{where}.{key}", hint=hint)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
 from litestar import Request, delete, get, post
 from litestar.exceptions import ClientException
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from edgewright.contract.api import FireDraft, HookReply, OccasionRecord, TriggerDraft, TriggerRecord
 from edgewright.hub.automate.triggers import MAX_BODY_BYTES, PushTooLarge, check_proof
@@ -38,11 +38,15 @@ def trigger(name: FromPath[str], hub: TheHub, principal: Caller) -> TriggerRecor
 
 @get("/triggers/{name:str}/history", sync_to_thread=True)
 def history(
-    name: FromPath[str], hub: TheHub, principal: Caller, limit: FromQuery[int] = 50, state: FromQuery[str] = ""
+    name: FromPath[str],
+    hub: TheHub,
+    principal: Caller,
+    limit: FromQuery[int] = 50,
+    among: Annotated[str, QueryParameter(name="state")] = "",  # 'state' is a word of the framework's
 ) -> list[OccasionRecord]:
     """What became of a trigger's occasions and why, newest first."""
     require(principal, Permission.READ)
-    return hub.triggers.history(name, limit, state)
+    return hub.triggers.history(name, limit, among)
 
 
 @post("/triggers/{name:str}/fire", status_code=200, sync_to_thread=True)

@@ -11,7 +11,7 @@ import structlog
 from edgewright.contract.api import OccasionRecord, OccasionState, TriggerDraft
 from edgewright.contract.errors import EdgewrightError
 from edgewright.hub.automate.triggers import table
-from edgewright.hub.automate.triggers.model import Asked, Decision, Occasion, Raised, Standing
+from edgewright.hub.automate.triggers.model import Asked, Decision, Occasion, Raised, Standing, to_record
 from edgewright.hub.automate.triggers.rules.deciding import decide, meet
 from edgewright.hub.db import Database, savepoint
 from edgewright.hub.events import Events
@@ -94,17 +94,7 @@ class Firing:
         if decision.state is not OccasionState.WAITING:
             facts = {"model": row["model"], "state": decision.state, "run": run, "why": decision.why}
             self._events.record(connection, "automate.trigger", row["name"], **facts)
-        return OccasionRecord(
-            trigger=row["name"],
-            key=occasion.key,
-            at=occasion.at,
-            what=occasion.what,
-            state=decision.state,
-            why=decision.why,
-            decided_at=now,
-            due_at=decision.until,
-            run=run,
-        )
+        return to_record(row["name"], occasion, decision, now, run)
 
     def _fire(
         self, connection: sa.Connection, row: sa.RowMapping, occasion: Occasion, decision: Decision, now: float

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import ForecastRecord, OccasionRecord, OccasionState, OnAlert, OnData, OnTime, TriggerDraft
 from edgewright.hub.automate.triggers import table
-from edgewright.hub.automate.triggers.model import Decision, Occasion, Standing
+from edgewright.hub.automate.triggers.model import Decision, Occasion, Standing, to_record
 from edgewright.hub.automate.triggers.rules.deciding import decide, meet
 from edgewright.hub.automate.triggers.rules.schedule import strikes
 from edgewright.hub.automate.triggers.sources import news
@@ -66,16 +66,7 @@ class Play:
         return Standing(fired=tuple(self._fired), active=tuple(f"run at {at:.0f}" for at in self._ends))
 
     def _note(self, occasion: Occasion, decision: Decision, now: float) -> None:
-        self.records[occasion.key] = OccasionRecord(
-            trigger=self._trigger.name,
-            key=occasion.key,
-            at=occasion.at,
-            what=occasion.what,
-            state=decision.state,
-            why=decision.why,
-            decided_at=now,
-            due_at=decision.until,
-        )
+        self.records[occasion.key] = to_record(self._trigger.name, occasion, decision, now)
 
 
 def forecast(connection: sa.Connection, trigger: TriggerDraft, now: float) -> ForecastRecord | None:

@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from edgewright.contract.api import OccasionState
+from edgewright.contract.api import OccasionRecord, OccasionState
 from edgewright.contract.errors import Conflict, HostileInput, NotFound, NotLoggedIn, Refused
 
 SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -134,6 +134,21 @@ def join(earlier: Occasion, later: Occasion) -> Occasion:
         alerts = (*earlier.facts.alerts, *facts.alerts)[-MAX_JOINED_ALERTS:]
         facts = msgspec.structs.replace(facts, alerts=alerts)
     return msgspec.structs.replace(later, since=min(earlier.since, later.since), facts=facts)
+
+
+def to_record(trigger: str, occasion: Occasion, decision: Decision, now: float, run: str = "") -> OccasionRecord:
+    """What people are told of an occasion."""
+    return OccasionRecord(
+        trigger=trigger,
+        key=occasion.key,
+        at=occasion.at,
+        what=occasion.what,
+        state=decision.state,
+        why=decision.why,
+        decided_at=now,
+        due_at=decision.until,
+        run=run,
+    )
 
 
 def spoken(seconds: float) -> str:

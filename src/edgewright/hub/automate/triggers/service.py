@@ -20,7 +20,7 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.hub.automate.triggers import table
 from edgewright.hub.automate.triggers.firing import Firing
 from edgewright.hub.automate.triggers.forecast import forecast
-from edgewright.hub.automate.triggers.model import TakesNoPushes, TriggerExists, UnknownTrigger
+from edgewright.hub.automate.triggers.model import TakesNoPushes, TriggerExists, UnknownTrigger, to_record
 from edgewright.hub.automate.triggers.rules.checking import check_trigger
 from edgewright.hub.automate.triggers.rules.schedule import next_strike
 from edgewright.hub.automate.triggers.sources import news, pushes
@@ -105,8 +105,7 @@ class Triggers:
         if dry_run:
             with self._db.read() as connection:
                 decision = self._firing.would(connection, self._row(connection, name), occasion)
-            facts = {"state": decision.state, "why": decision.why, "due_at": decision.until, "decided_at": now}
-            return OccasionRecord(trigger=name, key=occasion.key, at=now, what=occasion.what, **facts)
+            return to_record(name, occasion, decision, now)
         with self._db.write() as connection:
             record = self._firing.arrive(connection, self._row(connection, name), occasion)
             return record or table.known(connection, name, occasion.key)

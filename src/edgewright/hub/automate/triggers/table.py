@@ -170,11 +170,6 @@ def due(connection: sa.Connection, now: float) -> list[str]:
     return list(connection.scalars(query.order_by(occasion.c.due_at, occasion.c.trigger)))
 
 
-def next_due(connection: sa.Connection) -> float | None:
-    """When the next waiting occasion is to be decided upon."""
-    return connection.scalar(sa.select(sa.func.min(occasion.c.due_at)).where(occasion.c.state == OccasionState.WAITING))
-
-
 def hasten(connection: sa.Connection, names: Collection[str], now: float) -> None:
     """Have what waits at these triggers decided upon now."""
     is_waiting = (occasion.c.trigger.in_(names), occasion.c.state == OccasionState.WAITING)
@@ -196,7 +191,8 @@ def fired(connection: sa.Connection, name: str, model: str, run: str, now: float
 
 def last_fired(connection: sa.Connection, name: str) -> float | None:
     """When a trigger began its last run."""
-    return connection.scalar(sa.select(sa.func.max(firing.c.at)).where(firing.c.trigger == name))
+    at: float | None = connection.scalar(sa.select(sa.func.max(firing.c.at)).where(firing.c.trigger == name))
+    return at
 
 
 def known(connection: sa.Connection, name: str, key: str) -> OccasionRecord:
