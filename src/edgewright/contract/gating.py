@@ -72,5 +72,12 @@ GATE_METRICS = {
             is_default=False,
             wait_s=DAY_S,
         ),
+        GateMetric(
+            name="bias",
+            about="difference of two groups' error rates by labelled requests, at most",
+            limit=0.1,
+            is_default=False,
+            wait_s=DAY_S,
+        ),
     )
 }

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from edgewright.contract.errors import NotFound
 from edgewright.contract.wire import settle
-from edgewright.hub.automate import NEWS, Automate, Firing, Listening, Repair, Ticking, Triggers
+from edgewright.hub.automate import Firing, Listening, Ticking, Triggers
+from edgewright.hub.automate.executors import Ci, Executors, Local, RayJobs, Style
 from edgewright.hub.automate.judging import Judging
+from edgewright.hub.automate.pipelines import Pipelines, Rooms
+from edgewright.hub.automate.pipelines import build as build_pipelines
 from edgewright.hub.automate.policies import Desk, Policies
+from edgewright.hub.automate.starting import begins
 from edgewright.hub.benches import Benches, DeviceFigures
 from edgewright.hub.commits import GroupCommit
-from edgewright.hub.data import Data
+from edgewright.hub.data import Collections, Data, DataPolicies
+from edgewright.hub.data.erasure import Erasures, Keeper, Removal
+from edgewright.hub.data.lake import Lake, Mover
 from edgewright.hub.db import Database
-from edgewright.hub.events import Event, Events
+from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.folder import setting_up
 from edgewright.hub.govern import Approvals, Audit, Keys, People
 from edgewright.hub.jobs import Jobs
-from edgewright.hub.observe import Observe
+from edgewright.hub.observe import Alerts, Observe, Routes, Upkeep
+from edgewright.hub.observe import build as build_observation
 from edgewright.hub.optimize.service import Optimize
 from edgewright.hub.optimize.targeting import Targets
 from edgewright.hub.optimize.toolchains import installed
@@ -57,6 +64,11 @@ class Hub:
     blobs: Blobs
     serving: Serving
     data: Data
+    data_policies: DataPolicies
+    collections: Collections
+    lake: Lake
+    erasures: Erasures
+    keeper: Keeper
     registry: Registry
     targets: Targets
     optimize: Optimize
@@ -73,7 +85,11 @@ class Hub:
     rehearsals: Rehearsals
     benches: Benches
     observe: Observe
-    automate: Automate
+    alerts: Alerts
+    routes: Routes
+    upkeep: Upkeep
+    executors: Executors
+    pipelines: Pipelines
     triggers: Triggers
     listening: Listening
     ticking: Ticking
@@ -91,6 +107,8 @@ class Hub:
         self.commits.start()
         self.events.start()
         self.ticking.start()
+        self.upkeep.start()
+        self.keeper.start()
         self.fleet.presence.start(self.clock())
 
     def _sign_online(self) -> None:
@@ -103,6 +121,8 @@ class Hub:
 
     def stop(self) -> None:
         """Stop; nothing is lost."""
+        self.keeper.stop()
+        self.upkeep.stop()
         self.ticking.stop()
         self.renewal.stop()
         self.serving.close()
@@ -130,6 +150,8 @@ def build_hub(
     with setting_up(settings.dir):
         keys = Keys(settings.dir / "keys")
         nonce_key = keys.secret("nonces") if db.is_shared else None
+        task_key = keys.secret("tasks")
+        route_key = keys.secret("routes")
     commits = GroupCommit(db, max_waiting=settings.commits_waiting)
     events = Events(db, clock)
     jobs = jobs_of(db, events, clock)
@@ -139,6 +161,12 @@ def build_hub(
     work_dir = settings.dir / "work"
     data = Data(db, events, audit, clock, blobs)
     registry = Registry(db, events, audit, clock, blobs, data.rows)
+    data_policies = DataPolicies(db, events, audit, clock, registry)
+    collections = Collections(db, events, audit, clock, registry, data_policies)
+    serving = _serving(settings, blobs)
+    lake = Lake(settings.lake, _lake_options(settings))
+    removal = Removal(db, lake, lambda sha256: _forget(serving, blobs, sha256))
+    keeper = Keeper(db, events, audit, clock, Mover(db, lake, blobs.path), removal, every_s=settings.lake_every_s)
     provenance = Provenance(db, clock, blobs, keys.audit, repository.audit_keys)
     targets = Targets(db, audit, clock)
     device_figures = DeviceFigures(db)
@@ -172,6 +200,7 @@ def build_hub(
         chain,
         content,
         settings.approvals_needed,
+        data_policies.signed,
     )
     deltas = Deltas(db, blobs, clock, jobs, work_dir, _delta_limits(settings))
     fleet = Fleet(db, events, audit, clock, packaging.root_bytes, token_bytes, commits, nonce_key)
@@ -186,11 +215,24 @@ def build_hub(
         blobs,
         provenance,
         packaging.releases,
-        lambda model: automate.pipeline(model).judging,
+        lambda model: pipelines.get(model).judging,
     )
     approvals = Approvals(db, events, audit, clock, people.users)
     policies = Policies(db, events, audit, clock, people, approvals, judging, packaging)
-    observe = Observe(db, events, audit, clock, lambda model, version: _schema(registry, blobs, model, version))
+    observation = build_observation(
+        db,
+        events,
+        audit,
+        clock,
+        jobs,
+        schema_of=lambda model, version: _schema(registry, blobs, model, version),
+        metrics_of=lambda model, version: registry.version(model, version).metrics,
+        answers_of=data.answers,
+        named=fleet.named,
+        labels=settings.cohort_labels,
+        key=route_key,
+    )
+    observe = observation.observe
     rollouts = Rollouts(
         db,
         events,
@@ -202,25 +244,51 @@ def build_hub(
         deltas,
         judging.expected_agreement,
         behaviour=observe,
-        labels=data.labelled,
+        labels=data.answers,
         figures=Figures(device_figures.by_hardware, registry.variants),
     )
-    automate = Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, work_dir, settings.hidden)
+    executors = Executors(
+        db,
+        events,
+        audit,
+        clock,
+        Local(blobs, work_dir, settings.hidden),
+        secret=task_key,
+        public_url=settings.public_url,
+        ray=RayJobs(settings.ray_url, settings.ray_token) if settings.ray_url else None,
+        ci=_ci(settings),
+    )
     Succession(db, events, clock, fleet, rollouts.planner, rollouts.deploy_one)
     key_changes = KeyChanges(db, events, audit, clock, repository, keys)
     if db.is_shared:  # another hub may have put other keys in use
         events.watch(("packaging.key_change_published",), key_changes.on_published)
-    repair = Repair(
-        db, audit, clock, people, jobs, automate, judging, registry, data, optimize, packaging, rollouts, observe
+    pipelines = build_pipelines(
+        Rooms(
+            db=db,
+            events=events,
+            audit=audit,
+            clock=clock,
+            people=people,
+            jobs=jobs,
+            registry=registry,
+            data=data,
+            blobs=blobs,
+            provenance=provenance,
+            optimize=optimize,
+            packaging=packaging,
+            rollouts=rollouts,
+            judging=judging,
+            policies=policies,
+            executors=executors,
+            collections=collections,
+            on_repaired=observe.resolve,
+        )
     )
-    jobs.define("repair", repair.body, is_heavy=False)
-    for kind in NEWS:
-        events.subscribe(kind, repair.on_news)
-    firing = Firing(db, events, audit, clock, repair.begin, lambda _, ids: _is_live(observe, ids))
+    is_live = observation.alerts.is_any_live
+    firing = Firing(db, events, audit, clock, begins(pipelines, people), lambda _, ids: is_live(ids))
     listening = Listening(db, events, clock, firing, lambda: keys.secret("webhooks"))
     jobs.define("optimize", optimize.body)
     events.subscribe("run.ended", optimize.on_run_ended)
-    events.subscribe("observe.windows", lambda event: _detect(observe, event))
     return Hub(
         settings=settings,
         clock=clock,
@@ -232,8 +300,13 @@ def build_hub(
         audit=audit,
         people=people,
         blobs=blobs,
-        serving=_serving(settings, blobs),
+        serving=serving,
         data=data,
+        data_policies=data_policies,
+        collections=collections,
+        lake=lake,
+        erasures=Erasures(db, audit, clock, data, registry, blobs, removal),
+        keeper=keeper,
         registry=registry,
         targets=targets,
         optimize=optimize,
@@ -250,14 +323,24 @@ def build_hub(
         carried=Carried(db, audit, clock, fleet, packaging, deltas),
         benches=Benches(db, events, audit, clock, fleet, packaging, deltas),
         observe=observe,
-        automate=automate,
-        triggers=Triggers(db, audit, clock, firing, automate.pipeline, lambda: keys.secret("webhooks")),
+        alerts=observation.alerts,
+        routes=observation.routes,
+        upkeep=observation.upkeep,
+        executors=executors,
+        pipelines=pipelines,
+        triggers=Triggers(db, audit, clock, firing, pipelines.get, lambda: keys.secret("webhooks")),
         listening=listening,
         ticking=Ticking(listening.look),
         judging=judging,
         policies=policies,
         desk=Desk(db, approvals, people, packaging),
     )
+
+
+def _ci(settings: Settings) -> Ci | None:
+    if not settings.ci_url:
+        return None
+    return Ci(settings.ci_url, settings.ci_secret, Style(settings.ci_style), settings.ci_token, settings.ci_ref)
 
 
 def _delta_limits(settings: Settings) -> Limits:
@@ -268,6 +351,19 @@ def _delta_limits(settings: Settings) -> Limits:
         max_bases=settings.delta_bases,
         at_once=settings.delta_workers,
     )
+
+
+def _lake_options(settings: Settings) -> dict[str, str]:
+    """Beside the AWS_* variables."""
+    options = {"AWS_REGION": settings.s3_region, "AWS_ENDPOINT_URL": settings.s3_endpoint}
+    if settings.s3_endpoint.startswith("http://"):
+        options["AWS_ALLOW_HTTP"] = "true"
+    return {name: value for name, value in options.items() if value}
+
+
+def _forget(serving: Serving, blobs: Blobs, sha256: str) -> None:
+    serving.forget(sha256)
+    blobs.delete(sha256)
 
 
 def _serving(settings: Settings, blobs: Blobs) -> Serving:
@@ -287,11 +383,3 @@ def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes
     except NotFound:
         return None
     return blobs.path(sha256).read_bytes() if sha256 else None
-
-
-def _detect(observe: Observe, event: Event) -> None:
-    observe.detect(event.data["model"], event.data["version"])
-
-
-def _is_live(observe: Observe, ids: Sequence[str]) -> bool:
-    return any(alert.id in ids and alert.state.is_live for alert in observe.alerts())

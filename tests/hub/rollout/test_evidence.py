@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import GateDraft, GateRule
 from edgewright.contract.report import GoldenResult, Outcome, ShadowResult
+from edgewright.hub.data import Answer
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates import Counted, Evidence, EvidenceReader, Labelled, note_fault, reading
 
@@ -20,6 +21,7 @@ class Played:
     def __init__(self) -> None:
         self.counts: dict[tuple[int, str], Counted] = {}
         self.asked = 0
+        self.answers: list[Answer] = []
 
     def served(
         self,
@@ -46,7 +48,7 @@ def played() -> Played:
 
 @pytest.fixture
 def reader(world, played) -> EvidenceReader:
-    return EvidenceReader(world.shelf, played, lambda connection, model, version, devices, since: (3, 4))
+    return EvidenceReader(world.shelf, played, lambda connection, model, version: played.answers)
 
 
 @pytest.fixture
@@ -150,7 +152,37 @@ def test_canaries_run_the_new_version_and_controls_wait_for_it(world, reader, pl
 
     assert [(one.device, one.rows, one.rows_before) for one in evidence.canaries] == [(canary, 100, 1000)]
     assert [(one.device, one.rows, one.failed) for one in evidence.controls] == [(control, 500, 10)]
-    assert (evidence.drift, evidence.labelled) == (0.2, Labelled(3, 4))
+    assert (evidence.drift, evidence.labelled) == (0.2, ())
+
+
+def test_labelled_answers_count_by_device_and_group_where_they_are_a_fair_draw(world, reader, played, rollout):
+    (canary,) = world.wave(rollout, 1)
+    commit(world, canary)
+    now = world.clock.now
+    fine = Answer(
+        number=1,
+        device=canary,
+        at=now + 1,
+        labelled_at=now + 2,
+        predicted=3,
+        label=3,
+        chosen_as="reservoir",
+        groups={"site": "berlin"},
+    )
+    played.answers = [
+        fine,
+        fine._replace(label=4),
+        fine._replace(groups={"site": "porto"}),
+        fine._replace(chosen_as="uncertain"),
+        fine._replace(predicted=None),
+        fine._replace(device="stranger"),
+        fine._replace(at=now - 9e6),
+    ]
+
+    assert read(world, reader, rollout).labelled == (
+        Labelled(canary, 1, 2, (("site", "berlin"),)),
+        Labelled(canary, 1, 1, (("site", "porto"),)),
+    )
 
 
 def test_behaviour_is_read_every_half_minute_and_reports_as_they_come(world, reader, played, rollout):

@@ -125,9 +125,36 @@ def test_a_challenger_that_disagrees_on_purpose_is_held_to_its_own_bar():
     ("right", "rows", "state"), [(10, 10, "held"), (45, 50, "passed"), (20, 50, "failed"), (37, 50, "held")]
 )
 def test_labelled_accuracy_fails_beyond_chance_alone(right, rows, state):
-    evidence = Evidence(labelled=Labelled(right, rows))
+    evidence = Evidence(labelled=(Labelled("d1", right, rows),))
 
     assert say("labelled_accuracy", evidence, limit=0.8).state == state
+
+
+def by_site(**rates: float) -> Evidence:
+    """Ten devices at each site, of whose ten labelled requests such a share is right."""
+    return Evidence(
+        labelled=tuple(
+            Labelled(f"{site}-{n}", round(rate * 10), 10, (("site", site),))
+            for site, rate in rates.items()
+            for n in range(10)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "state", "told"),
+    [
+        (by_site(berlin=0.9, porto=0.9), "passed", "differ by 0.000"),
+        (by_site(berlin=0.9, porto=0.8, oslo=0.5), "failed", "site oslo and berlin differ by 0.400"),
+        (by_site(berlin=0.9), "held", "no two groups have 50 labelled requests"),
+        (Evidence(), "held", "no two groups"),
+    ],
+)
+def test_groups_that_are_wronged_beyond_chance_fail_the_bias_rule(evidence, state, told):
+    verdict = say("bias", evidence, wait_s=3600.0)
+
+    assert verdict.state == state
+    assert told in verdict.reason
 
 
 def test_wilson_is_as_in_the_textbook():

@@ -58,7 +58,7 @@ class Rollouts:
         expected_agreement: ExpectedAgreement,
         figures: Figures = Figures(),
         behaviour: Behaviour | None = None,
-        labels: Labels = lambda *which: (0, 0),
+        labels: Labels = lambda *which: (),
     ) -> None:
         self._db = db
         self._events = events

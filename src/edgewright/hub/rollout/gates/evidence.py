@@ -44,10 +44,15 @@ class Served:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled requests that the new version has answered on the wave's devices."""
+    """One device's labelled requests that the new version has answered, of those that are in the same groups.
 
+    `groups` are pairs of key and group, such as ('site', 'berlin').
+    """
+
+    device: str
     right: int
     rows: int
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Evidence:
     canaries: tuple[Served, ...] = ()
     controls: tuple[Served, ...] = ()
     drift: float | None = None
-    labelled: Labelled | None = None
+    labelled: tuple[Labelled, ...] = ()
     before: tuple[GateVerdict, ...] = ()
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from edgewright.contract.api import GateState
 from edgewright.hub.rollout.gates.canaries import failures_differ, unsure_differ
-from edgewright.hub.rollout.gates.evidence import Evidence, Found, Installed, Labelled
+from edgewright.hub.rollout.gates.evidence import Evidence, Found, Installed
+from edgewright.hub.rollout.gates.labelled import LEAST_LABELS, bias, liars_of, wilson, without
 
 TRIM_SHARE = 0.10
 """Of the devices' values at either end that a trimmed mean leaves out."""
 LEAST_ROWS = 200
-LEAST_LABELS = 50
 
 
 def trimmed_mean(values: Sequence[float], share: float = TRIM_SHARE) -> float:
@@ -95,24 +94,22 @@ def _estimated_accuracy(evidence: Evidence, limit: float) -> Found:
 
 
 def _labelled_accuracy(evidence: Evidence, limit: float) -> Found:
-    """It fails once the accuracy is below the limit beyond chance, and passes once it is seen to be above."""
-    seen = evidence.labelled or Labelled(0, 0)
-    numbers: dict[str, float] = {"right": seen.right, "rows": seen.rows}
-    if seen.rows < LEAST_LABELS:
-        return Found(None, f"{seen.rows} requests are labelled, {LEAST_LABELS} must be", numbers)
-    low, high = wilson(seen.right, seen.rows)
-    share = seen.right / seen.rows
-    reason = f"{seen.right} of {seen.rows} labelled requests are right ({low:.3f} to {high:.3f}), {limit:.3f} must be"
-    state = GateState.FAILED if high < limit else GateState.PASSED if share >= limit else None
+    """It fails once the accuracy is below the limit beyond chance, and passes once it is seen to be above; both only if
+    it would without the devices that speak most for it, as many as may lie.
+    """
+    right, rows = sum(one.right for one in evidence.labelled), sum(one.rows for one in evidence.labelled)
+    numbers: dict[str, float] = {"right": right, "rows": rows}
+    if rows < LEAST_LABELS:
+        return Found(None, f"{rows} requests are labelled, {LEAST_LABELS} must be", numbers)
+    low, high = wilson(right, rows)
+    share = right / rows
+    reason = f"{right} of {rows} labelled requests are right ({low:.3f} to {high:.3f}), {limit:.3f} must be"
+    lying = liars_of(evidence.labelled)
+    _, doubted_high = wilson(*without(evidence.labelled, lying, limit, is_up=False))
+    right_left, rows_left = without(evidence.labelled, lying, limit, is_up=True)
+    is_proven = rows_left > 0 and right_left >= limit * rows_left
+    state = GateState.FAILED if doubted_high < limit else GateState.PASSED if is_proven else None
     return Found(state, reason, numbers | {"accuracy": share, "low": low, "high": high})
-
-
-def wilson(right: int, rows: int, z: float = 2.576) -> tuple[float, float]:
-    """The interval of a share (Wilson 1927), 99 % by default."""
-    share, spread = right / rows, z * z / rows
-    middle = (share + spread / 2) / (1 + spread)
-    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 FIND: dict[str, Callable[[Evidence, float], Found]] = {  # metric: what it says of the evidence, at a limit
@@ -127,4 +124,5 @@ FIND: dict[str, Callable[[Evidence, float], Found]] = {  # metric: what it says 
     "drift": _drift,
     "estimated_accuracy": _estimated_accuracy,
     "labelled_accuracy": _labelled_accuracy,
+    "bias": bias,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import GateDraft, GateVerdict
 from edgewright.contract.manifest import Budgets, Manifest
+from edgewright.hub.data import Answer
+from edgewright.hub.data.model import RESERVOIR
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
 from edgewright.hub.rollout.model import DeploymentState
@@ -60,8 +63,8 @@ class Behaviour(Protocol):
         """How far the version's data are from its training data; see evidence.Evidence."""
 
 
-Labels = Callable[[sa.Connection, str, int, Sequence[str], float], tuple[int, int]]
-"""How many labelled requests of these devices a version has answered right since a moment, and of how many."""
+Labels = Callable[[sa.Connection, str, int], Iterable[Answer]]
+"""What a version answered of what people have labelled."""
 
 
 class Unwatched:
@@ -122,7 +125,7 @@ class EvidenceReader:
             canaries=self._served(connection, model, canaries, since, now, version=version),
             controls=self._served(connection, model, controls, since, now, not_version=version),
             drift=self._behaviour.drift(connection, model, version),
-            labelled=Labelled(*self._labels(connection, model, version, canaries, since)),
+            labelled=_labelled(self._labels(connection, model, version), canaries, since),
         )
 
     def _served(
@@ -160,6 +163,21 @@ class EvidenceReader:
             memory_share=_part(row.body.get("memory_bytes"), budgets.memory_bytes),
             has_crashed=row.faulted_at is not None,
         )
+
+
+def _labelled(answers: Iterable[Answer], devices: Sequence[str], since: float) -> tuple[Labelled, ...]:
+    """Of these devices, since then; the reservoir's alone: the others were chosen because the model was unsure."""
+    wanted, counts = set(devices), Counter[tuple[str, tuple[tuple[str, str], ...], bool]]()
+    for one in answers:
+        if one.device in wanted and one.at >= since and one.chosen_as == RESERVOIR and one.predicted is not None:
+            counts[one.device, tuple(sorted(one.groups.items())), one.predicted == one.label] += 1
+    kinds = sorted({(device, groups) for device, groups, _ in counts})
+    return tuple(
+        Labelled(
+            device, counts[device, groups, True], counts[device, groups, True] + counts[device, groups, False], groups
+        )
+        for device, groups in kinds
+    )
 
 
 def _devices(connection: sa.Connection, rollout: str, state: DeploymentState, *, is_last: bool) -> list[str]:
