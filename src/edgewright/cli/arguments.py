@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from edgewright.contract.manifest import Dependency, Role
 
 T = TypeVar("T")
+W = TypeVar("W", bound=StrEnum)
 
 BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -42,6 +44,14 @@ def seconds_of(text: str, field: str) -> float:
     if found is None or found.group(2) not in SECONDS:
         raise _usage(f"{text!r} is not a time span", field, "Write it as 90s, 15min, 1h or 2d.")
     return float(found.group(1)) * SECONDS[found.group(2)]
+
+
+def word_of(kind: type[W], text: str, field: str) -> W:
+    """One word of a closed set."""
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise _usage(f"{text!r} is none of its words", field, f"Choose from {', '.join(kind)}.") from error
 
 
 def bytes_of(text: str, field: str) -> int:

@@ -101,7 +101,7 @@ def _drift(stage: Stage) -> summary.Drift:
         after_samples=alert.rows if alert else 0,
         features=tuple(item.feature for item in alert.features) if alert else (),
         devices=len(alert.devices) if alert else 0,
-        other_model_flagged=bool(stage.ana.alerts("wine")),
+        other_model_flagged=bool(stage.ana.alerts.list("wine")),
     )
 
 

@@ -9,6 +9,8 @@ from edgewright.cli.demo.beginning import CUTTABLE, SLOW
 from edgewright.cli.demo.site import Device
 from edgewright.cli.demo.stage import DEVICES, WAVES, Stage
 from edgewright.contract.api import (
+    AlertKind,
+    AlertRecord,
     LabelDraft,
     ReleaseRecord,
     RolloutDraft,
@@ -40,11 +42,11 @@ def offer_bad_release(stage: Stage) -> None:
 def change_world(stage: Stage) -> None:
     """8. Images are shifted, dimmed and noisy from now on; profiles alone tell the hub."""
     stage.site.set_world("changed")
-    stage.until(lambda: bool(stage.ana.alerts("digits")), "drift is detected")
-    stage.until(lambda: len(stage.ana.alerts("digits")[-1].devices) >= DEVICES // 2, "it is known where")
-    stage.alert = stage.ana.alerts("digits")[-1]
+    stage.until(lambda: bool(_drift(stage)), "drift is detected")
+    stage.until(lambda: len(_drift(stage)[-1].devices) >= DEVICES // 2, "it is known where")
+    stage.alert = _drift(stage)[-1]
     stage.show.fact(stage.alert.message)
-    others = stage.ana.alerts("wine")
+    others = stage.ana.alerts.list("wine")
     stage.show.fact(f"wine: {'flagged' if others else 'not flagged'}")
 
 
@@ -161,3 +163,8 @@ def _is_out(stage: Stage, release: str) -> bool:
 def _all_run(stage: Stage, counter: int) -> bool:
     devices = stage.ana.devices.list()
     return all(any(item.model == "digits" and item.counter == counter for item in device.models) for device in devices)
+
+
+def _drift(stage: Stage) -> tuple[AlertRecord, ...]:
+    """What is said of the data that digits sees, the newest first."""
+    return stage.ana.alerts.list("digits", kind=AlertKind.DATA_DRIFT)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgewright.cli.arguments import version_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import words
 from edgewright.cli.output import Column, Json, say, say_next, show_table
 
 if TYPE_CHECKING:
-    from edgewright.contract.api import DriftStatus, FeatureDrift
+    from edgewright.contract.api import DriftStatus, FeatureDrift, SegmentRecord
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -37,11 +38,31 @@ def status(
     show_table(found, columns, as_json=as_json, empty=empty)
     if as_json:
         return
-    for alert in (alert for one in found for alert in one.alerts if alert.state == "open"):
+    for alert in (alert for one in found for alert in one.alerts if alert.state.is_live):
         say(alert.message)
     for drifting in words({one.model for one in found if one.is_drifting}).split(", "):
         if drifting:
             say_next(f"edgewright data samples {drifting} --unlabelled")
+
+
+@app.command("segments")
+def segments(
+    version: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="digits@3; digits means the newest.")],
+    level: Annotated[str, typer.Option(help="Only of this level: version or cohort.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show what each detector says of each part of a version's fleet that it watches."""
+    with connect() as client:
+        model, number = version_of(client, version)
+        found = [one for one in client.segments(model, number) if level in ("", one.level)]
+    columns: list[Column[SegmentRecord]] = [
+        ("SEGMENT", lambda one: one.segment or str(one.level)),
+        ("DETECTOR", lambda one: one.detector),
+        ("EVIDENCE>", lambda one: f"{one.evidence:.1f} of {one.threshold:.1f}"),
+        ("WATCHED>", lambda one: str(one.watched)),
+        ("MOST CHANGED", lambda one: f"{one.feature} {one.effect:.3g} {one.measure}".strip()),
+    ]
+    show_table(found, columns, as_json=as_json, empty="Nothing is watched yet: profiles have to arrive first.")
 
 
 def _strongest(status: DriftStatus) -> list[FeatureDrift]:

@@ -89,6 +89,15 @@ def up(
     _serve(folder, database, host, port, ready, keys)
 
 
+@app.command("alert-rules")
+def alert_rules() -> None:
+    """Print rules for Prometheus to alert by, over this hub's /metrics."""
+    import edgewright
+
+    path = Path(edgewright.__file__).parent / "hub" / "web" / "prometheus-rules.yml"
+    sys.stdout.write(path.read_text(encoding="utf-8"))
+
+
 def _serve(folder: Path, database: str, host: str, port: int, ready: Callable[[str], None], keys: Path) -> NoReturn:
     """Serve until SIGINT or SIGTERM, then end the process at once: a run that waits would hold its thread for hours."""
     from edgewright.client.credentials import credentials_path

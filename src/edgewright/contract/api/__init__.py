@@ -38,6 +38,8 @@ from edgewright.contract.api.approvals import (
 from edgewright.contract.api.benches import BenchDraft, BenchRecord, MeasurementRecord, MeasurementState
 from edgewright.contract.api.carry import CarryBlob, CarryDraft, CarryRecord
 from edgewright.contract.api.data import (
+    ErasureDraft,
+    ErasureRecord,
     FileDiff,
     FileRef,
     LabelChange,
@@ -48,9 +50,11 @@ from edgewright.contract.api.data import (
     LakeRecord,
     PolicyRecord,
     SampleRecord,
+    SeenBy,
     SnapshotDiff,
     SnapshotDraft,
     SnapshotRecord,
+    SnapshotTrace,
 )
 from edgewright.contract.api.delivery import DeltaRecord, DeltaState
 from edgewright.contract.api.fleet import (
@@ -97,7 +101,7 @@ from edgewright.contract.api.keys import (
     RoleRecord,
     RoleSigning,
 )
-from edgewright.contract.api.observation import DriftPoint, DriftStatus, UsageRecord
+from edgewright.contract.api.observation import DriftPoint, DriftStatus, SegmentRecord, UsageRecord
 from edgewright.contract.api.optimization import (
     SOURCE_TRIAL,
     ChoiceDraft,
@@ -227,6 +231,10 @@ from edgewright.contract.api.triggers import (
 )
 
 __all__ = [
+    "ErasureRecord",
+    "SeenBy",
+    "SnapshotTrace",
+    "ErasureDraft",
     "LakeRecord",
     "BiasRules",
     "CostLine",
@@ -385,6 +393,7 @@ __all__ = [
     "SOURCE_TRIAL",
     "SampleRecord",
     "ScheduleDraft",
+    "SegmentRecord",
     "Severity",
     "SignatureDraft",
     "Signedness",

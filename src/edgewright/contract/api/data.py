@@ -163,3 +163,44 @@ class LakeRecord(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     size_bytes: int
     rows: int
+
+
+class ErasureDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """Delete all that is known of a subject. `rewrite` says what becomes of snapshots that hold rows of it.
+
+    True: each gets a successor without these rows, and gives its own files up. False: they stay as they are. None
+    refuses to choose, and erases nothing where there are any.
+    """
+
+    subject: str
+    rewrite: bool | None = None
+
+
+class SnapshotTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that holds rows of somebody, by file, and what took its place."""
+
+    snapshot: str
+    rows: dict[str, int]
+    replaced_by: str = ""
+
+
+class SeenBy(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that learned from somebody's data: its weights cannot be made to forget."""
+
+    version: str
+    why: str
+
+
+class ErasureRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure found and deleted, without a word of whom it was about."""
+
+    samples: int
+    labels: int
+    devices: tuple[str, ...]
+    models: tuple[str, ...]
+    lake_rows: int
+    blobs: int
+    snapshots: tuple[SnapshotTrace, ...]
+    versions: tuple[SeenBy, ...]
+    self_tests: tuple[str, ...]  # variants ('digits@3 for cpu-int8') whose packages carry an equal row to devices
+    remains: tuple[str, ...]  # what cannot be undone here, in words

@@ -99,7 +99,7 @@ class BiasRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class JudgingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All by which a challenger is judged."""
 
-    evaluation: EvaluationRules = EvaluationRules()
+    evaluation: EvaluationRules = msgspec.field(default_factory=EvaluationRules)
     promotion: PromotionRules = PromotionRules()
     bias: BiasRules | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgewright.contract.api.alerts import AlertRecord, FeatureDrift
+from edgewright.contract.api.alerts import AlertKind, AlertLevel, AlertRecord, FeatureDrift
 
 
 class DriftPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,27 @@ class DriftStatus(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[FeatureDrift, ...]
     series: tuple[DriftPoint, ...]
     alerts: tuple[AlertRecord, ...]
+
+
+class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one detector says of one segment by itself: what it watches, and the feature that has changed most.
+
+    `evidence` is the natural logarithm of the minutes until chance shows as much; alone it alarms at `threshold`.
+    """
+
+    level: AlertLevel
+    segment: str
+    detector: str
+    kind: AlertKind
+    watched: int
+    evidence: float
+    threshold: float
+    feature: str = ""
+    effect: float = 0.0
+    tolerance: float = 0.0
+    measure: str = ""
+    compared_with: str = ""
+    is_alarm: bool = False
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from edgewright.contract.api import AlertLevel, FeatureDrift
+from edgewright.contract.api import AlertLevel, FeatureDrift, SegmentRecord
 from edgewright.contract.profile import Profile
 from edgewright.hub.observe.alerts import Alarm
-from edgewright.hub.observe.detectors import Against, Change, Finding, drifting_devices
+from edgewright.hub.observe.detectors import THRESHOLD, Against, Change, Finding, drifting_devices
 from edgewright.hub.observe.detectors.evidence import QUIET_DAYS
 from edgewright.hub.observe.segments import Segment, Watch, stands_without_liars
 from edgewright.hub.observe.segments import table as segment_table
@@ -123,6 +123,27 @@ class Alarming:
 def drifts(changes: Sequence[Change]) -> tuple[FeatureDrift, ...]:
     """What changed, as it is told."""
     return tuple(_drift(one) for one in changes)
+
+
+def told(where: Segment, detector: str, finding: Finding) -> SegmentRecord:
+    """What a detector says of a segment, with what has changed most."""
+    nothing = Change(feature="", effect=0.0, measure="", tolerance=0.0, evidence=0.0)
+    top = next(iter(finding.changes), nothing)
+    return SegmentRecord(
+        level=where.level,
+        segment=where.name,
+        detector=detector,
+        kind=finding.kind,
+        watched=finding.watched,
+        evidence=round(finding.evidence, 2),
+        threshold=round(THRESHOLD, 2),
+        feature=top.feature,
+        effect=round(top.effect, 4),
+        tolerance=top.tolerance,
+        measure=top.measure,
+        compared_with=str(finding.against),
+        is_alarm=finding.is_alarm,
+    )
 
 
 def _drift(one: Change) -> FeatureDrift:

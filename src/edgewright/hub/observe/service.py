@@ -7,12 +7,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.contract.api import AlertKind, AlertLevel, AlertRecord, DriftPoint, DriftStatus, UsageRecord
+from edgewright.contract.api import (
+    AlertKind,
+    AlertLevel,
+    AlertRecord,
+    DriftPoint,
+    DriftStatus,
+    SegmentRecord,
+    UsageRecord,
+)
 from edgewright.contract.report import ProfileWindow, Sample
 from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
 from edgewright.hub.observe import behaviour, table
-from edgewright.hub.observe.alarming import CohortsOf, drifts
+from edgewright.hub.observe.alarming import CohortsOf, drifts, told
 from edgewright.hub.observe.alerts import Alerts, Wanted
 from edgewright.hub.observe.detection import DRIFT, Detection
 from edgewright.hub.observe.detectors import THRESHOLD, Detector
@@ -98,6 +106,20 @@ class Observe:
                 for one in totals
                 if (lens := self._lenses.of(one["model"], one["version"])) is not None
             ]
+
+    def segments(self, model: str, version: int) -> list[SegmentRecord]:
+        """What each detector says of each segment of a version, the most evident first."""
+        lens = self._lenses.of(model, version)
+        if lens is None:
+            return []
+        with self._db.read() as connection:
+            known = segment_table.segments(connection, model, version)
+            found = [
+                told(where, name, finding)
+                for where in known
+                for name, finding in self._watch.standing(connection, lens, where).items()
+            ]
+        return sorted(found, key=lambda one: -one.evidence)
 
     def served(
         self,

@@ -29,19 +29,21 @@ def alerts(
     hub: TheHub,
     principal: Caller,
     model: FromQuery[str] = "",
-    kind: FromQuery[list[AlertKind] | None] = None,
-    level: FromQuery[list[AlertLevel] | None] = None,
-    in_state: Annotated[list[AlertState] | None, QueryParameter(name="state")] = None,
+    kind: FromQuery[AlertKind | None] = None,
+    level: FromQuery[AlertLevel | None] = None,
+    in_state: Annotated[AlertState | None, QueryParameter(name="state")] = None,
     severity: FromQuery[Severity] = Severity.INFO,
+    live: FromQuery[bool] = False,
     limit: FromQuery[int] = 200,
 ) -> list[AlertRecord]:
-    """Alerts, newest first, by model, kind, level, state and least severity."""
+    """Alerts, newest first, by model, kind, level, state and least severity; `live` leaves out those resolved."""
     require(principal, Permission.READ)
+    states = (in_state,) if in_state else tuple(one for one in AlertState if one.is_live or not live)
     wanted = Wanted(
         model=model,
-        kinds=tuple(kind or ()),
-        levels=tuple(level or ()),
-        states=tuple(in_state or ()),
+        kinds=(kind,) if kind else (),
+        levels=(level,) if level else (),
+        states=states,
         least_severity=severity,
         limit=max(1, limit),
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from litestar import get
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 
 from edgewright import __version__
-from edgewright.contract.api import DriftStatus, Overview, UsageRecord
+from edgewright.contract.api import DriftStatus, Overview, SegmentRecord, UsageRecord
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web import views
@@ -24,6 +24,13 @@ def drift(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> list[Dr
     """Drift by model and version."""
     require(principal, Permission.READ)
     return hub.observe.status(model)
+
+
+@get("/drift/{model:str}/{version:int}/segments", sync_to_thread=True)
+def segments(model: FromPath[str], version: FromPath[int], hub: TheHub, principal: Caller) -> list[SegmentRecord]:
+    """What each detector says of each segment of a version."""
+    require(principal, Permission.READ)
+    return hub.observe.segments(model, version)
 
 
 @get("/usage", sync_to_thread=True)
@@ -65,4 +72,4 @@ def silence_s(hub: Hub) -> float:
     return views.away_after_s(hub.settings.poll_s or DEFAULT_POLL_S)
 
 
-ROUTES = [drift, usage, overview]
+ROUTES = [drift, segments, usage, overview]

@@ -20,7 +20,7 @@ MANY = "*"
 
 class UnknownAlert(NotFound):
     code = "unknown_alert"
-    hint = "`edgewright alert list --all` lists the alerts."
+    hint = "`edgewright alert ls --all` lists the alerts."
 
 
 class AlertMovedOn(Conflict):

@@ -26,7 +26,7 @@ _HOST = re.compile(r"[A-Za-z0-9.:-]{1,255}")
 
 class UnknownRoute(NotFound):
     code = "unknown_route"
-    hint = "`edgewright alert route list` lists the routes."
+    hint = "`edgewright alert route ls` lists the routes."
 
 
 class News(StrEnum):

@@ -121,9 +121,7 @@ def save(
         connection.execute(sa.insert(state), [{"model": model, "version": version, **row} for row in new])
     if old:
         where = [of[name] == sa.bindparam(f"of_{name}") for name in ("model", "version", *_PLACE)]
-        values = {
-            name: sa.bindparam(f"new_{name}") for name in ("state", "watched", "evidence", "effect", "updated_at")
-        }
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _KEPT}
         names = {"of_model": model, "of_version": version}
         connection.execute(
             sa.update(state).where(*where).values(values),
