@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from edgewright.contract.api import (
     ApprovalRecord,
@@ -55,13 +57,13 @@ def put_policy(
 def approvals(
     hub: TheHub,
     principal: Caller,
-    state: FromQuery[str] = "",
+    wanted: Annotated[str, QueryParameter(name="state")] = "",
     model: FromQuery[str] = "",
     approval: FromQuery[str] = "",
 ) -> list[ApprovalRecord]:
     """What waits for people, whichever kind, newest first."""
     require(principal, Permission.READ)
-    return [hub.desk.approval(approval)] if approval else hub.desk.all(state, model)
+    return [hub.desk.approval(approval)] if approval else hub.desk.all(wanted, model)
 
 
 @post("/approvals", status_code=200, sync_to_thread=True)
