@@ -8,6 +8,7 @@ from types import TracebackType
 
 from edgewright.client.credentials import current
 from edgewright.client.resources import (
+    AlertRoutes,
     Alerts,
     Approvals,
     Audit,
@@ -15,10 +16,13 @@ from edgewright.client.resources import (
     Blobs,
     Bundles,
     Content,
+    DataPolicies,
     Devices,
+    Drift,
     Groups,
     Keys,
     Labels,
+    Lake,
     Models,
     Pipelines,
     Policies,
@@ -28,13 +32,14 @@ from edgewright.client.resources import (
     Runs,
     Snapshots,
     Targets,
+    Tasks,
     Triggers,
     Users,
+    Workers,
 )
 from edgewright.client.transport import Transport
 from edgewright.client.watching import Pace
 from edgewright.contract.api import (
-    AlertRecord,
     ChoiceDraft,
     DriftStatus,
     EvaluationDraft,
@@ -45,6 +50,7 @@ from edgewright.contract.api import (
     Overview,
     RunRecord,
     SampleRecord,
+    SegmentRecord,
     StudyDraft,
     StudyRecord,
     TrainDraft,
@@ -83,10 +89,16 @@ class Client:
         self.bundles = Bundles(self._transport)
         self.benches = Benches(self._transport, pace)
         self.keys = Keys(self._transport)
+        self.workers = Workers(self._transport)
+        self.tasks = Tasks(self._transport)
         self.users = Users(self._transport)
         self.audit = Audit(self._transport)
-        self._labels = Labels(self._transport)
-        self._alerts = Alerts(self._transport)
+        self.labels = Labels(self._transport)
+        self.data_policies = DataPolicies(self._transport)
+        self.lake = Lake(self._transport)
+        self._drift = Drift(self._transport)
+        self.alerts = Alerts(self._transport)
+        self.alert_routes = AlertRoutes(self._transport)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Client:
@@ -155,23 +167,23 @@ class Client:
 
     def drift(self, model: str = "") -> tuple[DriftStatus, ...]:
         """How far each version in the fleet has drifted from its reference."""
-        return self._alerts.drift(model)
+        return self._drift.status(model)
 
-    def alerts(self, model: str = "") -> tuple[AlertRecord, ...]:
-        """The drifts that were detected, with their explanations."""
-        return self._alerts.list(model)
+    def segments(self, model: str, version: int) -> tuple[SegmentRecord, ...]:
+        """What each detector says of each segment of a version."""
+        return self._drift.segments(model, version)
 
     def usage(self, model: str = "") -> tuple[UsageRecord, ...]:
         """What each version did on each device."""
-        return self._alerts.usage(model)
+        return self._drift.usage(model)
 
     def samples(self, model: str = "", unlabelled: bool | None = None, request: str = "") -> tuple[SampleRecord, ...]:
         """The captured samples, of one collection where `request` names it."""
-        return self._labels.samples(model, unlabelled, request)
+        return self.labels.samples(model, unlabelled, request)
 
     def label(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> LabelReply:
         """Say what samples show."""
-        return self._labels.put(labels, dry_run=dry_run)
+        return self.labels.put(labels, dry_run=dry_run)
 
     def overview(self) -> Overview:
         """Everything that the dashboard shows."""

@@ -11,18 +11,22 @@ from typing import Any, get_args
 
 import msgspec
 
+from edgewright.client.steps import PipelineTable, steps_of
 from edgewright.client.triggering import triggers_of
 from edgewright.contract.api import (
     BiasRules,
+    Does,
     EvaluationRules,
     FileRef,
     GateDraft,
     JudgingRules,
     PipelineDraft,
     PromotionRules,
+    StepDraft,
     StepPolicy,
     TriggerDraft,
 )
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import File
 from edgewright.contract.preprocessing import tables
@@ -36,11 +40,17 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     task: str = "classification"
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`path` is a folder with train.npz and holdout.npz, relative to the project."""
+class Data(DataPolicy, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`path` is a folder with train.npz and holdout.npz, relative to the project; the rest is the data policy."""
 
     dataset: str
     path: str = "data"
+
+    @property
+    def policy(self) -> DataPolicy | None:
+        """What may be done with what devices see; None where the project does not say."""
+        told = DataPolicy(**{name: getattr(self, name) for name in DataPolicy.__struct_fields__})
+        return None if told == DataPolicy() else told
 
 
 class Train(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +112,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bias: BiasRules | None = None
     policy: StepPolicy | None = None
     trigger: tuple[dict[str, Any], ...] = ()
+    pipeline_table: PipelineTable = msgspec.field(name="pipeline", default=PipelineTable())
     folder: Path = Path()
 
     @classmethod
@@ -113,6 +124,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         path = folder if folder.suffix == ".toml" else folder / FILE_NAME
         project = msgspec.structs.replace(_parsed(path), folder=path.parent)
         project.triggers()
+        project.steps()
         return project
 
     @property
@@ -159,15 +171,20 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             task=self.project.task,
             refinement=self.contract,
             files=files,
+            steps=self.steps(),
             judging=JudgingRules(evaluation=self.evaluation, promotion=self.promotion, bias=self.bias),
         )
 
     def triggers(self) -> tuple[TriggerDraft, ...]:
         """What shall start runs of the pipeline. Raises InvalidInput, which names the key."""
+        return triggers_of(self.trigger, self.model, self.folder / FILE_NAME)
+
+    def steps(self) -> tuple[StepDraft, ...]:
+        """What a run of the pipeline does, in the order of the file. Raises InvalidInput, which names the key."""
         collect = {"samples_per_device": self.drift.samples_per_device, "min_labels": self.drift.min_labels}
         roll_out = {"group": self.release.group, "waves": self.release.waves, "gate": self.release.gate}
-        params = {"collect": collect, "roll_out": roll_out if self.release.waves else {}}
-        return triggers_of(self.trigger, self.model, msgspec.to_builtins(params))
+        usual = {Does.COLLECT: collect, Does.ROLL_OUT: roll_out if self.release.waves else {}}
+        return steps_of(self.pipeline_table, self.folder, self.train.timeout_s, msgspec.to_builtins(usual))
 
     def _matches(self, pattern: str) -> list[Path]:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
@@ -202,7 +219,7 @@ def _check_keys(
     path: Path, tree: dict[str, Any], kind: type[msgspec.Struct], above: str, skip: tuple[str, ...]
 ) -> None:
     """Raise InvalidInput for a key that `kind` does not know, at any depth, naming the nearest that it does."""
-    fields = {field.name: field.type for field in msgspec.structs.fields(kind) if field.name not in skip}
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind) if field.name not in skip}
     for key, value in tree.items():
         where = f"{above}{key}"
         if key not in fields:

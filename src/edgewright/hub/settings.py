@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     delta_pair_cpu_s: float = 600.0  # for each of them
     delta_bases: int = 8  # that are tried for each file
     delta_workers: int = 1
+    lake_url: str = ""  # a folder, or s3://BUCKET/PREFIX; "" means beside the blobs
+    lake_every_s: float = Field(default=10.0, gt=0)  # how often what has arrived moves on to the lake
     blob_serving: Literal["hub", "nginx", "s3"] = "hub"
     nginx_location: str = "/edgewright-blobs/"  # an internal location of nginx over DIR/blobs
     s3_url: str = ""  # s3://BUCKET/PREFIX; its keys come from AWS_* variables
@@ -51,6 +53,12 @@ class Settings(BaseSettings):
     def hidden(self) -> tuple[Path, ...]:
         """What no training command shall see."""
         return (self.dir, *(path.resolve() for path in self.secrets))
+
+    @property
+    def lake(self) -> str:
+        """Where the lake is: where blobs are, unless somebody has said."""
+        beside = f"{self.s3_url.rstrip('/')}/lake" if self.blob_serving == "s3" else str(self.dir / "lake")
+        return self.lake_url or beside
 
     @property
     def url(self) -> str:

@@ -8,10 +8,11 @@ NAME = "policy.json"
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """Choose `budget` samples for the collect order `request`, once."""
+    """Choose `budget` samples for the collect order `request`, once; each goes through the command `redactor`."""
 
     request: str
     budget: int
+    redactor: tuple[str, ...] = ()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     request_timeout_s: float = 30.0  # a request that takes longer has hung its worker
     socket_mode: str = "660"  # of the models' sockets, octal as for chmod
     socket_group: str = ""  # their group; '' leaves the agent's own
+    send_samples: bool = True  # what a model's data policy lets leave; false keeps everything here
+    redactor: tuple[str, ...] = ()  # a command that each sample goes through: safetensors in, safetensors out
     http_port: int = 0  # of the gateway on 127.0.0.1: all models, and a page of how they stand; 0 for none
 
     @property

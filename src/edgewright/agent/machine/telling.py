@@ -36,13 +36,20 @@ class Telling:
     def announce(self, shadow_socket: Path | None) -> None:
         """Tell apps what the agent asks of them. Raises OSError where the disk gives trouble."""
         told = Policy(
-            sampling=self.sampling,
+            sampling=self._allowed(),
             shadow_socket=str(shadow_socket or ""),
             window_s=self._equipment.settings.window_s,
         )
         if told != self._told:
             durable.replace(self._folder.path / policy.NAME, policy.encode(told))
             self._told = told
+
+    def _allowed(self) -> Sampling | None:
+        """What the hub asks for, as far as this device's own settings go along."""
+        settings = self._equipment.settings
+        if self.sampling is None or not settings.send_samples:
+            return None
+        return msgspec.structs.replace(self.sampling, redactor=settings.redactor)
 
 
 def _read(path: Path) -> Policy | None:

@@ -1,4 +1,4 @@
-"""Blobs, snapshots, samples and labels."""
+"""Blobs and snapshots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edgewright.client.transport import OnUpload, Transport, Upload, describe_file, read_chunks
-from edgewright.contract.api import FileRef, LabelDraft, LabelReply, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.api import FileRef, SnapshotDiff, SnapshotDraft, SnapshotRecord
 from edgewright.contract.errors import HostileInput, InvalidInput
 
 UPLOADS_AT_ONCE = 8
@@ -94,21 +94,9 @@ class Snapshots:
             raise InvalidInput(f"{id!r} is not a snapshot", field="snapshot", hint="Write it as digits@1.")
         return self._hub.get("snapshots", dataset, number, into=SnapshotRecord)
 
-
-class Labels:
-    """Captured samples, and what people say they show."""
-
-    def __init__(self, hub: Transport) -> None:
-        self._hub = hub
-
-    def samples(self, model: str, unlabelled: bool | None, request: str) -> tuple[SampleRecord, ...]:
-        """The samples of a model; with `unlabelled` only those without (True) or with (False) a label."""
-        state = "" if unlabelled is None else unlabelled
-        return self._hub.get("samples", into=tuple[SampleRecord, ...], model=model, unlabelled=state, request=request)
-
-    def put(self, labels: Sequence[LabelDraft], *, dry_run: bool = False) -> LabelReply:
-        """Label samples, all or none."""
-        return self._hub.post("labels", body=labels, into=LabelReply, dry_run=dry_run)
+    def diff(self, before: str, after: str) -> SnapshotDiff:
+        """How two snapshots differ: files by name, rows by content."""
+        return self._hub.get("snapshots", "diff", into=SnapshotDiff, before=before, after=after)
 
 
 def list_files(folder: Path) -> list[tuple[Path, FileRef]]:

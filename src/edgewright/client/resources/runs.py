@@ -10,9 +10,10 @@ from pathlib import Path
 from edgewright.client.project import Project
 from edgewright.client.resources.data import Blobs
 from edgewright.client.resources.registry import as_file
+from edgewright.client.resources.samples import DataPolicies
 from edgewright.client.transport import Transport, describe_file
 from edgewright.client.watching import Pace, changes
-from edgewright.contract.api import FileRef, PipelineDraft, RunRecord
+from edgewright.contract.api import FileRef, Overrides, PipelineDraft, RunRecord, StepRecord
 from edgewright.contract.manifest import Role
 
 OnRuns = Callable[[tuple[RunRecord, ...]], None]
@@ -32,6 +33,10 @@ class Runs:
     def get(self, id: str) -> RunRecord:
         """One run, with its log."""
         return self._hub.get("runs", id, into=RunRecord)
+
+    def steps(self, id: str) -> tuple[StepRecord, ...]:
+        """The steps of a pipeline's run, in order, with what came of each; none of any other run."""
+        return self._hub.get("runs", id, "steps", into=tuple[StepRecord, ...])
 
     def cancel(self, id: str, *, dry_run: bool = False) -> RunRecord:
         """End a run at its next step. A dry run returns it as it is."""
@@ -72,18 +77,25 @@ class Pipelines:
         self._blobs = blobs
 
     def put(self, project: Project, *, dry_run: bool = False) -> PipelineDraft:
-        """Upload a project's training code and tables, and keep its pipeline; a dry run keeps nothing."""
+        """Upload a project's code and tables, keep its pipeline and its data policy; a dry run keeps nothing."""
         files = [(path, describe_file(path, name)) for name, path in project.code_files()]
         tables = [(path, describe_file(path, path.name)) for path in project.table_files()]
         self._blobs.put_files([*files, *tables])
         refs = tuple(ref for _, ref in files)
         assets = tuple(as_file(ref, Role.ASSET) for _, ref in tables)
         draft = project.pipeline(refs, code_revision(project.folder, refs), assets)
-        return self._hub.post("pipelines", body=draft, into=PipelineDraft, dry_run=dry_run)
+        kept = self._hub.post("pipelines", body=draft, into=PipelineDraft, dry_run=dry_run)
+        if project.data.policy is not None:
+            DataPolicies(self._hub).put(project.model, project.data.policy, dry_run=dry_run)
+        return kept
 
     def get(self, model: str) -> PipelineDraft:
         """The stored pipeline of a model."""
         return self._hub.get("pipelines", model, into=PipelineDraft)
+
+    def run(self, model: str, overrides: Overrides = Overrides(), *, dry_run: bool = False) -> RunRecord:
+        """Start a run of a stored pipeline; a dry run's `result` names its steps, and starts nothing."""
+        return self._hub.post("pipelines", model, "run", body=overrides, into=RunRecord, dry_run=dry_run)
 
 
 def code_revision(folder: Path, files: tuple[FileRef, ...]) -> str:

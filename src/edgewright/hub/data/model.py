@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.contract.api import FileRef, SampleRecord
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.errors import InvalidInput, NotFound, Refused
 
 TRAIN = "train.npz"
@@ -18,6 +19,7 @@ HOLDOUT_NEW = "holdout_new.npz"
 LABEL = "label"
 RESERVOIR = "reservoir"
 MAX_PART_BYTES = 200
+MAX_AGE_S = 366 * 86_400.0
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -106,3 +108,14 @@ def split(samples: Sequence[SampleRecord]) -> tuple[list[SampleRecord], list[Sam
     training = [item for item in samples if item.chosen_as != RESERVOIR]
     seen = {item.reference for item in training if item.reference}
     return training, [item for item in samples if item.chosen_as == RESERVOIR and item.reference not in seen]
+
+
+def expiry(policy: DataPolicy, at: float, now: float) -> float | None:
+    """When a sample that was taken at `at` is to be deleted; None: nobody has said.
+
+    A device whose clock is years off does not have its samples deleted at once, or kept for longer than from now on.
+    """
+    if not policy.retention_days:
+        return None
+    taken_at = at if now - MAX_AGE_S <= at <= now else now
+    return taken_at + policy.retention_days * 86_400

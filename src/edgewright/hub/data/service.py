@@ -19,11 +19,11 @@ from edgewright.contract.api import (
     SnapshotDraft,
     SnapshotRecord,
 )
-from edgewright.hub.data import growing, labels
-from edgewright.hub.data import samples as store
 from edgewright.hub.data.model import HOLDOUT, HOLDOUT_NEW, TRAIN, Answer, NothingLabelled
-from edgewright.hub.data.samples import Predicted, read_tensors
-from edgewright.hub.data.snapshots import Snapshots
+from edgewright.hub.data.samples import labels, store
+from edgewright.hub.data.samples.store import Predicted, read_tensors
+from edgewright.hub.data.snapshots import growing
+from edgewright.hub.data.snapshots.files import Snapshots
 from edgewright.hub.govern import Principal
 
 
@@ -36,13 +36,15 @@ class Data(Snapshots):
         device: str,
         samples: Sequence[report.Sample],
         predicted: Predicted = lambda sample: None,
+        groups: Mapping[str, str] | None = None,
     ) -> list[str]:
         """Keep samples that a device sent; one that is known already changes nothing. Returns all their ids.
 
-        `predicted` says which class the version that answered chose. A device names its samples as it likes, so here
-        they are named after it too: none reaches another's.
+        `predicted` says which class the version that answered chose; `groups` are those of the device itself. A device
+        names its samples as it likes, so here they are named after it too: none reaches another's.
         """
-        touched = store.add(connection, device, samples, predicted, self._blobs.put_bytes, lambda sample: None)
+        news = store.News(device, groups or {}, self._clock(), predicted, self._blobs.put_bytes)
+        touched = store.add(connection, news, samples)
         for (model, request), count in Counter((item.model, item.request) for item in samples).items():
             self._events.record(connection, "data.sample", request, model=model, count=count)
         self._tell_labelled(connection, touched)
@@ -68,15 +70,6 @@ class Data(Snapshots):
             return store.find(
                 connection, model, request=request, is_labelled=asked, is_disputed=is_disputed, limit=limit
             )
-
-    def labelled(
-        self, connection: sa.Connection, model: str, version: int, devices: Sequence[str], since: float
-    ) -> tuple[int, int]:
-        """How many labelled samples of these devices a version answered right, and how many there are.
-
-        Those of the reservoir alone, taken since a moment: the others were chosen because the model was unsure.
-        """
-        return store.right_of(connection, model, version, devices, since)
 
     def answers(self, connection: sa.Connection, model: str, version: int, after: int = 0) -> Sequence[Answer]:
         """Each labelled sample of a version once, in the order in which their first labels came, those after `after`.
@@ -151,7 +144,7 @@ class Data(Snapshots):
         note = f"{grown.added} labelled samples of {request or model}"
         note += f", {grown.left_out} left out that it has or that would leak" if grown.left_out else ""
         draft = SnapshotDraft(dataset=old.dataset, files=tuple(files.values()), parent=old.id, note=note)
-        return self.create(principal, draft, added=grown.added)
+        return self.create(principal, draft, added=grown.added, request=request)
 
     def _load(self, sample: SampleRecord) -> Mapping[str, np.ndarray]:
         return read_tensors(self._blobs.path(sample.sha256).read_bytes())

@@ -91,3 +91,25 @@ data_policy = sa.Table(
     sa.Column("set_by", sa.String(80), nullable=False),
     sa.Column("set_at", sa.Float, nullable=False),
 )
+
+collection = sa.Table(
+    "collection",
+    metadata,
+    sa.Column("request", sa.String(120), primary_key=True),
+    sa.Column("model", sa.String(40), nullable=False),
+    sa.Column("budget", sa.Integer, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("opened_at", sa.Float, nullable=False),
+)
+"""Requests for samples: so many of each device that runs the model."""
+
+doomed_blob = sa.Table("doomed_blob", metadata, sa.Column("sha256", sa.String(64), primary_key=True))
+"""Blobs of rows that were deleted: they go once nothing refers to them, also after a crash in between."""
+
+erased_subject = sa.Table(
+    "erased_subject",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("erased_at", sa.Float, nullable=False),
+)
+"""Whose data was erased, by key: what a device sends late, taken before that moment, is not taken in."""

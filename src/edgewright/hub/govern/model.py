@@ -33,6 +33,7 @@ class Permission(StrEnum):
     OVERRIDE = "roll out in an emergency"
     HANDLE_ALERTS = "handle alerts"
     MANAGE_ROUTES = "manage alert routes"
+    ERASE_DATA = "erase data"
     MANAGE_PEOPLE = "manage people"
     MANAGE_WORKERS = "manage workers"
     RUN_TASKS = "run tasks"

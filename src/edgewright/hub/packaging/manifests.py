@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from edgewright.contract.api import VariantRecord, VersionRecord
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.manifest import Budgets, Dependency, File, Manifest, Role, digest
 from edgewright.hub.optimize.targets import Target
 from edgewright.hub.packaging.tolerances import tolerance
@@ -25,6 +26,7 @@ def build_manifest(
     counter: int,
     size_of: Callable[[str], int],
     needs: tuple[Dependency, ...] = (),
+    data: DataPolicy | msgspec.UnsetType = msgspec.UNSET,
 ) -> Manifest:
     """The manifest of one package; `size_of` gives a blob's length in bytes by its digest."""
     return Manifest(
@@ -44,6 +46,7 @@ def build_manifest(
         recipe=variant.recipe,
         lineage_sha256=lineage_sha256(version),
         dependencies=needs,
+        data=data,
     )
 
 

@@ -19,6 +19,7 @@ from edgewright.contract.api import (
     SigningRequest,
     VerifyReport,
 )
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.envelope import seal
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Manifest
@@ -49,7 +50,10 @@ from edgewright.hub.registry import Blobs, Registry
 
 
 class Packaging:
-    """Releases from build to publication. `targets` looks a target up by its id (raises UnknownTarget)."""
+    """Releases from build to publication. `targets` looks a target up by its id (raises UnknownTarget).
+
+    `data_policy` is what a model's packages say of the data that their devices see.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Packaging:
         chain: Chain,
         content: ContentSignatures,
         approvals_needed: int = 1,
+        data_policy: Callable[[str], DataPolicy | msgspec.UnsetType] = lambda model: msgspec.UNSET,
     ) -> None:
         self._db = db
         self._events = events
@@ -78,6 +83,7 @@ class Packaging:
         self._chain = chain
         self._content = content
         self._approvals_needed = approvals_needed
+        self._data_policy = data_policy
 
     def build(self, principal: Principal, draft: ReleaseDraft, *, dry_run: bool = False) -> ReleaseRecord:
         """Make a package of every variant that keeps parity with its version, under the model's next counter.
@@ -95,12 +101,12 @@ class Packaging:
             message = f"version {draft.version} of '{draft.model}' has no variants that keep parity with it"
             raise NoVariants(message, field="version")
         targets = {variant.target: self._targets(variant.target) for variant in variants}
-        now = self._clock()
+        now, policy = self._clock(), self._data_policy(draft.model)
         with self._db.read() if dry_run else self._db.write() as connection:
             counter = records.next_counter(connection, draft.model)
             built = {
                 variant.target: build_manifest(
-                    version, variant, targets[variant.target], counter, self._blobs.size, draft.needs
+                    version, variant, targets[variant.target], counter, self._blobs.size, draft.needs, policy
                 )
                 for variant in variants
             }

@@ -1,4 +1,4 @@
-"""Doors to bytes and data: blobs, snapshots, samples and labels."""
+"""Doors to bytes and data: blobs and snapshots."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, head, post, put
-from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, PathParameter
 from litestar.response import Stream
 
-from edgewright.contract.api import LabelDraft, LabelReply, SampleRecord, SnapshotDraft, SnapshotRecord
+from edgewright.contract.api import SnapshotDiff, SnapshotDraft, SnapshotRecord
 from edgewright.contract.wire import MAX_BLOB_BYTES
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
@@ -75,24 +75,11 @@ def snapshot(dataset: FromPath[str], number: FromPath[int], hub: TheHub, princip
     return hub.data.snapshot(f"{dataset}@{number}")
 
 
-@get("/samples", sync_to_thread=True)
-def samples(
-    hub: TheHub,
-    principal: Caller,
-    model: FromQuery[str] = "",
-    request_id: Annotated[str, QueryParameter(name="request")] = "",
-    unlabelled: FromQuery[bool] = False,
-) -> list[SampleRecord]:
-    """Captured samples, oldest first."""
+@get("/snapshots/diff", sync_to_thread=True)
+def snapshot_diff(hub: TheHub, principal: Caller, before: FromQuery[str], after: FromQuery[str]) -> SnapshotDiff:
+    """How two snapshots differ: files by name, rows by content."""
     require(principal, Permission.READ)
-    return hub.data.samples(model, request=request_id, unlabelled=unlabelled)
+    return hub.data.diff(before, after)
 
 
-@post("/labels", status_code=200, sync_to_thread=True)
-def label(data: JSONBody[list[LabelDraft]], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> LabelReply:
-    """Say what samples show."""
-    require(principal, Permission.LABEL)
-    return hub.data.label(principal, data, dry_run=dry_run)
-
-
-ROUTES = [blob_exists, blob, upload_blob, create_snapshot, snapshots, snapshot, samples, label]
+ROUTES = [blob_exists, blob, upload_blob, create_snapshot, snapshots, snapshot, snapshot_diff]

@@ -14,14 +14,17 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from edgewright import __version__
 from edgewright.contract.errors import EdgewrightError, Refused
 from edgewright.hub import logs
 from edgewright.hub.app import Hub, build_hub
+from edgewright.hub.automate.executors.queue import NEWS
 from edgewright.hub.folder import hold
 from edgewright.hub.settings import Settings
 from edgewright.hub.web import (
+    alerts,
     benches,
     directives,
     files,
@@ -37,24 +40,29 @@ from edgewright.hub.web import (
     releases,
     rollouts,
     runs,
+    samples,
     studies,
     targets,
+    tasks,
     triggers,
+    workers,
 )
 from edgewright.hub.web.devices import DEFAULT_POLL_S, PREFIX, DeviceDoors, Load, Receive, Scope, Send, protocol_of
+from edgewright.hub.web.metrics import Figures, metrics
 from edgewright.hub.web.principals import of_bearer
 from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unreadable
+from edgewright.hub.web.ringing import Bell
 
 BACKLOG = 2048
 MAX_JSON_BYTES = 16 * 1024**2
 ROOMS = (
     people,
     files,
+    samples,
     registry,
     studies,
     targets,
     runs,
-    triggers,
     triggers,
     judging,
     releases,
@@ -66,6 +74,9 @@ ROOMS = (
     rollouts,
     benches,
     observation,
+    alerts,
+    workers,
+    tasks,
 )
 
 
@@ -77,13 +88,18 @@ def health() -> dict[str, str]:
 
 def build_app(hub: Hub, doors: DeviceDoors | None = None) -> Callable[[Scope, Receive, Send], Any]:
     """The whole hub behind one ASGI callable: devices' doors first, then people's API and pages."""
+    devices = doors or DeviceDoors(hub)
+    figures = Figures(hub, devices)
+    work_bell = Bell(hub.events, NEWS)
     dependencies = {
         "hub": Provide(lambda: hub, sync_to_thread=False),
         "principal": Provide(of_bearer, sync_to_thread=True),
+        "work_bell": Provide(lambda: work_bell, sync_to_thread=False),
+        "figures": Provide(lambda: figures, sync_to_thread=False),
     }
     api = Router("/api/v1", route_handlers=[handler for room in ROOMS for handler in room.ROUTES])
     framework = Litestar(
-        route_handlers=[health, api, *pages.routes()],
+        route_handlers=[health, metrics, api, *pages.routes()],
         dependencies=dependencies,
         state=State({"hub": hub}),
         exception_handlers={
@@ -94,11 +110,15 @@ def build_app(hub: Hub, doors: DeviceDoors | None = None) -> Callable[[Scope, Re
             OverflowError: on_unreadable,
             Exception: on_bug,
         },
-        openapi_config=OpenAPIConfig(title="Edgewright", version=__version__, path="/api/schema"),
+        openapi_config=OpenAPIConfig(
+            title="Edgewright",
+            version=__version__,
+            path="/api/schema",
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        ),
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["^/api/v1/blobs"]),
         request_max_body_size=MAX_JSON_BYTES,
     )
-    devices = doors or DeviceDoors(hub)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_device = scope["type"] == "http" and scope["path"].startswith(PREFIX)

@@ -40,6 +40,10 @@ class Serving(Protocol):
         """What to reply; raises UnknownBlob, InvalidInput. Whether the caller may ask was settled before."""
         ...
 
+    def forget(self, sha256: str) -> None:
+        """Delete the copies of a blob that are kept elsewhere than on the hub's disk."""
+        ...
+
     def close(self) -> None:
         """Let go of what works in the background."""
         ...

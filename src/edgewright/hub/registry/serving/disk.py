@@ -29,5 +29,8 @@ class FromDisk:
         ranged = ("content-range", span.content_range(size_bytes))
         return BlobAnswer(206, (*headers, ranged), path, span.start, span.length)
 
+    def forget(self, sha256: str) -> None:
+        """There are no copies."""
+
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -22,5 +22,8 @@ class ByNginx:
         inside = f"{self._location}/{place.parent.name}/{place.name}"
         return BlobAnswer(200, (*HEADERS, ("x-accel-redirect", inside)))
 
+    def forget(self, sha256: str) -> None:
+        """There are no copies."""
+
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -6,6 +6,7 @@ request for a blob is answered from the disk and has it copied: a bucket that is
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -77,6 +78,12 @@ class Mirror:
             obstore.put(self._bucket, sha256, path)
         self._seen_at[sha256] = self._monotonic()
 
+    def forget(self, sha256: str) -> None:
+        """Delete the copy; raises obstore's errors."""
+        self._seen_at.pop(sha256, None)
+        with contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._bucket, sha256)
+
     def settle(self) -> None:
         """Wait until everything that was asked for has been tried."""
         self._waiting.join()
@@ -131,6 +138,10 @@ class FromS3:
             return self._disk.answer(sha256, ask)
         address = obstore.sign(self._bucket, "GET", sha256, timedelta(seconds=self._link_s))
         return BlobAnswer(307, (("location", address), ("cache-control", "no-store")))
+
+    def forget(self, sha256: str) -> None:
+        """Delete the bucket's copy; raises obstore's errors."""
+        self.mirror.forget(sha256)
 
     def close(self) -> None:
         """Stop copying."""

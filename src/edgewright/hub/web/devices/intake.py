@@ -40,6 +40,6 @@ def _take_in(hub: Hub, connection: sa.Connection, device: str, batch: Batch) -> 
     if windows:
         hub.observe.ingest(connection, device, windows)
     if samples:
-        wanted = hub.automate.wanted(connection, device, samples)
-        hub.data.add_samples(connection, device, wanted, hub.observe.predicted)
+        wanted = hub.collections.wanted(connection, device, samples)
+        hub.data.add_samples(connection, device, wanted, hub.observe.predicted, hub.fleet.labels_of(connection, device))
     return BatchReply(committed=tuple(record.id for record in batch.records))

@@ -40,7 +40,7 @@ class Rooms:
         for one in asked:
             running = _running(one.check_in)
             if running not in collects:
-                collects[running] = self._hub.automate.collects_for(list(running))
+                collects[running] = self._hub.collections.collects_for(list(running))
             found.append(None if one.device in wanted else self._order(one, (), (), collects[running], NEVER))
         return found
 
@@ -48,7 +48,7 @@ class Rooms:
         """The order of one device."""
         check_in = one.check_in
         wanted = self._hub.rollouts.orders_for(one.device, check_in.models, check_in.pace)
-        collects = self._hub.automate.collects_for(list(_running(check_in)))
+        collects = self._hub.collections.collects_for(list(_running(check_in)))
         until = NEVER if wanted.valid_until is None else wanted.valid_until
         return self._order(one, wanted.installs, wanted.rollbacks, collects, until)
 

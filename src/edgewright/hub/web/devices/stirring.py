@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.hub.events import Event
 
-KINDS = ("rollout.*", "packaging.release_bad", "bench.*", "automate.*", "fleet.*", "run.ended")
+KINDS = ("rollout.*", "packaging.release_bad", "bench.*", "automate.*", "data.collection", "fleet.*", "run.ended")
 EVERYBODY = None
 NOBODY: tuple[str, ...] = ()
 _SILENT = frozenset(
@@ -15,7 +15,6 @@ _SILENT = frozenset(
         "fleet.claimed",
         "fleet.fault",
         "fleet.enrolled",
-        "automate.samples_refused",
     )
 )
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.contract.api import SampleRecord
-from edgewright.hub.data import rows
 from edgewright.hub.data.model import HOLDOUT, HOLDOUT_NEW, LABEL, RESERVOIR, TRAIN, Arrays, split
+from edgewright.hub.data.snapshots import rows
 
 DEVICE = "device"
 WEIGHT = "weight"

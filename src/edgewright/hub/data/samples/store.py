@@ -3,47 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import sqlalchemy as sa
 
 from edgewright.contract import arrays, report
 from edgewright.contract.api import SampleRecord
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.errors import HostileInput
-from edgewright.hub.data import labels, table
-from edgewright.hub.data.model import RESERVOIR, Answer, sample_id
+from edgewright.hub.data import table
+from edgewright.hub.data.model import Answer, expiry, sample_id
+from edgewright.hub.data.samples import labels
 from edgewright.hub.db import to_record
 
 MAX_OUTPUTS_BYTES = 1 << 20
-_COPIED = ("model", "version", "request", "reference", "chosen_as", "uncertainty", "at", "subject", "groups", "weight")
+_COPIED = ("model", "version", "request", "reference", "chosen_as", "uncertainty", "at", "subject", "weight")
 
 Predicted = Callable[[report.Sample], int | None]
 """Which class the version that answered chose; None where that is not known."""
 
 
-def add(
-    connection: sa.Connection,
-    device: str,
-    samples: Sequence[report.Sample],
-    predicted: Predicted,
-    put: Callable[[bytes], str],
-    expires_at: Callable[[report.Sample], float | None],
-) -> Counter[tuple[str, str]]:
-    """Keep those that are not known yet, and have them on their way to the lake; `put` keeps the inputs.
+class News(NamedTuple):
+    """What a device sends: who it is, its groups (a site, a kind of hardware), when, and how it is kept."""
+
+    device: str
+    groups: Mapping[str, str]
+    at: float
+    predicted: Predicted
+    put: Callable[[bytes], str]
+    """Keeps a sample's inputs and returns their digest."""
+
+
+def add(connection: sa.Connection, news: News, samples: Sequence[report.Sample]) -> Counter[tuple[str, str]]:
+    """Keep those that are not known yet, and have them on their way to the lake.
 
     Returns how many of which (model, request) had a label waiting for them. Raises HostileInput.
     """
+    policies: dict[str, DataPolicy] = {}
     references: dict[str, dict[str, str]] = defaultdict(dict)
     for item in samples:
-        id = sample_id(device, item.id)
+        id = sample_id(news.device, item.id)
         if connection.scalar(sa.select(table.sample.c.id).where(table.sample.c.id == id)) is not None:
             continue
+        if item.model not in policies:
+            policies[item.model] = _policy(connection, item.model)
         read_tensors(item.inputs)
         row: dict[str, Any] = {name: getattr(item, name) for name in _COPIED}
-        row |= {"id": id, "device": device, "sha256": put(item.inputs), "predicted": predicted(item)}
-        connection.execute(sa.insert(table.sample).values(**row, expires_at=expires_at(item)))
+        row |= {"id": id, "device": news.device, "sha256": news.put(item.inputs), "predicted": news.predicted(item)}
+        row |= {"groups": {**news.groups, **item.groups}, "expires_at": expiry(policies[item.model], item.at, news.at)}
+        connection.execute(sa.insert(table.sample).values(row))
         outputs = item.outputs if len(item.outputs) <= MAX_OUTPUTS_BYTES else b""
         connection.execute(sa.insert(table.lake_row).values(sample=id, outputs=outputs))
         references[item.model][id] = item.reference
@@ -82,18 +93,6 @@ def ids_of(connection: sa.Connection, device: str, request: str) -> set[str]:
     return set(connection.scalars(query))
 
 
-def right_of(
-    connection: sa.Connection, model: str, version: int, devices: Sequence[str], since: float
-) -> tuple[int, int]:
-    """How many labelled reservoir samples of these devices a version answered right, and how many there are."""
-    of = table.sample.c
-    right = sa.func.coalesce(sa.func.sum(sa.case((of.label == of.predicted, 1), else_=0)), 0)
-    query = sa.select(right, sa.func.count()).where(of.model == model, of.version == version, of.at >= since)
-    query = query.where(of.chosen_as == RESERVOIR, of.label.is_not(None), of.predicted.is_not(None))
-    found = connection.execute(query.where(of.device.in_(devices))).one()
-    return int(found[0]), int(found[1])
-
-
 def answers(connection: sa.Connection, model: str, version: int, after: int) -> list[Answer]:
     """See Data.answers."""
     of = table.sample.c
@@ -101,6 +100,11 @@ def answers(connection: sa.Connection, model: str, version: int, after: int) -> 
     query = sa.select(*(of[name] for name in names)).where(of.model == model, of.version == version)
     query = query.where(of.label_number > after, of.label.is_not(None)).order_by(of.label_number)
     return [Answer(*row) for row in connection.execute(query)]
+
+
+def _policy(connection: sa.Connection, model: str) -> DataPolicy:
+    found = connection.scalar(sa.select(table.data_policy.c.policy).where(table.data_policy.c.model == model))
+    return msgspec.convert(found, DataPolicy) if found else DataPolicy()
 
 
 def read_tensors(data: bytes) -> dict[str, np.ndarray]:

@@ -51,12 +51,6 @@ def as_typed(rows: np.ndarray, like: np.ndarray) -> np.ndarray:
     return rows.astype(str) if like.dtype.kind in "OUS" else rows.astype(like.dtype)
 
 
-def without(arrays: Arrays, gone: Collection[RowDigest], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays without the rows of these digests."""
-    kept = np.array([digest not in gone for digest in digests(arrays, names)], dtype=bool)
-    return {name: array[kept] for name, array in arrays.items()}
-
-
 def compare(path: str, before: Arrays, after: Arrays) -> FileDiff:
     """How the rows of one file differ, by content and in any order; equal rows count as often as they are there."""
     names = input_names(before, after)

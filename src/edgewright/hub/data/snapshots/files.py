@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from edgewright.contract.api import FileDiff, FileRef, SnapshotDiff, SnapshotDraft, SnapshotRecord
-from edgewright.hub.data import npz, rows, table
+from edgewright.hub.data import npz, table
 from edgewright.hub.data.model import (
     HOLDOUT,
     HOLDOUT_NEW,
@@ -21,6 +21,7 @@ from edgewright.hub.data.model import (
     check_rows,
     snapshot_digest,
 )
+from edgewright.hub.data.snapshots import rows
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit, Principal
@@ -40,11 +41,17 @@ class Snapshots:
         self._blobs = blobs
 
     def create(
-        self, principal: Principal, draft: SnapshotDraft, *, added: int = 0, dry_run: bool = False
+        self,
+        principal: Principal,
+        draft: SnapshotDraft,
+        *,
+        added: int = 0,
+        request: str = "",
+        dry_run: bool = False,
     ) -> SnapshotRecord:
         """Keep a new snapshot of uploaded files; files equal to the newest snapshot's give that one back.
 
-        `added` says how many labelled samples have joined its parent.
+        `added` says how many labelled samples have joined its parent, and `request` for which run it was made.
         """
         check_name(draft.dataset, "dataset")
         check_files(draft.files)
@@ -68,7 +75,7 @@ class Snapshots:
                 created_by=principal.name,
             )
             if not dry_run:
-                self._save(connection, principal, record, added)
+                self._save(connection, principal, record, {"added": added, "request": request})
         return record
 
     def snapshots(self, dataset: str = "") -> list[SnapshotRecord]:
@@ -134,6 +141,31 @@ class Snapshots:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._blobs.path(file.sha256), place)
 
+    def replace(
+        self, connection: sa.Connection, principal: Principal, old: SnapshotRecord, files: Sequence[FileRef]
+    ) -> SnapshotRecord:
+        """A successor that takes the place of `old`, whose own files may go then."""
+        newest = self._newest(connection, old.dataset)
+        number = newest.number + 1 if newest else 1
+        record = SnapshotRecord(
+            id=f"{old.dataset}@{number}",
+            dataset=old.dataset,
+            number=number,
+            digest=snapshot_digest(files),
+            files=tuple(files),
+            parent=old.id,
+            note=f"{old.id} without rows that were erased",
+            created_at=self._clock(),
+            created_by=principal.name,
+        )
+        self._save(connection, principal, record, {"added": 0, "request": "erasure"})
+        given_up = msgspec.to_builtins(msgspec.structs.replace(old, replaced_by=record.id))
+        of = table.snapshot.c
+        where = sa.and_(of.dataset == old.dataset, of.number == old.number)
+        connection.execute(sa.update(table.snapshot).where(where).values(record=given_up))
+        self._audit.record(connection, principal.name, "snapshot.replace", old.id, by=record.id)
+        return record
+
     def diff(self, before: str, after: str) -> SnapshotDiff:
         """What became of one snapshot in another: files by name, rows by content. Raises UnknownSnapshot."""
         old, new = self.readable(before), self.readable(after)
@@ -187,9 +219,11 @@ class Snapshots:
         record = connection.scalar(query)
         return msgspec.convert(record, SnapshotRecord) if record else None
 
-    def _save(self, connection: sa.Connection, principal: Principal, record: SnapshotRecord, added: int) -> None:
+    def _save(
+        self, connection: sa.Connection, principal: Principal, record: SnapshotRecord, why: Mapping[str, int | str]
+    ) -> None:
         row = {"dataset": record.dataset, "number": record.number, "record": msgspec.to_builtins(record)}
         connection.execute(sa.insert(table.snapshot).values(**row))
         self._audit.record(connection, principal.name, "snapshot.create", record.id, digest=record.digest)
-        facts = {"dataset": record.dataset, "parent": record.parent, "added": added}
+        facts = {"dataset": record.dataset, "parent": record.parent, **why}
         self._events.record(connection, "data.snapshot_created", record.id, **facts)

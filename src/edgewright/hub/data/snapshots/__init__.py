@@ -1,0 +1,1 @@
+"""Snapshots of datasets: their files, the rows in them, and how samples join."""
