@@ -97,7 +97,7 @@ def test_a_window_with_noise_is_paid_for_and_says_so(bench: Bench, device: Model
     profile = Profile.from_bytes(noisy.schema, window.payload, is_noisy=True)
     assert (window.epsilon_milli, window.noised, profile.rows) == (800, 1, 50)
     assert (profile.counts < 0).any()
-    account = (bench.root / "privacy" / "digits.json").read_text()
+    account = (bench.root / "run" / "digits.privacy.json").read_text()
     assert '"total_milli":800' in account
 
 
@@ -131,7 +131,7 @@ def test_what_must_be_closed_and_cannot_be_paid_for_is_dropped_and_told(
 
 
 def test_an_account_that_cannot_be_kept_pays_for_nothing(tmp_path: Path) -> None:
-    (tmp_path / "privacy").write_text("a file where the folder should be")
+    (tmp_path / "run").write_text("a file where the folder should be")
 
     assert not Accounts(tmp_path, "digits").pay(MORNING, 1, 0)
 
@@ -139,7 +139,7 @@ def test_an_account_that_cannot_be_kept_pays_for_nothing(tmp_path: Path) -> None
 def test_a_damaged_account_counts_as_spent_for_the_day(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path, "digits")
     assert accounts.pay(MORNING, 10, 100)
-    (tmp_path / "privacy" / "digits.json").write_bytes(b"\xff{")
+    (tmp_path / "run" / "digits.privacy.json").write_bytes(b"\xff{")
 
     assert not accounts.pay(MORNING, 10, 100)
     assert accounts.pay(MORNING + DAY_S, 10, 100)

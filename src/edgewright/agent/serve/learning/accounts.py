@@ -1,4 +1,4 @@
-"""What has been spent of each model's privacy on this device: DIR/privacy/MODEL.json, one account for all processes.
+"""What has been spent of each model's privacy on this device: DIR/run/MODEL.privacy.json, one account for all processes.
 
 Epsilons add up (basic composition). A window is paid for, durably, before its noise is drawn: what a cut of the power
 loses is a window, never the account.
@@ -16,9 +16,11 @@ import msgspec
 
 from edgewright.agent.disk import durable
 
-FOLDER = "privacy"
+FOLDER = "run"
 DAY_S = 86_400
 MAX_BYTES = 4096
+MODE = 0o660
+"""Apps of several users may serve one model: those of the folder's group share its account."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +37,7 @@ class Accounts:
     """The account of one model; safe in several processes."""
 
     def __init__(self, root: Path, model: str) -> None:
-        self._path = root / FOLDER / f"{model}.json"
+        self._path = root / FOLDER / f"{model}.privacy.json"
 
     def pay(self, now: float, epsilon_milli: int, daily_milli: int) -> bool:
         """Spend so much on one window; False where the day's budget is spent, or the account cannot be kept."""
@@ -52,7 +54,7 @@ class Accounts:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         durable.make_folder(self._path.parent)
-        fd = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
@@ -60,7 +62,7 @@ class Accounts:
             os.close(fd)
 
     def _save(self, account: Account) -> None:
-        durable.replace(self._path, msgspec.json.encode(account))
+        durable.replace(self._path, msgspec.json.encode(account), MODE)
 
     def _load(self, today: int, daily_milli: int) -> Account:
         """The account; where it is damaged, a new one whose budget is spent for today."""
