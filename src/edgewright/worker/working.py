@@ -25,11 +25,15 @@ BRING_S = 3600.0
 
 
 class Stopping:
-    """How a worker is told to end: `after_task` once it has done what it has, `now` by giving that back."""
+    """How a worker is told to end: `after_task` once it has done what it has, `now` by giving that back.
+
+    `is_idle` says that it has nothing and waits for the hub: then nothing is lost by ending it at once.
+    """
 
     def __init__(self) -> None:
         self.after_task = threading.Event()
         self.now = threading.Event()
+        self.is_idle = False
 
     def ask(self) -> None:
         """End after the task in hand; asked twice, now."""
@@ -55,6 +59,7 @@ class Working:
         kept_bytes: int,
         hidden: Sequence[Path] = (),
     ) -> None:
+        self.done = 0  # how many tasks it has had
         self._line = line
         self._folder = folder.resolve()
         self._machine = machine
@@ -64,13 +69,14 @@ class Working:
         self._store = Store(self._folder / "inputs", kept_bytes)
         remove(self._folder / "tasks")
 
-    def run(self, *, is_once: bool = False) -> int:
-        """Work until told to stop, or drained; with `is_once` until one task is done. Returns how many were done.
+    def run(self, *, is_once: bool = False) -> None:
+        """Work until told to stop, or drained; with `is_once` until one task is done.
 
         Raises Told where the hub does not know this worker, or knows no workers.
         """
-        done, wait_s = 0, AGAIN_S[0]
+        wait_s = AGAIN_S[0]
         while not self._stopping.after_task.is_set():
+            self._stopping.is_idle = True
             try:
                 reply = self._line.ask(self._machine)
             except Unreachable as error:
@@ -78,16 +84,15 @@ class Working:
                 self._stopping.after_task.wait(wait_s)
                 wait_s = min(2 * wait_s, AGAIN_S[1])
                 continue
-            wait_s = AGAIN_S[0]
+            self._stopping.is_idle, wait_s = False, AGAIN_S[0]
             if reply.is_draining:
                 self._say("drained: the hub has no more work for this worker")
                 break
             if reply.lease is not None:
                 self._do(reply.lease)
-                done += 1
+                self.done += 1
                 if is_once:
                     break
-        return done
 
     def _do(self, lease: Lease) -> None:
         task = lease.task

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgewright.cli.arguments import bytes_of, labels_of
+from edgewright.cli.formats import counted
 from edgewright.cli.output import Json, say, show_json_line
+
+if TYPE_CHECKING:
+    from edgewright.worker import Stopping
 
 TOKEN = "EDGEWRIGHT_WORKER_TOKEN"  # noqa: S105 (the name of a variable)
 HOME = Path("~/.local/share/edgewright-worker")
@@ -35,8 +40,7 @@ def run(
 
     token = _token(token_file)
     stopping = Stopping()
-    signal.signal(signal.SIGINT, lambda *_: stopping.ask())
-    signal.signal(signal.SIGTERM, lambda *_: stopping.ask_now())
+    _obey_signals(stopping)
     place = folder.expanduser()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     hidden = [path for path in (token_file, credentials_path()) if path is not None]
@@ -44,11 +48,12 @@ def run(
     machine = describe(labels_of(label or ()))
     working = Working(line, place, machine, stopping, say=say, kept_bytes=bytes_of(keep, "keep"), hidden=hidden)
     say(f"asks {line.url} for work, as {', '.join(f'{name}={value}' for name, value in machine.labels.items())}")
-    done = working.run(is_once=is_once)
+    with contextlib.suppress(KeyboardInterrupt):
+        working.run(is_once=is_once)
     line.close()
     if as_json:
-        show_json_line({"tasks": done})
-    say(f"ended after {done} tasks" if done != 1 else "ended after one task")
+        show_json_line({"tasks": working.done})
+    say(f"ended after {counted(working.done, 'task')}")
 
 
 def once(
@@ -59,6 +64,16 @@ def once(
     from edgewright.hub.sandbox import elsewhere
 
     return elsewhere.main(url, sha256)
+
+
+def _obey_signals(stopping: Stopping) -> None:
+    def end(number: int, _frame: object) -> None:
+        stopping.ask_now() if number == signal.SIGTERM else stopping.ask()
+        if stopping.is_idle:  # it would sit out the hub's answer
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
 
 
 def _token(file: Path | None) -> str:

@@ -28,7 +28,7 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 
 LEASE_S = 45.0
-BEAT_S = 5.0
+BEAT_S = 2.0
 GRACE_S = 120.0
 """How much later than its time limit a task must have ended: it fetches before, and brings what it left after."""
 NEWS = ("task.queued", "task.freed", "task.ended")
