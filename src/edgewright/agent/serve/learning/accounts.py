@@ -1,4 +1,4 @@
-"""What has been spent of each model's privacy on this device: DIR/run/MODEL.privacy.json, one account for all processes.
+"""What was spent of a model's privacy on this device: DIR/run/MODEL.privacy.json, one account for all processes.
 
 Epsilons add up (basic composition). A window is paid for, durably, before its noise is drawn: what a cut of the power
 loses is a window, never the account.
