@@ -48,7 +48,7 @@ CHANGES = {
     "rollout promote",
     "rollout abort",
     "rollout rollback",
-    "trigger set",
+    *(f"trigger {verb}" for verb in ("set", "fire", "pause", "resume", "secret", "rm")),
     "run cancel",
 }
 ROOT = typer.main.get_command(app)

@@ -50,10 +50,10 @@ def write(tmp_path):
     return write_file
 
 
-def test_a_whole_file_becomes_a_pipeline_and_a_trigger(write):
+def test_a_whole_file_becomes_a_pipeline(write):
     project = Project.read(write(WHOLE))
 
-    pipeline, trigger = project.pipeline((), "abc"), project.trigger()
+    pipeline = project.pipeline((), "abc")
 
     assert (pipeline.model, pipeline.params, pipeline.targets) == (
         "digits",
@@ -62,8 +62,7 @@ def test_a_whole_file_becomes_a_pipeline_and_a_trigger(write):
     )
     assert (pipeline.timeout_s, pipeline.seed, pipeline.code_revision) == (300.0, 7, "abc")
     assert pipeline.refinement.inputs["image"].kind is Kind.IMAGE
-    assert (trigger.samples_per_device, trigger.min_labels) == (60, 200)
-    assert (trigger.rollout_group, trigger.rollout_waves) == ("all", (1, 3, 8))
+    assert project.triggers() == ()
 
 
 def test_its_contract_refines_what_was_inferred(write):

@@ -56,8 +56,8 @@ def test_each_table_becomes_a_trigger_of_the_projects_model(write):
     [
         ("max_runs", "max_run", "trigger[1].max_run", "Did you mean max_runs?"),
         ("cron =", "corn =", "trigger[1].when.corn", "Did you mean cron?"),
-        ('on = "time"', 'on = "noon"', "trigger[1].when.cron", "Known here: on"),
-        ('"data_drift"', '"vibes"', "trigger[0].when.kinds[...]", "Mend trigger[0].when.kinds"),
+        ('on = "time"', 'on = "noon"', "trigger[1].when.on", "Mend trigger[1].when.on"),
+        ('"data_drift"', '"vibes"', "trigger[0].when.kinds[0]", "Mend trigger[0].when.kinds"),
         ('name = "digits-drift"', "", "trigger[0]", "Mend trigger[0]"),
         ("max_runs = 1", 'max_runs = "one"', "trigger[1].max_runs", "Mend trigger[1].max_runs"),
         ("digits-nightly", "digits-drift", "trigger[1].name", "begin them with the model's"),

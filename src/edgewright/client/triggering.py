@@ -33,8 +33,8 @@ def triggers_of(tables: Sequence[Table], model: str, file: Path) -> tuple[Trigge
 def _trigger_of(table: Table, where: str, model: str, file: Path) -> TriggerDraft:
     _check_keys(table, KEYS, where, file)
     when = table.get("when")
-    if isinstance(when, dict):
-        _check_keys(when, ("on", *_fields_of(when.get("on"))), f"{where}.when", file)
+    if isinstance(when, dict) and (fields := _fields_of(when.get("on"))) is not None:
+        _check_keys(when, ("on", *fields), f"{where}.when", file)
     try:
         return msgspec.convert({**table, "model": model}, TriggerDraft)
     except msgspec.ValidationError as error:
@@ -44,9 +44,9 @@ def _trigger_of(table: Table, where: str, model: str, file: Path) -> TriggerDraf
         raise InvalidInput(message, field=f"{where}{key}", hint=f"Mend {where}{key} there.") from error
 
 
-def _fields_of(tag: object) -> tuple[str, ...]:
-    kinds = {kind.__struct_config__.tag: kind.__struct_fields__ for kind in get_args(When)}
-    return kinds.get(tag, ()) if isinstance(tag, str) else ()
+def _fields_of(tag: object) -> tuple[str, ...] | None:
+    """The keys that go with a kind of trigger; None where there is no such kind."""
+    return next((kind.__struct_fields__ for kind in get_args(When) if kind.__struct_config__.tag == tag), None)
 
 
 def _check_keys(table: Table, known: Sequence[str], where: str, file: Path) -> None:

@@ -13,18 +13,18 @@ from litestar.testing import TestClient
 from edgewright.contract.api import Role, UserDraft
 from edgewright.hub.data.table import sample
 from edgewright.hub.db import metadata
-from edgewright.hub.web import files, fleet, observation, people, registry, releases, runs, targets
+from edgewright.hub.web import files, fleet, observation, people, registry, releases, runs, samples, targets, triggers
 from edgewright.hub.web.server import build_app
 from scenes.dashboard import NOW, PASSWORD, USER, filled_hub
 
 DOORS = [
     (method, re.sub(r"{[^:}]*:(\w+)}", lambda kind: "1" if kind[1] == "int" else "x", path), handler)
-    for room in (people, files, registry, targets, runs, releases, fleet, observation)
+    for room in (people, files, samples, registry, targets, runs, triggers, releases, fleet, observation)
     for handler in room.ROUTES
     for path in handler.paths
     for method in handler.http_methods
 ]
-GUARDED = [door for door in DOORS if door[1] != "/login"]
+GUARDED = [door for door in DOORS if door[1] != "/login" and not door[1].startswith("/hooks/")]
 CHANGES = [door for door in GUARDED if door[0] in ("POST", "PUT", "DELETE")]
 HUGE = 10**20
 
@@ -94,8 +94,10 @@ BODIES = {
     "/models/x/versions/1/optimize": {"targets": ["cpu-fp32"]},
     "/models/x/versions/1/studies/x/choose": {"trial": "t1"},
     "/pipelines": {"model": "dry", "dataset": "d", "command": "c", "code": []},
+    "/models/x/data-policy": {"may_leave": True},
+    "/erasures": {"subject": "x"},
     "/train": {"model": "wine", "snapshot": ""},
-    "/triggers": {"model": "wine"},
+    "/triggers": {"name": "dry", "model": "wine", "when": {"on": "request"}},
     "/releases": {"model": "defects", "version": 1},
     "/releases/x/1/signatures": [],
     "/releases/x/1/content-signatures": [],
@@ -212,24 +214,6 @@ def test_a_pipeline_that_cannot_run_is_refused(web, admin, field, value):
 
     assert reply.status_code == 422
     assert reply.json()["error"]["field"] == field
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("samples_per_device", -1),
-        ("samples_per_device", HUGE),
-        ("min_labels", 0),
-        ("max_runs", HUGE),
-        ("cooldown_s", -1),
-        ("rollout_waves", [3, 1]),
-        ("gate", {"max_failed": -1}),
-    ],
-)
-def test_a_trigger_whose_repair_could_not_end_is_refused(web, admin, field, value):
-    reply = ask(web, admin, "POST", "/triggers", {"model": "wine", field: value})
-
-    assert reply.status_code in (400, 422)
 
 
 def counts(hub) -> dict[str, int]:

@@ -24,7 +24,7 @@ Many = list[str]
 
 @app.command("set")
 def set_trigger(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="Whose pipeline it starts.")] = "",
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Whose pipeline it starts.")] = "",
     project: Annotated[Path | None, typer.Option(help="Set all [[trigger]] tables of this project instead.")] = None,
     name: Annotated[str, typer.Option(help="Its name; by default MODEL-KIND.")] = "",
     on: Annotated[str, typer.Option(help="request, time, data, code or monitoring.")] = "monitoring",
