@@ -111,6 +111,31 @@ def sign(
     )
 
 
+@app.command("sign-promoted")
+def sign_promoted(
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="Only this model.")] = "",
+    keys: KeysDir = None,
+    passphrase: Passphrase = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Sign every draft that its rules have promoted: for a machine that signs, every minute or so.
+
+    What was not judged, not promoted, or would sign more than the release is left to people.
+    """
+    with connect() as client:
+        releases = client.releases.sign_promoted(open_keys(keys, passphrase), model, dry_run=dry_run)
+    columns: list[Column[ReleaseRecord]] = [
+        ("RELEASE", lambda one: one.id),
+        ("VERSION", lambda one: f"{one.model}@{one.version}"),
+        ("STATE", lambda one: one.state),
+        ("DIGEST", lambda one: short(one.digest)),
+    ]
+    show_table(releases, columns, as_json=as_json, empty="No promoted release awaits a signature.")
+    if releases:
+        say_done(f"{len(releases)} signed", "edgewright approval ls", dry_run=dry_run)
+
+
 @app.command("approve")
 def approve(reference: Reference, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Approve a release as it is now; its author may not."""

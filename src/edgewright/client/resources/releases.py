@@ -9,9 +9,12 @@ from edgewright.client.resources.content import Content, SignsContent
 from edgewright.client.transport import Transport
 from edgewright.contract.api import (
     DeltaRecord,
+    EvaluationRecord,
     FitRecord,
+    Outcome,
     ReleaseDraft,
     ReleaseRecord,
+    ReleaseState,
     SignatureDraft,
     SigningPayload,
     SigningRequest,
@@ -33,7 +36,11 @@ class Signs(SignsContent, Protocol):
         """Say in sentences what would be signed; raises HostileInput for what must not be."""
         ...
 
-    def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
+    def _lacks_signatures(release: ReleaseRecord) -> bool:
+    return len(release.signatures) < max(1, release.signatures_needed)
+
+
+def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
         """Say what of it is no part of that release."""
         ...
 
@@ -104,6 +111,25 @@ class Releases:
         release = self._hub.post(*parts, body=drafts, into=ReleaseRecord)
         self._content.sign(request.release, keys)
         return release
+
+    def sign_promoted(self, keys: Signs, model: str = "", *, dry_run: bool = False) -> tuple[ReleaseRecord, ...]:
+        """Sign every draft whose version its declared rules have promoted, and return them: for machines that sign.
+
+        One that was judged and not promoted, that nobody judged, or whose signing would change other things too, is
+        left to people.
+        """
+        waiting = [one for one in self.list(model) if one.state is ReleaseState.DRAFT and _lacks_signatures(one)]
+        signed = []
+        for one in filter(self._is_promoted, waiting):
+            request = self.signing_request(one.model, one.counter)
+            if not beyond_release(request, keys):
+                signed.append(request.release if dry_run else self.add_signatures(request, keys))
+        return tuple(signed)
+
+    def _is_promoted(self, release: ReleaseRecord) -> bool:
+        parts = ("models", release.model, "evaluations")
+        found = self._hub.get(*parts, into=tuple[EvaluationRecord, ...], challenger=release.version)
+        return bool(found) and found[-1].verdict.outcome is Outcome.YES
 
     def approve(self, model: str, counter: int, *, dry_run: bool = False) -> ReleaseRecord:
         """Approve the release as it is now; its author's approval does not count."""

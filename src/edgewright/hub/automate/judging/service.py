@@ -170,8 +170,10 @@ class Judging:
         raise UnknownEvaluation(f"{model}@{challenger} was not judged{against}", field="challenger")
 
     def champion(self, model: str) -> int:
-        """The version of the model's newest release that is ready; 0 if there is none."""
-        return next((one.version for one in self._releases(model) if one.state is ReleaseState.READY), 0)
+        """The version of the newest release that is ready; before there is one, the newest that was promoted; or 0."""
+        released = next((one.version for one in self._releases(model) if one.state is ReleaseState.READY), 0)
+        promoted = (one.challenger for one in self.of(model) if one.verdict.outcome is Outcome.YES)
+        return released or max(promoted, default=0)
 
     def expected_agreement(self, model: str, version: int) -> float | None:
         """How often a promoted challenger agrees with the champion where they agree least; None if it was not promoted.
