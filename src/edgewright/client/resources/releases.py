@@ -36,11 +36,7 @@ class Signs(SignsContent, Protocol):
         """Say in sentences what would be signed; raises HostileInput for what must not be."""
         ...
 
-    def _lacks_signatures(release: ReleaseRecord) -> bool:
-    return len(release.signatures) < max(1, release.signatures_needed)
-
-
-def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
+    def beyond_release(self, payload: SigningPayload, model: str, counter: int) -> list[str]:
         """Say what of it is no part of that release."""
         ...
 
@@ -153,6 +149,10 @@ class Releases:
         """Try again what failed or did not pay."""
         parts = ("releases", model, counter, "deltas", "retry")
         return self._hub.post(*parts, body={}, into=tuple[DeltaRecord, ...], dry_run=dry_run)
+
+
+def _lacks_signatures(release: ReleaseRecord) -> bool:
+    return len(release.signatures) < max(1, release.signatures_needed)
 
 
 def beyond_release(request: SigningRequest, keys: Signs) -> list[str]:
