@@ -266,6 +266,13 @@ def test_confined_it_is_told_by_its_own_end(tmp_path, code, told):
     assert confined(code, tmp_path).explain() == told
 
 
+def test_confined_its_memory_is_capped_but_not_what_it_only_reserves(tmp_path):
+    reserve = "import mmap; mmap.mmap(-1, 2**40, prot=0, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
+
+    assert confined(reserve, tmp_path).is_ok
+    assert "MemoryError" in confined("bytearray(1024**3)", tmp_path).output
+
+
 def test_confined_it_sees_no_processes_but_its_own(tmp_path):
     code = "import os; print(len([name for name in os.listdir('/proc') if name.isdecimal()]), os.getpid())"
 

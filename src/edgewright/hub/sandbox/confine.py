@@ -82,7 +82,8 @@ def become(limits: Limits, argv: list[str]) -> None:
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     _limit(resource.RLIMIT_CPU, limits["cpu_s"])
     _limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
-    _limit(resource.RLIMIT_AS, limits["memory_bytes"])
+    # what is merely reserved does not count for tasks: accelerators' drivers reserve more than any machine has
+    _limit(resource.RLIMIT_DATA if limits["writable"] else resource.RLIMIT_AS, limits["memory_bytes"])
     if limits["processes"] and is_apart:  # else it would count what else this user runs
         _limit(resource.RLIMIT_NPROC, limits["processes"] + _WAITING)  # the kernel lets root pass: the hub counts too
     try:

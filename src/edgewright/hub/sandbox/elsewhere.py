@@ -136,14 +136,15 @@ class Command:
         return {"returncode": process.returncode, "reason": reason, "output": self.text}
 
     def environment(self) -> dict[str, str]:
-        """This machine's environment, and the task's over it."""
+        """This machine's environment, with this Python first in its PATH, and the task's over it."""
         machine = {"HOME": self.folder, "TMPDIR": self.folder, "SM_NUM_CPUS": str(os.cpu_count() or 1)}
+        machine["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', os.defpath)}"
         given = {name: value.replace(HERE, self.folder) for name, value in self.task.get("env", {}).items()}
         return {**os.environ, **machine, **given}
 
     def confine(self) -> None:
         """Limit memory and files; called in the child."""
-        for what, name in ((resource.RLIMIT_AS, "memory_bytes"), (resource.RLIMIT_FSIZE, "file_bytes")):
+        for what, name in ((resource.RLIMIT_DATA, "memory_bytes"), (resource.RLIMIT_FSIZE, "file_bytes")):
             if name in self.limits:
                 resource.setrlimit(what, (self.limits[name], self.limits[name]))
 
