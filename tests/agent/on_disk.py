@@ -19,6 +19,7 @@ from edgewright.agent.disk import policy as policies
 from edgewright.agent.disk.policy import Policy
 from edgewright.agent.states import ModelRecord, SlotRecord
 from edgewright.contract import manifest as manifests
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.profile import build_schema, encode_schema
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
@@ -134,4 +135,5 @@ def _manifest(name: str, version: int, contents: dict[Role, tuple[str, bytes]]) 
         tolerance=Tolerance(rtol=1e-3, atol=1e-4, min_argmax_agreement=0.99),
         recipe=(),
         lineage_sha256="0" * 64,
+        data=DataPolicy(may_leave=True),
     )

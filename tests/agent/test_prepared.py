@@ -22,6 +22,7 @@ from edgewright.agent.serve.prepared import Prepared
 from edgewright.agent.trial.worker import try_package
 from edgewright.contract import manifest as manifests
 from edgewright.contract.arrays import decode, encode
+from edgewright.contract.data_policy import DataPolicy
 from edgewright.contract.errors import HostileInput, InvalidInput
 from edgewright.contract.manifest import Budgets, File, Manifest, Role, Runtime, Tolerance
 from edgewright.contract.preprocessing import Step
@@ -93,6 +94,7 @@ def a_manifest(contract: Contract, files: tuple[File, ...]) -> Manifest:
         tolerance=Tolerance(rtol=1e-3, atol=1e-4, min_argmax_agreement=0.99),
         recipe=(),
         lineage_sha256="0" * 64,
+        data=DataPolicy(may_leave=True),
     )
 
 

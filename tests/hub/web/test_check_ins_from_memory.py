@@ -13,7 +13,7 @@ from edgewright.contract.envelope import unverified_payload
 from edgewright.contract.errors import ErrorReply
 from edgewright.contract.order import Order, etag
 from edgewright.contract.report import Capabilities, CheckIn, ModelState, Pace
-from edgewright.hub.automate import table as automate
+from edgewright.hub.data import table as data
 from edgewright.hub.events import Events, event_table
 from edgewright.hub.fleet import table
 from edgewright.hub.fleet.model import token_sha256
@@ -189,15 +189,14 @@ def test_an_event_that_names_others_does_not(hub, agent, statements, data):
 
 
 def test_a_kept_order_learns_of_a_collection_that_opens_and_closes(hub, agent):
-    row = {"request": "repair-1", "model": "defects", "budget": 5, "is_open": True, "opened_at": NOW}
+    policy = {"model": "defects", "policy": {"may_leave": True}, "set_by": "ana", "set_at": NOW}
     with hub.db.write() as connection:
-        connection.execute(sa.insert(automate.collection).values(row))
-        hub.automate.tell_collection(connection, "repair-1", "defects")
+        connection.execute(sa.insert(data.data_policy).values(policy))
+        hub.collections.open(connection, "repair-1", "defects", 5)
     opened = agent.check_in()
     wanted = [(collect.request, collect.budget) for collect in agent.order.collects]
     with hub.db.write() as connection:
-        connection.execute(sa.update(automate.collection).values(is_open=False))
-        hub.automate.tell_collection(connection, "repair-1", "defects")
+        hub.collections.close(connection, "repair-1")
 
     closed = agent.check_in()
 

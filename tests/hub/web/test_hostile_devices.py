@@ -30,7 +30,7 @@ from edgewright.contract.report import (
     ShadowResult,
 )
 from edgewright.hub.app import Hub
-from edgewright.hub.automate import table as automate
+from edgewright.hub.data import table as data
 from edgewright.hub.events import event_table
 from edgewright.hub.fleet import table as fleet
 from edgewright.hub.rollout import table as rollouts
@@ -78,8 +78,9 @@ def hub(tmp_path_factory):
     hub = empty_hub(tmp_path_factory.mktemp("hostile"))
     with hub.db.write() as connection:
         add_models(hub, connection)
-        row = {"request": REQUEST, "model": "defects", "budget": BUDGET, "is_open": True, "opened_at": NOW}
-        connection.execute(sa.insert(automate.collection).values(**row))
+        hub.collections.open(connection, REQUEST, "defects", BUDGET)
+        policy = {"model": "defects", "policy": {"may_leave": True}, "set_by": "ana", "set_at": NOW}
+        connection.execute(sa.insert(data.data_policy).values(policy))
         for number in range(8):
             add_device(connection, f"lane-{number}")
         add_rollouts(connection)
@@ -226,7 +227,7 @@ def test_a_sample_that_will_not_do_is_dropped_and_holds_up_no_other(hub, liar, c
 
     assert set(committed(reply)) == {bad.id, "good"}
     assert [item.id for item in samples(hub, liar)] == [f"{liar.id}:good"]
-    assert [event["count"] for event in events(hub, "automate.samples_refused", liar)] == [1]
+    assert [event["count"] for event in events(hub, "data.samples_refused", liar)] == [1]
 
 
 def test_a_device_sends_no_more_samples_than_were_asked_for(hub, liar):

@@ -1,4 +1,4 @@
-"""`edgewright data`: snapshots of datasets, captured samples and their labels."""
+"""`edgewright data`: snapshots of datasets; captured samples and what becomes of them join below."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from edgewright.cli.connection import connect
 from edgewright.cli.formats import moment, size
 from edgewright.cli.output import DryRun, Json, say, say_done, show_facts, show_json, show_table
 from edgewright.cli.progress import UploadProgress
+from edgewright.cli.verbs import labelling, samples
 
 if TYPE_CHECKING:
-    from edgewright.contract.api import LabelDraft, SnapshotRecord
+    from edgewright.contract.api import SnapshotRecord
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -79,73 +80,46 @@ def list_snapshots(
     )
 
 
-@app.command("samples")
-def samples(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model whose devices captured them.")],
-    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Only those that nobody has labelled.")] = False,
+@app.command("diff")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A snapshot: digits@1.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Another: digits@2, or digits for the newest.")],
     as_json: Json = False,
 ) -> None:
-    """List the samples that devices captured."""
+    """Compare two snapshots: files by name, rows by their content."""
     with connect() as client:
-        found = client.samples(model, unlabelled or None)
-    show_table(
-        found,
-        [
-            ("SAMPLE", lambda one: one.id),
-            ("VERSION>", lambda one: str(one.version)),
-            ("DEVICE", lambda one: one.device),
-            ("CHOSEN AS", lambda one: one.chosen_as),
-            ("UNCERTAINTY>", lambda one: f"{one.uncertainty:.2f}"),
-            ("LABEL>", lambda one: "" if one.label is None else str(one.label)),
-        ],
-        as_json=as_json,
-        empty=f"No samples of {model}. Devices send some when a trigger asks: edgewright trigger set {model}",
-    )
-
-
-@app.command("label")
-def label(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A CSV file with the columns sample and label.")],
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Say what samples show."""
-    labels = _read_labels(file)
-    with connect() as client:
-        reply = client.label(labels, dry_run=dry_run)
+        found = client.snapshots.diff(before, after)
     if as_json:
-        show_json(reply)
-    say_done(f"{reply.labelled} of {len(labels)} samples are labelled", dry_run=dry_run)
+        show_json(found)
+        return
+    show_table(
+        found.files,
+        [
+            ("FILE", lambda one: one.path),
+            ("CHANGE", lambda one: one.change),
+            ("ROWS>", lambda one: _changed(one.rows_before, one.rows_after)),
+            ("ADDED>", lambda one: _count(one.rows_added)),
+            ("REMOVED>", lambda one: _count(one.rows_removed)),
+            ("RELABELLED>", lambda one: _count(one.relabelled)),
+        ],
+        as_json=False,
+        empty="Both are empty.",
+    )
+    if found.leaks:
+        say(f"{found.after} leaks: {found.leaks} rows of its hold-outs are also learned from")
 
 
-def _read_labels(file: Path) -> list[LabelDraft]:
-    import csv
-
-    from edgewright.contract.errors import InvalidInput
-
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            rows = csv.DictReader(lines)
-            if not {"sample", "label"} <= set(rows.fieldnames or ()):
-                raise InvalidInput(
-                    f"{file} has no columns sample and label", field="file", hint="Its first line is: sample,label"
-                )
-            return [_label(file, number, row) for number, row in enumerate(rows, start=2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"cannot read {file}: {error}", field="file") from error
+def _changed(before: int | None, after: int | None) -> str:
+    return _count(before) if before == after else f"{_count(before) or 0} → {_count(after) or 0}"
 
 
-def _label(file: Path, line: int, row: dict[str, str]) -> LabelDraft:
-    from edgewright.contract.api import LabelDraft
-    from edgewright.contract.errors import InvalidInput
-
-    try:
-        return LabelDraft(sample=row["sample"], label=int(row["label"]))
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"{file}, line {line}: {row['label']!r} is not a label", field="label", hint="A label is a class's number."
-        ) from error
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _size_bytes(snapshot: SnapshotRecord) -> int:
     return sum(file.size_bytes for file in snapshot.files)
+
+
+labelling.add_to(app)
+samples.add_to(app)

@@ -76,7 +76,9 @@ def snapshot(dataset: FromPath[str], number: FromPath[int], hub: TheHub, princip
 
 
 @get("/snapshots/diff", sync_to_thread=True)
-def snapshot_diff(hub: TheHub, principal: Caller, before: FromQuery[str], after: FromQuery[str]) -> SnapshotDiff:
+def snapshot_diff(
+    hub: TheHub, principal: Caller, before: FromQuery[str] = "", after: FromQuery[str] = ""
+) -> SnapshotDiff:
     """How two snapshots differ: files by name, rows by content."""
     require(principal, Permission.READ)
     return hub.data.diff(before, after)

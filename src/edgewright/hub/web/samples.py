@@ -54,14 +54,14 @@ def label(
 
 
 @get("/labels", sync_to_thread=True)
-def history(hub: TheHub, principal: Caller, sample: FromQuery[str]) -> list[LabelChange]:
+def history(hub: TheHub, principal: Caller, sample: FromQuery[str] = "") -> list[LabelChange]:
     """Everything that was said of one sample, in the order of arrival."""
     require(principal, Permission.READ)
     return hub.data.history(sample)
 
 
 @get("/labels/progress", sync_to_thread=True)
-def progress(hub: TheHub, principal: Caller, model: FromQuery[str]) -> LabelProgress:
+def progress(hub: TheHub, principal: Caller, model: FromQuery[str] = "") -> LabelProgress:
     """How far the labelling of a model's samples is."""
     require(principal, Permission.READ)
     return hub.data.progress(model)
