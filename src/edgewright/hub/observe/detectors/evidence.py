@@ -45,6 +45,20 @@ def minutes(pane: Pane) -> float:
     return min(max((pane.end - pane.start) / 60, MIN_MINUTES), MAX_MINUTES)
 
 
+def grow(log_values: Floats, gain: Floats, minutes: float) -> Floats:
+    """ln M of an e-detector one pane on: M ← (M + minutes) · e^gain."""
+    return np.clip(np.logaddexp(math.log(minutes), log_values) + gain, 2 * LEAST, MOST)
+
+
+def climb(climbs: Floats, gain: Floats) -> Floats:
+    """The gains since they were last in vain (Page's CUSUM, 1954) one pane on.
+
+    Where `climbs` were at most 0 the pane begins a new climb: the likeliest moment of a change, since when the sums
+    that explain it run.
+    """
+    return np.minimum(np.maximum(climbs, 0.0) + gain, MOST)
+
+
 def of_p_values(p: Floats, minutes: float) -> Floats:
     """The evidence of p-values of a window that took so many minutes, judged once."""
     return capped(math.log(minutes) - np.log(np.maximum(p, 1e-300)))

@@ -23,7 +23,7 @@ import numpy as np
 from edgewright.contract.api import AlertKind
 from edgewright.contract.errors import HostileInput
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats
-from edgewright.hub.observe.detectors.evidence import LEAST, MOST, capped, finding, minutes
+from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.model import MOST_CHANGES, Against, Change, Devices, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import MAX_STATE_BYTES
 from edgewright.hub.observe.detectors.tails import normal_of_t
@@ -48,6 +48,7 @@ class State:
     look: Floats  # (devices, 2, features): rows, sum of scores
     past: Floats  # the same, weighted
     log_values: Floats  # (devices, shifts, features)
+    climbs: Floats  # the same
     since: Floats  # (devices, features)
     effect: Floats  # (devices, features): of the last look, in standard deviations
     minutes: float = 0.0
@@ -91,6 +92,7 @@ class OddDevice:
             look=look,
             past=state.past,
             log_values=state.log_values,
+            climbs=state.climbs,
             since=state.since,
             effect=state.effect,
             minutes=state.minutes + minutes(pane),
@@ -125,7 +127,7 @@ class OddDevice:
 
     def encode(self, state: State) -> bytes:
         """Names, then arrays."""
-        arrays = [state.look, state.past, state.log_values, state.since, state.effect]
+        arrays = [state.look, state.past, state.log_values, state.climbs, state.since, state.effect]
         saved = _Saved(
             names=state.names,
             arrays=[np.ascontiguousarray(one, "<f4").tobytes() for one in arrays],
@@ -156,7 +158,7 @@ def _decoded(data: bytes, features: int) -> State:
     if len(saved.names) > MOST_DEVICES or len(set(saved.names)) != len(saved.names):
         raise HostileInput("a state has names of different devices", field="names")
     like = _empty(saved.names, features)
-    wanted = [like.look, like.past, like.log_values, like.since, like.effect]
+    wanted = [like.look, like.past, like.log_values, like.climbs, like.since, like.effect]
     if [len(one) for one in saved.arrays] != [4 * one.size for one in wanted]:
         raise HostileInput("the state's arrays do not fit its devices and features", field="arrays")
     read = [np.frombuffer(one, "<f4") for one in saved.arrays]
@@ -165,14 +167,15 @@ def _decoded(data: bytes, features: int) -> State:
         raise HostileInput("the state has values that are no numbers", field="arrays")
     if not (math.isfinite(saved.minutes) and saved.minutes >= 0 and math.isfinite(saved.start)):
         raise HostileInput("the state has times that are none", field="minutes")
-    look, past, log_values, since, effect = arrays
-    return State(saved.names, look, past, log_values, since, effect, saved.minutes, saved.start)
+    look, past, log_values, climbs, since, effect = arrays
+    return State(saved.names, look, past, log_values, climbs, since, effect, saved.minutes, saved.start)
 
 
 def _empty(names: tuple[str, ...], features: int) -> State:
     sums = np.zeros((len(names), 2, features))
     zeros = np.zeros((len(names), features))
-    return State(names, sums, sums, np.full((len(names), len(SHIFTS), features), -np.inf), zeros, zeros)
+    bets = np.zeros((len(names), len(SHIFTS), features))
+    return State(names, sums, sums, np.full(bets.shape, -np.inf), bets, zeros, zeros)
 
 
 def _joined(state: State, names: Sequence[str]) -> State:
@@ -187,6 +190,7 @@ def _joined(state: State, names: Sequence[str]) -> State:
         look=np.concatenate([state.look, more.look]),
         past=np.concatenate([state.past, more.past]),
         log_values=np.concatenate([state.log_values, more.log_values]),
+        climbs=np.concatenate([state.climbs, more.climbs]),
         since=np.concatenate([state.since, more.since]),
         effect=np.concatenate([state.effect, more.effect]),
         minutes=state.minutes,
@@ -220,9 +224,7 @@ def _judged(state: State) -> State:
     change, z = _residuals(state, is_told)
     shifts = np.array(SHIFTS)[:, None]
     gain = np.where(is_told[:, None], shifts * z[:, None] - shifts**2 / 2, 0.0)
-    watched = max(1.0, state.minutes)
-    log_values = np.clip(np.logaddexp(math.log(watched), state.log_values) + gain, 2 * LEAST, MOST)
-    is_floor = (log_values <= math.log(watched)).all(axis=1) | (state.since == 0)
+    begins = (state.climbs <= 0).all(axis=1)
     # what sticks out does not become the past, or a fault would be taken for usual
     joins = np.where(np.abs(z) < MOST_Z / 2, 1.0, 0.0)[:, None]
     forget = np.where(rows[:, None] > 0, 1 - joins / PAST_LOOKS, 1.0)
@@ -230,8 +232,9 @@ def _judged(state: State) -> State:
         names=state.names,
         look=np.zeros_like(state.look),
         past=forget * state.past + joins * state.look,
-        log_values=log_values,
-        since=np.where(is_floor, state.start, state.since),
+        log_values=grow(state.log_values, gain, max(1.0, state.minutes)),
+        climbs=climb(state.climbs, gain),
+        since=np.where(begins, state.start, state.since),
         effect=np.where(is_told, change, state.effect),
     )
 

@@ -15,7 +15,7 @@ from edgewright.contract.api import AlertKind
 from edgewright.contract.profile import FeatureKind
 from edgewright.contract.profile.features import Flaw
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats
-from edgewright.hub.observe.detectors.evidence import finding, minutes
+from edgewright.hub.observe.detectors.evidence import climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.labels import bernoulli
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -27,9 +27,10 @@ EXTENTS = (0.01, 0.03, 0.1, 0.3, 0.9)
 
 @dataclass(frozen=True)
 class State:
-    """Arrays are (extents, quantities); sums run since M was last at its floor."""
+    """Arrays are (extents, quantities); sums run over the present climb."""
 
     log_values: Floats
+    climbs: Floats
     since: Floats
     rows: Floats
     happened: Floats
@@ -55,7 +56,7 @@ class DataQuality(Packed[State]):
         """Nothing seen."""
         shape = (len(EXTENTS), len(_slots(baseline)))
         zeros = np.zeros(shape)
-        return State(np.full(shape, -np.inf), zeros, zeros, zeros)
+        return State(np.full(shape, -np.inf), zeros, zeros, zeros, zeros)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more."""
@@ -65,13 +66,13 @@ class DataQuality(Packed[State]):
         gain = bernoulli.gains(_expected(baseline)[1], happened, rows, EXTENTS)
         if pane.noise is not None:
             gain -= pane.noise[slots] * np.log(np.array(EXTENTS) / SLACK)[:, None] ** 2 / 2
-        log_values = bernoulli.grow(state.log_values, gain, minutes(pane))
-        is_floor = log_values <= np.log(minutes(pane))
+        begins = state.climbs <= 0
         return State(
-            log_values=log_values,
-            since=np.where(is_floor | (state.since == 0), pane.start, state.since),
-            rows=np.where(is_floor, 0.0, state.rows + rows),
-            happened=np.where(is_floor, 0.0, state.happened + happened),
+            log_values=grow(state.log_values, gain, minutes(pane)),
+            climbs=climb(state.climbs, gain),
+            since=np.where(begins, pane.start, state.since),
+            rows=np.where(begins, 0.0, state.rows) + rows,
+            happened=np.where(begins, 0.0, state.happened) + happened,
         )
 
     def judge(self, state: State, baseline: Baseline) -> Finding:

@@ -19,7 +19,7 @@ from edgewright.contract.api import AlertKind
 from edgewright.contract.profile import FeatureKind
 from edgewright.contract.profile.scales import SCALES
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats
-from edgewright.hub.observe.detectors.evidence import finding, minutes
+from edgewright.hub.observe.detectors.evidence import climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.labels import bernoulli
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -59,8 +59,10 @@ class State:
     filling: Floats  # (slots,) of all quantities
     usual: Floats  # (looks, quantities), NaN never: unused ones are -inf
     log_values: Floats  # (bets, quantities)
+    climbs: Floats  # the same
     since: Floats  # (quantities,)
     log_before: Floats  # (extents, quantities)
+    climbs_before: Floats  # the same
     since_before: Floats  # (quantities,)
     recent: Floats  # (quantities,): mean of the newest looks
     weight: Floats  # (quantities,)
@@ -95,8 +97,10 @@ class _Regression(Packed[State]):
             filling=np.zeros(len(_slots(baseline, places))),
             usual=np.full((MOST_LOOKS, len(places)), -np.inf),
             log_values=np.full((len(BETS), len(places)), -np.inf),
+            climbs=np.zeros((len(BETS), len(places))),
             since=zeros,
             log_before=np.full((len(bernoulli.EXTENTS), len(places)), -np.inf),
+            climbs_before=np.zeros((len(bernoulli.EXTENTS), len(places))),
             since_before=zeros,
             recent=zeros,
             weight=zeros,
@@ -202,17 +206,23 @@ def _against_first_days(state: State, level: Floats, known: np.ndarray) -> State
     p = np.where(known & (total >= FIRST_LOOKS), rank / (total + 1), 1.0)
     bets = np.array(BETS)[:, None]
     gain = np.where(known, np.log(bets) + (bets - 1) * np.log(p), 0.0)
-    log_values = bernoulli.grow(state.log_values, gain, LOOK_MINUTES)
-    is_floor = (log_values <= np.log(LOOK_MINUTES)).all(axis=0) | (state.since == 0)
-    return replace(state, log_values=log_values, since=np.where(is_floor, state.start, state.since))
+    return replace(
+        state,
+        log_values=grow(state.log_values, gain, LOOK_MINUTES),
+        climbs=climb(state.climbs, gain),
+        since=np.where((state.climbs <= 0).all(axis=0), state.start, state.since),
+    )
 
 
 def _against_before(state: State, level: Floats, known: np.ndarray, tolerance: Floats) -> State:
     is_worse = (level > np.where(known, state.before, np.inf) + tolerance / 2).astype(np.float64)
     gain = bernoulli.gains(np.full(len(level), WORSE_SHARE), is_worse, known.astype(np.float64))
-    log_before = bernoulli.grow(state.log_before, gain, LOOK_MINUTES)
-    is_floor = (log_before <= np.log(LOOK_MINUTES)).all(axis=0) | (state.since_before == 0)
-    return replace(state, log_before=log_before, since_before=np.where(is_floor, state.start, state.since_before))
+    return replace(
+        state,
+        log_before=grow(state.log_before, gain, LOOK_MINUTES),
+        climbs_before=climb(state.climbs_before, gain),
+        since_before=np.where((state.climbs_before <= 0).all(axis=0), state.start, state.since_before),
+    )
 
 
 def _slots(baseline: Baseline, places: list[int]) -> np.ndarray:

@@ -20,7 +20,7 @@ from edgewright.contract.api import AlertKind
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats, Groups
 from edgewright.hub.observe.detectors.drift.effects import reference_variance
 from edgewright.hub.observe.detectors.drift.multinomial import MARGIN_LEVEL, OF_THE_SAME_WORLD, expectation
-from edgewright.hub.observe.detectors.evidence import LEAST, MOST, capped, finding, minutes
+from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
 
@@ -30,9 +30,10 @@ TOLERANCE_SD = 0.2
 
 @dataclass(frozen=True)
 class State:
-    """Arrays are (tilts, features)."""
+    """Arrays are (tilts, features); sums run over the present climb."""
 
     log_values: Floats
+    climbs: Floats
     since: Floats
     rows_since: Floats
     shift_since: Floats  # sum of the scores, less what was expected
@@ -59,7 +60,7 @@ class MeanDrift(Packed[State]):
         """Nothing seen."""
         shape = (len(TILTS), len(baseline.inputs.features))
         zeros = np.zeros(shape)
-        return State(np.full(shape, -np.inf), zeros, zeros, zeros)
+        return State(np.full(shape, -np.inf), zeros, zeros, zeros, zeros)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more."""
@@ -73,16 +74,15 @@ class MeanDrift(Packed[State]):
         gain = (counts * tilt).sum(axis=2) - (normal + _margins(groups, n_ref[-1], is_seasonal)) * rows
         if pane.noise is not None:
             gain -= (groups.of(pane.noise) * tilt**2).sum(axis=2) / 2
-        start = math.log(minutes(pane))
-        log_values = np.clip(np.logaddexp(start, state.log_values) + gain, 2 * LEAST, MOST)
-        is_floor = log_values <= start
+        begins = state.climbs <= 0
         mean = (np.where(known, shares, 0.0) * scores).sum(axis=1) / _total(shares, known)
         shift = (counts * scores).sum(axis=1) - rows * mean
         return State(
-            log_values=log_values,
-            since=np.where(is_floor | (state.since == 0), pane.start, state.since),
-            rows_since=np.where(is_floor, 0.0, state.rows_since) + rows,
-            shift_since=np.where(is_floor, 0.0, state.shift_since) + shift,
+            log_values=grow(state.log_values, gain, minutes(pane)),
+            climbs=climb(state.climbs, gain),
+            since=np.where(begins, pane.start, state.since),
+            rows_since=np.where(begins, 0.0, state.rows_since) + rows,
+            shift_since=np.where(begins, 0.0, state.shift_since) + shift,
             is_seasonal=int(is_seasonal.any()),
         )
 

@@ -24,7 +24,6 @@ Noise. Counts with privacy's noise of variance v add v·Σ ln²(q/p)/2 to the ma
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +37,7 @@ from edgewright.hub.observe.detectors.drift.effects import (
     reference_variance,
     total_variation,
 )
-from edgewright.hub.observe.detectors.evidence import LEAST, MOST, capped, finding, minutes
+from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
 from edgewright.hub.observe.detectors.tails import chi_square_quantile
@@ -62,10 +61,10 @@ class State:
     recent: Floats  # exponentially weighted counts
     expected: Floats  # the same of what was expected
     log_values: Floats  # ln M
-    since: Floats  # start of the pane at which M last was at its floor
+    climbs: Floats
+    since: Floats  # start of the pane before the present climb
     rows_since: Floats
     n_ref: Floats  # (tracks, features): rows that what is expected rests on
-    panes: int = 0
     is_seasonal: int = 0
 
 
@@ -102,7 +101,9 @@ def fresh(groups: Groups) -> State:
     tracks = (len(WEIGHTS), len(groups.features))
     nothing = np.zeros((*tracks, groups.shares.shape[1]))
     values, zeros = np.full(tracks, -np.inf), np.zeros(tracks)
-    return State(nothing, nothing, values, zeros, zeros, np.broadcast_to(groups.n_ref, tracks).astype(np.float64))
+    return State(
+        nothing, nothing, values, zeros, zeros, zeros, np.broadcast_to(groups.n_ref, tracks).astype(np.float64)
+    )
 
 
 def step(state: State, groups: Groups, pane: Pane) -> State:
@@ -115,18 +116,17 @@ def step(state: State, groups: Groups, pane: Pane) -> State:
     gain = (counts * ratio).sum(axis=2) - margins * pane.rows
     if pane.noise is not None:
         gain -= (groups.of(pane.noise) * ratio**2).sum(axis=2) / 2
-    start = math.log(minutes(pane))
-    log_values = np.clip(np.logaddexp(start, state.log_values) + gain, 2 * LEAST, MOST)
-    is_floor = (log_values <= start) | (state.panes == 0)
+    climbs = climb(state.climbs, gain)
+    is_floor = climbs <= 0  # the first pane of a drift teaches what the next ones bet on: it still counts as the floor
     weight = np.array(WEIGHTS)[:, None, None]
     return State(
         recent=(1 - weight) * state.recent + counts,
         expected=(1 - weight) * state.expected + foretold,
-        log_values=log_values,
+        log_values=grow(state.log_values, gain, minutes(pane)),
+        climbs=climbs,
         since=np.where(is_floor, pane.start, state.since),
-        rows_since=np.where(is_floor, 0, state.rows_since) + pane.rows,
+        rows_since=np.where(is_floor, 0.0, state.rows_since) + pane.rows,
         n_ref=n_ref,
-        panes=state.panes + 1,
         is_seasonal=int(is_seasonal.any()),
     )
 
@@ -168,7 +168,8 @@ def expectation(groups: Groups, pane: Pane) -> tuple[Floats, Floats, Any]:
     rows = counts.sum(axis=1)
     known = rows >= MIN_EXPECTED_ROWS
     shares = (counts + PRIOR_SHARE * groups.shares) / (rows + PRIOR_SHARE)[:, None]
-    remembered = rows / np.array(WEIGHTS)[:, None]
+    hours = np.maximum(1.0, minutes(pane) / 60 / np.array(WEIGHTS))  # that a track remembers
+    remembered = hours[:, None] * rows
     n_ref = np.where(known, remembered, groups.n_ref)
     return np.where(known[:, None], shares, groups.shares), n_ref, known
 

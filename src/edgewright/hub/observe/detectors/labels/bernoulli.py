@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from edgewright.hub.observe.detectors.baseline import Floats
-from edgewright.hub.observe.detectors.evidence import LEAST, MOST, capped
+from edgewright.hub.observe.detectors.evidence import capped
 
 EXTENTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 MOST_P = 0.49
@@ -37,11 +37,6 @@ def gains(p: Floats, happened: Floats, events: Floats, extents: tuple[float, ...
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = happened * np.log(q / p) + (events - happened) * np.log((1 - q) / (1 - p))
     return np.where(p <= MOST_P, ratio, 0.0)
-
-
-def grow(log_values: Floats, gain: Floats, minutes: float) -> Floats:
-    """M one pane on."""
-    return np.clip(np.logaddexp(math.log(minutes), log_values) + gain, 2 * LEAST, MOST)
 
 
 def evidence(log_values: Floats) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgewright.contract.api import AlertKind
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats, HoldOut
-from edgewright.hub.observe.detectors.evidence import finding, minutes
+from edgewright.hub.observe.detectors.evidence import climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.labels import bernoulli
 from edgewright.hub.observe.detectors.model import Against, Answers, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -30,9 +30,10 @@ POOLED = 30.0
 
 @dataclass(frozen=True)
 class State:
-    """Arrays are (extents,); sums run since M was last at its floor."""
+    """Arrays are (extents,); sums run over the present climb."""
 
     log_values: Floats
+    climbs: Floats
     since: Floats
     labels: Floats
     wrong: Floats
@@ -56,7 +57,7 @@ class ConceptDrift(Packed[State]):
     def fresh(self, baseline: Baseline) -> State:
         """Nothing seen."""
         zeros = np.zeros(len(bernoulli.EXTENTS))
-        return State(np.full(len(zeros), -np.inf), zeros, zeros, zeros, zeros)
+        return State(np.full(len(zeros), -np.inf), zeros, zeros, zeros, zeros, zeros)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """The pane's labels, a few at a time."""
@@ -144,12 +145,12 @@ def _falling(rates: Floats, weights: Floats) -> Floats:
 
 def _step(state: State, p: Floats, mean: Floats, wrong: Floats, pane: Pane, minutes: float) -> State:
     gain = bernoulli.gains(p, wrong, np.ones(len(p))).sum(axis=1)
-    log_values = bernoulli.grow(state.log_values, gain, minutes)
-    is_floor = log_values <= np.log(minutes)
+    begins = state.climbs <= 0
     return State(
-        log_values=log_values,
-        since=np.where(is_floor | (state.since == 0), pane.start, state.since),
-        labels=np.where(is_floor, 0.0, state.labels + len(p)),
-        wrong=np.where(is_floor, 0.0, state.wrong + wrong.sum()),
-        expected=np.where(is_floor, 0.0, state.expected + mean.sum()),
+        log_values=grow(state.log_values, gain, minutes),
+        climbs=climb(state.climbs, gain),
+        since=np.where(begins, pane.start, state.since),
+        labels=np.where(begins, 0.0, state.labels) + len(p),
+        wrong=np.where(begins, 0.0, state.wrong) + wrong.sum(),
+        expected=np.where(begins, 0.0, state.expected) + mean.sum(),
     )

@@ -15,7 +15,7 @@ from edgewright.contract.api import AlertKind
 from edgewright.contract.profile import FeatureKind
 from edgewright.contract.profile.features import Tap
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats
-from edgewright.hub.observe.detectors.evidence import finding, minutes
+from edgewright.hub.observe.detectors.evidence import climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.labels import bernoulli
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -32,9 +32,10 @@ WRONG = list(Tap).index(Tap.WRONG)
 
 @dataclass(frozen=True)
 class State:
-    """The first days, and then arrays (extents,); sums run since M was last at its floor."""
+    """The first days, and then arrays (extents,); sums run over the present climb."""
 
     log_values: Floats
+    climbs: Floats
     since: Floats
     answers: Floats
     wrong: Floats
@@ -61,7 +62,7 @@ class WrongTaps(Packed[State]):
     def fresh(self, baseline: Baseline) -> State:
         """Nothing seen."""
         zeros = np.zeros(len(EXTENTS))
-        return State(np.full(len(zeros), -np.inf), zeros, zeros, zeros)
+        return State(np.full(len(zeros), -np.inf), zeros, zeros, zeros, zeros)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more."""
@@ -75,14 +76,14 @@ class WrongTaps(Packed[State]):
         rate = state.first_wrong / state.first_answers
         p = bernoulli.upper(np.array(rate), np.array(state.first_answers / CLUMPS)) * SLACK
         gain = bernoulli.gains(p, np.array(wrong), np.array(answers), EXTENTS) / CLUMPS**0.5
-        log_values = bernoulli.grow(state.log_values, gain, minutes(pane))
-        is_floor = log_values <= np.log(minutes(pane))
+        begins = state.climbs <= 0
         return replace(
             state,
-            log_values=log_values,
-            since=np.where(is_floor | (state.since == 0), pane.start, state.since),
-            answers=np.where(is_floor, 0.0, state.answers + answers),
-            wrong=np.where(is_floor, 0.0, state.wrong + wrong),
+            log_values=grow(state.log_values, gain, minutes(pane)),
+            climbs=climb(state.climbs, gain),
+            since=np.where(begins, pane.start, state.since),
+            answers=np.where(begins, 0.0, state.answers) + answers,
+            wrong=np.where(begins, 0.0, state.wrong) + wrong,
         )
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
