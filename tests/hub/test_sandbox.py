@@ -142,6 +142,18 @@ def test_hidden_folders_are_empty_but_for_what_is_shown_of_them(tmp_path):
     assert sorted(item.name for item in hub.iterdir()) == ["key.pem", "other.onnx", "parent.onnx", "work"]
 
 
+def test_what_is_hidden_twice_is_hidden(tmp_path):
+    hub, work = tmp_path / "hub", tmp_path / "hub" / "work"
+    work.mkdir(parents=True)
+    (hub / "token").write_text("secret")
+
+    finished = python(f"import os; print(os.listdir({str(hub)!r}))", work, hidden=[hub, hub / "token"])
+
+    if "note: this kernel" in finished.output and os.getuid() != 0:
+        pytest.skip("this kernel lets us mount nothing")
+    assert finished.output == "['work']\n"
+
+
 def test_what_is_hidden_cannot_be_uncovered_nor_read_through_the_hub_s_own_process(tmp_path):
     hub, work = tmp_path / "hub", tmp_path / "work"
     work.mkdir()

@@ -149,7 +149,8 @@ def _hide(libc: ctypes.CDLL, hidden: Sequence[str], shown: Sequence[str]) -> boo
     held = {path: os.open(path, os.O_PATH) for path in sorted(shown)}
     if not _mount(libc, "none", "/", "", _MS_REC | _MS_PRIVATE):
         return False
-    if not all(_cover(libc, path) for path in hidden):
+    outermost = [path for path in hidden if not any(_is_below(path, other) for other in hidden if other != path)]
+    if not all(_cover(libc, path) for path in outermost):
         return False
     for path, descriptor in held.items():
         if not os.path.exists(path):
