@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgewright.cli.verbs import (
+    alert,
     approval,
     audit,
     bench,
@@ -29,6 +30,7 @@ from edgewright.cli.verbs import (
     login,
     model,
     optimize,
+    pipeline,
     policy,
     release,
     rollout,
@@ -38,6 +40,7 @@ from edgewright.cli.verbs import (
     trigger,
     user,
     version,
+    worker,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ app.add_typer(user.app, name="user", help="The people of a hub.")
 app.add_typer(data.app, name="data", help="Snapshots of datasets, captured samples and their labels.")
 app.add_typer(model.app, name="model", help="Models and their versions.")
 app.command("train")(train.train)
+app.add_typer(pipeline.app, name="pipeline", help="From samples to a rolled-out version, step by step.")
 app.add_typer(target.app, name="target", help="The kinds of hardware to optimise for.")
 app.add_typer(optimize.app, name="optimize", help="The best variant of a version for each kind of hardware.")
 app.add_typer(evaluation.app, name="evaluation", help="Challengers against the champion, and the rules.")
@@ -93,8 +97,10 @@ app.add_typer(rollout.app, name="rollout", help="Deliver releases in waves.")
 app.add_typer(bench.app, name="bench", help="Have real devices measure packages.")
 app.add_typer(bundle.app, name="bundle", help="Carry releases to devices that no network reaches.")
 app.add_typer(drift.app, name="drift", help="What the fleet sees, against what the model learned.")
+app.add_typer(alert.app, name="alert", help="What detectors have found, and where it is told.")
 app.add_typer(trigger.app, name="trigger", help="What starts runs by itself, and why it did or not.")
 app.add_typer(run.app, name="run", help="Durable work at the hub.")
+app.add_typer(worker.app, name="worker", help="Machines that run steps of pipelines for a hub.")
 app.add_typer(audit.app, name="audit", help="Who did what.")
 app.command("demo")(demo.demo)
 app.command("version")(version.version)

@@ -11,13 +11,14 @@ import structlog
 
 from edgewright.contract.errors import NotFound
 from edgewright.contract.wire import settle
-from edgewright.hub.automate import Firing, Listening, Ticking, Triggers
 from edgewright.hub.automate.executors import Ci, Executors, Local, RayJobs, Style
 from edgewright.hub.automate.judging import Judging
-from edgewright.hub.automate.pipelines import Pipelines, Rooms
-from edgewright.hub.automate.pipelines import build as build_pipelines
+from edgewright.hub.automate.pipelines.service import Pipelines
+from edgewright.hub.automate.pipelines.wiring import Rooms
+from edgewright.hub.automate.pipelines.wiring import build as build_pipelines
 from edgewright.hub.automate.policies import Desk, Policies
 from edgewright.hub.automate.starting import begins
+from edgewright.hub.automate.triggers import Firing, Listening, Ticking, Triggers
 from edgewright.hub.benches import Benches, DeviceFigures
 from edgewright.hub.commits import GroupCommit
 from edgewright.hub.data import Collections, Data, DataPolicies

@@ -1,34 +1,16 @@
-"""Automation on real rooms, without a worker: runs are queued, and performed by the tests."""
+"""Automation on real rooms, without a worker of DBOS: runs are queued, and performed by the tests."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 
 from edgewright.contract.api import FileRef, PipelineDraft, SnapshotDraft
-from edgewright.hub.automate import Automate
 from edgewright.hub.data import Data, npz
-from edgewright.hub.jobs import Jobs, run_table
 from edgewright.hub.provenance import Provenance
 from edgewright.hub.registry import Registry
 from scenes.looking import look_once
-
-
-class Queue(Jobs):
-    """Runs that wait: a test does the work itself."""
-
-    def __init__(self, db, events, clock) -> None:
-        super().__init__(db, events, clock)
-        self.bodies = {}
-
-    def define(self, kind, body, *, is_heavy=True):
-        self.bodies[kind] = body
-
-    def arguments(self, run):
-        """What a queued run was given."""
-        with self._db.read() as connection:
-            return connection.scalar(sa.select(run_table.c.args).where(run_table.c.id == run))
+from scenes.performed import Performed
 
 
 @pytest.fixture
@@ -44,17 +26,12 @@ def registry(db, events, audit, clock, blobs, data):
 
 @pytest.fixture
 def jobs(db, events, clock):
-    return Queue(db, events, clock)
+    return Performed(db, events, clock)
 
 
 @pytest.fixture
 def provenance(db, clock, blobs, keys):
     return Provenance(db, clock, blobs, keys.audit)
-
-
-@pytest.fixture
-def automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, tmp_path):
-    return Automate(db, events, audit, clock, jobs, registry, data, blobs, provenance, tmp_path / "work")
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
-"""Automate: pipelines, training, champion and challenger, and the triggers that close the loop."""
+"""Automate: pipelines, training, champion and challenger, and the triggers that close the loop.
 
-from edgewright.hub.automate.triggers import Firing, Listening, Ticking, Triggers
-
-__all__ = ["Firing", "Listening", "Ticking", "Triggers"]
+This file imports nothing, because the children that clean rows and compare and ask models import it too.
+"""

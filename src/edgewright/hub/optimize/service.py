@@ -23,7 +23,7 @@ from edgewright.contract.api import (
     VariantRecord,
     VersionRecord,
 )
-from edgewright.contract.errors import InvalidInput
+from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.hub.children import Cancelled
 from edgewright.hub.data import HOLDOUT, TRAIN, Data
 from edgewright.hub.db import Database
@@ -32,12 +32,13 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs, RunContext
 from edgewright.hub.optimize.making.cache import StepResults
 from edgewright.hub.optimize.making.workshop import Site, Workshop
-from edgewright.hub.optimize.model import NeedsSnapshot, Unmet
+from edgewright.hub.optimize.model import Made, NeedsSnapshot, StepPlan, Unmet
 from edgewright.hub.optimize.operators import check_format, check_operators, check_toolchain
 from edgewright.hub.optimize.search.conclude import on_devices, reconsider
 from edgewright.hub.optimize.search.limits import check_draft, constraints_of
 from edgewright.hub.optimize.search.recipe import parse, title
-from edgewright.hub.optimize.steps import params_of
+from edgewright.hub.optimize.steps import params_of, step
+from edgewright.hub.optimize.steps.shelf import lack
 from edgewright.hub.optimize.studies import Studies
 from edgewright.hub.optimize.studying import Studying
 from edgewright.hub.optimize.targeting import Targets
@@ -126,6 +127,21 @@ class Optimize:
         self._studies.begin(connection, self._begun(run_id, work))
         self._audit.record(connection, actor, "optimize.start", work.subject, run=run_id)
         return run_id
+
+    def apply(self, run_id: str, version: VersionRecord, plan: StepPlan, is_cancelled: Callable[[], bool]) -> Made:
+        """Apply one step to a version's source, with the rows of its lineage's snapshot; see Workshop.take_step.
+
+        Raises Refused where what the step works with is not installed.
+        """
+        about = step(plan.name).about
+        if missing := lack(plan.name, about, self._workshop.toolchains()):
+            raise Refused(missing, field=f"recipe.{plan.name}", hint="Install it where the hub runs.")
+        begun = Made(sha256=version.source_sha256, format=version.format)
+        site = Site(run_id, version, is_cancelled)
+        try:
+            return self._workshop.take_step(site, begun, plan, about, timeout_s=about.timeout_s, use_cache=True)
+        finally:
+            self._workshop.tidy(run_id)
 
     def studies(self, model: str, version: int) -> list[StudyRecord]:
         """A version's studies, newest first; raises UnknownVersion."""

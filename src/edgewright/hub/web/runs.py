@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from edgewright.contract.api import PipelineDraft, RunRecord, TrainDraft
+from edgewright.contract.api import Overrides, PipelineDraft, RunRecord, StepRecord, TrainDraft
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
 
@@ -52,6 +52,23 @@ def pipeline(model: FromPath[str], hub: TheHub, principal: Caller) -> PipelineDr
     return hub.pipelines.get(model)
 
 
+@post("/pipelines/{model:str}/run", sync_to_thread=True)
+def run_pipeline(
+    model: FromPath[str], data: JSONBody[Overrides], hub: TheHub, principal: Caller, dry_run: DryRun = False
+) -> RunRecord:
+    """Start a run of a model's pipeline; a dry run's result names its steps."""
+    require(principal, Permission.TRAIN)
+    why = f"asked for by {principal.name}"
+    return hub.pipelines.run(principal, model, data, why=why, dry_run=dry_run)
+
+
+@get("/runs/{run_id:str}/steps", sync_to_thread=True)
+def steps(run_id: FromPath[str], hub: TheHub, principal: Caller) -> list[StepRecord]:
+    """The steps of a pipeline's run, in order; none of any other run."""
+    require(principal, Permission.READ)
+    return list(hub.pipelines.steps(run_id))
+
+
 @post("/train", sync_to_thread=True)
 def train(data: JSONBody[TrainDraft], hub: TheHub, principal: Caller, dry_run: DryRun = False) -> RunRecord:
     """Train a model by its stored pipeline."""
@@ -59,4 +76,4 @@ def train(data: JSONBody[TrainDraft], hub: TheHub, principal: Caller, dry_run: D
     return hub.pipelines.train(principal, data, why=f"asked for by {principal.name}", dry_run=dry_run)
 
 
-ROUTES = [runs, run, cancel, put_pipeline, pipeline, train]
+ROUTES = [runs, run, steps, cancel, put_pipeline, pipeline, run_pipeline, train]

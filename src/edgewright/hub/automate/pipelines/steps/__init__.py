@@ -1,0 +1,1 @@
+"""How each kind of step is done: one file to a kind."""
