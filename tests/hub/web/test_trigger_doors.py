@@ -79,7 +79,7 @@ def test_a_push_to_the_branch_asks_for_a_run(web, hook):
 
     (record,) = history(web, hook)
     assert reply.json()["state"] == record["state"] in ("fired", "not_fired")
-    assert record["why"].startswith(("push abababab", "no run could begin"))
+    assert record["why"].startswith(("run 1 of", "no run could begin"))
 
 
 @pytest.mark.parametrize("secret", ["", "ews_guessed"])

@@ -81,7 +81,7 @@ def list_triggers(model: Annotated[str, typer.Option(help="Those of one model.")
         ("ON", lambda one: "paused" if one.is_paused else _tag(one.draft.when)),
         ("RUNS>", lambda one: f"{one.runs} of {one.draft.max_runs}"),
         ("FIRED", lambda one: ago(one.last_fired_at, now)),
-        ("LAST DECISION", lambda one: one.last.why if one.last else ""),
+        ("LAST DECISION", lambda one: _told(one.last)),
     ]
     show_table(triggers, columns, as_json=as_json, empty="No triggers yet. Set one: edgewright trigger set MODEL")
 
@@ -225,7 +225,9 @@ def _condition(when: When) -> str:
     import msgspec
 
     facts = {name: value for name, value in msgspec.to_builtins(when).items() if value and name != "on"}
-    told = "; ".join(f"{name} {words(value) if isinstance(value, list) else value}" for name, value in facts.items())
+    told = "; ".join(
+        f"{name} {words(value) if isinstance(value, list | tuple) else value}" for name, value in facts.items()
+    )
     return f"{_tag(when)}: {told}" if told else _tag(when)
 
 
@@ -236,7 +238,7 @@ def _limits(draft: TriggerDraft) -> str:
 
 
 def _told(occasion: OccasionRecord | None) -> str:
-    return f"{occasion.state.replace('_', ' ')}: {occasion.why}" if occasion else ""
+    return f"{occasion.state.replace('_', ' ')}: {occasion.what}: {occasion.why}" if occasion else ""
 
 
 def _forecast(trigger: TriggerRecord) -> str:

@@ -49,8 +49,8 @@ BUSY = ("run-1",)
 @pytest.mark.parametrize(
     ("draft", "standing", "state", "why", "until"),
     [
-        ({}, {}, FIRED, "alert a1: run 1 of at most 3", None),
-        ({}, {"fired": (NOON - 200, NOON - 100)}, FIRED, "alert a1: run 3 of at most 3", None),
+        ({}, {}, FIRED, "run 1 of at most 3", None),
+        ({}, {"fired": (NOON - 200, NOON - 100)}, FIRED, "run 3 of at most 3", None),
         ({}, {"is_paused": True, "active": BUSY}, NOT_FIRED, "the trigger is paused", None),
         ({"when": OnAlert(kinds=("bias",))}, {}, NOT_FIRED, "its kind data_drift is none of bias", None),
         ({}, {"over": "its alert was resolved meanwhile"}, NOT_FIRED, "its alert was resolved meanwhile", None),

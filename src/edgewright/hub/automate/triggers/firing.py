@@ -100,7 +100,7 @@ class Firing:
         self, connection: sa.Connection, row: sa.RowMapping, occasion: Occasion, decision: Decision, now: float
     ) -> tuple[Decision, str]:
         """Begin the run. Where it cannot begin, that is the decision, and nothing of the budget is used."""
-        why = f"trigger {row['name']}: {decision.why}"
+        why = f"trigger {row['name']}: {occasion.what}: {decision.why}"
         try:
             with savepoint(connection):
                 run = self._begin(connection, row["created_by"], table.draft_of(row), occasion, why)
@@ -109,6 +109,6 @@ class Firing:
             return Decision(OccasionState.NOT_FIRED, f"no run could begin: {error.message}"), ""
         table.fired(connection, row["name"], row["model"], run, now)
         by = occasion.facts.by if isinstance(occasion.facts, Asked) else "hub"
-        facts = {"model": row["model"], "key": occasion.key, "run": run, "why": decision.why}
+        facts = {"model": row["model"], "key": occasion.key, "run": run, "why": f"{occasion.what}: {decision.why}"}
         self._audit.record(connection, by, "trigger.fire", row["name"], **facts)
         return decision, run

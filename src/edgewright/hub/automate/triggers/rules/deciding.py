@@ -32,7 +32,7 @@ def decide(trigger: TriggerDraft, occasion: Occasion, state: Standing, now: floa
     if until > now:
         return Decision(OccasionState.WAITING, why, until)
     count = len(_in_period(trigger, state, now)) + 1
-    return Decision(OccasionState.FIRED, f"{occasion.what}: run {count} of at most {trigger.max_runs}")
+    return Decision(OccasionState.FIRED, f"run {count} of at most {trigger.max_runs}")
 
 
 def meet(
