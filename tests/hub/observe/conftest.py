@@ -35,7 +35,7 @@ class Line:
         self.events = Events(self.db, self._clock)
         self.audit = Audit(self.db, self._clock, CryptoSigner.generate_ed25519())
         self.heard: list[Event] = []
-        for kind in ("windows", "window_refused", "alert", "alert_resolved"):
+        for kind in ("windows", "window_refused", "alert", "alert_worse", "alert_woken", "alert_resolved"):
             self.events.subscribe(f"observe.{kind}", self.heard.append)
         self.alerts = Alerts(self.db, self.events, self.audit, self._clock)
         self.sites: dict[str, str] = {}

@@ -93,6 +93,9 @@ class Detection:
         with self._db.read() as connection:
             windows = window_table.waiting(connection, lens.model, lens.version, WINDOWS_AT_ONCE)
             quiet = segment_table.segments(connection, lens.model, lens.version)
+            devices = window_table.devices_waiting(connection, lens.model, lens.version)
+            if not self._caps.is_mixed(connection, lens, devices, self._clock()):
+                return None
             fresh = [one for one in windows if one["end"] > quiet.get(WHOLE, 0.0)]
             fresh.sort(key=lambda one: (one["end"], one["number"]))
             batch = Batch([one["number"] for one in windows], quiet, len(windows) == WINDOWS_AT_ONCE)
@@ -106,11 +109,11 @@ class Detection:
             return batch
 
     def _see(self, connection: sa.Connection, lens: Lens, batch: Batch, fresh: Sequence[sa.RowMapping]) -> None:
-        shares = batch.capped.shares if batch.capped else ()
+        shares, is_large = (batch.capped.shares, batch.capped.is_large) if batch.capped else ((), False)
         seen = panes.read(lens, fresh, shares)
+        seen = panes.levelled(seen) if is_large else seen
         before = self._before(connection, lens)
-        slices = panes.cut(fresh, shares) or [slice(0, len(seen))]
-        slices[-1] = slice(slices[-1].start, len(seen))
+        slices = panes.cut(fresh, shares, is_large=is_large)
         batch.panes[WHOLE] = [panes.with_season(connection, lens, WHOLE, seen[one], before) for one in slices]
         self._cut_cohorts(connection, lens, batch, seen, before)
         batch.steps = self._watch.see(connection, lens, batch.panes)

@@ -21,7 +21,7 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Event, Events
 from edgewright.hub.observe import behaviour, table
 from edgewright.hub.observe.alarming import CohortsOf, drifts, told
-from edgewright.hub.observe.alerts import Alerts, Wanted
+from edgewright.hub.observe.alerts import LIVE, Alerts, Wanted
 from edgewright.hub.observe.detection import DRIFT, Detection
 from edgewright.hub.observe.detectors import THRESHOLD, Detector
 from edgewright.hub.observe.labelled import AnswersOf, LabelledAnswers
@@ -140,10 +140,15 @@ class Observe:
         None before anything was seen.
 
         It is what alarms among all that is watched, and stays large without the devices that make most of it, one in
-        twenty. Advice does not count.
+        twenty; and what did so before, for as long as its alert is not resolved. Advice does not count.
         """
         named = [name for name, one in self._watch.detectors.items() if one.kind in GATED and not one.is_advice]
-        return segment_table.effect_of(connection, model, version, named)
+        now = segment_table.effect_of(connection, model, version, named)
+        if now is None:
+            return None
+        live = self._alerts.read(connection, Wanted(model=model, levels=(AlertLevel.VERSION,), states=LIVE))
+        mine = [one.effect for one in live if one.version == version and one.detector in named]
+        return max([now, *mine])
 
     def predicted(self, sample: Sample) -> int | None:
         """Which class the version that answered chose for a sample; None where that cannot be said."""

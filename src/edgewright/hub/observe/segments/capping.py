@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.hub.observe.segments import table
-from edgewright.hub.observe.segments.model import HOUR_S, shares_of_devices, shares_of_widths, usual_of
+from edgewright.hub.observe.segments.model import HOUR_S, is_large, shares_of_devices, shares_of_widths, usual_of
 from edgewright.hub.observe.windows.lenses import Lens
 
 DAY_HOURS = 24
 MANY_DEVICES = 200
 """Of so many and more, what is usual is looked up once in five minutes."""
 LOOKED_UP_S = 300.0
+LEAST_MIXED = 10
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Capped:
     """How much of each window counts, and what `note` saves of it."""
 
     shares: Sequence[float]
+    is_large: bool  # the fleet is: one device in twenty is one at least
     hour: int
     rows: Sequence[Mapping[str, Any]]
     known: Collection[str]
@@ -33,6 +35,18 @@ class Caps:
 
     def __init__(self) -> None:
         self._usual: dict[tuple[str, int], tuple[float, float | None]] = {}
+
+    def is_mixed(self, connection: sa.Connection, lens: Lens, waiting: int, now: float) -> bool:
+        """Whether windows of devices enough wait: in a large fleet of half of those that were heard of of late.
+
+        Else a few that lie could send when nobody else does, and outvote in a pane what all others say in the next.
+        """
+        hour = int(now // HOUR_S)
+        fleet = max(waiting, table.active(connection, lens.model, lens.version, hour - DAY_HOURS))
+        if not is_large(fleet):
+            return True
+        late = table.active(connection, lens.model, lens.version, hour - 1)
+        return waiting >= max(LEAST_MIXED, late // 2)
 
     def look(self, connection: sa.Connection, lens: Lens, windows: Sequence[sa.RowMapping], now: float) -> Capped:
         """How much of each window counts, by its width and by how much its device has added in this hour."""
@@ -53,7 +67,7 @@ class Caps:
             for name in devices
         ]
         shares = [width * share for width, share in zip(widths, capped, strict=True)]
-        return Capped(shares, hour, rows, frozenset(known))
+        return Capped(shares, usual is not None, hour, rows, frozenset(known))
 
     def note(self, connection: sa.Connection, lens: Lens, capped: Capped) -> None:
         """Save what devices have claimed and added."""

@@ -96,7 +96,12 @@ def shares_of_devices(
 
 def usual_of(rows: Collection[float]) -> float | None:
     """What a device usually adds in an hour: the median; None where there are fewer than twenty."""
-    return float(np.median(list(rows))) if len(rows) * LIARS >= 1 else None
+    return float(np.median(list(rows))) if is_large(len(rows)) else None
+
+
+def is_large(devices: int) -> bool:
+    """Whether one in twenty of a fleet is a device at least."""
+    return devices * LIARS >= 1
 
 
 def stands_without_liars(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from edgewright.hub.observe.detectors import Devices, Pane
 from edgewright.hub.observe.segments import table
 from edgewright.hub.observe.segments.model import (
     MIN_WEEKS,
+    MOST_OF_USUAL,
     Segment,
     hour_of_week,
     split_into_panes,
@@ -38,9 +39,21 @@ class Seen:
     share: float
 
 
-def cut(windows: Sequence[sa.RowMapping], shares: Sequence[float]) -> list[slice]:
-    """Which windows make a pane of the whole version."""
-    return split_into_panes([window["rows"] * share for window, share in zip(windows, shares, strict=True)])
+def cut(windows: Sequence[sa.RowMapping], shares: Sequence[float], *, is_large: bool) -> list[slice]:
+    """Which windows make a pane of the whole version: the last one takes the rest. A large fleet has one of a batch."""
+    parts = split_into_panes([window["rows"] * share for window, share in zip(windows, shares, strict=True)])
+    if is_large or not parts:
+        return [slice(0, len(windows))]
+    return [*parts[:-1], slice(parts[-1].start, len(windows))]
+
+
+def levelled(seen: Sequence[Seen]) -> list[Seen]:
+    """The same windows with no device counting for more than twice the median one."""
+    rows: dict[str, float] = {}
+    for one in seen:
+        rows[one.device] = rows.get(one.device, 0.0) + one.rows * one.share
+    most = MOST_OF_USUAL * float(np.median(list(rows.values())))
+    return [replace(one, share=one.share * min(1.0, most / max(rows[one.device], 1e-9))) for one in seen]
 
 
 def read(lens: Lens, windows: Iterable[sa.RowMapping], shares: Iterable[float]) -> list[Seen]:

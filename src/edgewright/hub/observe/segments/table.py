@@ -238,6 +238,13 @@ def save_shares(
             connection.execute(sa.insert(share).values(**names, **values))
 
 
+def active(connection: sa.Connection, model: str, version: int, since_hour: int) -> int:
+    """How many devices of a version have added anything since that hour."""
+    of = share.c
+    query = sa.select(sa.func.count()).select_from(share)
+    return connection.scalar(query.where(of.model == model, of.version == version, of.hour >= since_hour)) or 0
+
+
 def claims(
     connection: sa.Connection, model: str, version: int, since_hour: int, but: Collection[str] = ()
 ) -> list[float]:

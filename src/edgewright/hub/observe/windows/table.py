@@ -28,6 +28,9 @@ window = sa.Table(
     sa.Index("ix_profile_window_arrived", "is_waiting", "arrived_at"),
 )
 
+MIXER, MODULUS = 2_654_435_761, 2**31 - 1
+"""Knuth's multiplicative hash: neighbours come far apart."""
+
 seen = sa.Table(
     "profile_seen",
     metadata,
@@ -112,11 +115,24 @@ def count_waiting(connection: sa.Connection) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(window).where(window.c.is_waiting)) or 0
 
 
+def devices_waiting(connection: sa.Connection, model: str, version: int) -> int:
+    """Of how many devices windows wait."""
+    query = sa.select(sa.func.count(window.c.device.distinct())).where(*_of(model, version), window.c.is_waiting)
+    return connection.scalar(query) or 0
+
+
 def waiting(connection: sa.Connection, model: str, version: int, limit: int) -> Sequence[sa.RowMapping]:
-    """Windows that no detector has seen, in the order in which they came."""
-    where = _of(model, version)
-    query = sa.select(window).where(*where, window.c.is_waiting).order_by(window.c.number).limit(limit)
-    return connection.execute(query).mappings().all()
+    """Windows that no detector has seen, in the order in which they came.
+
+    Where more than `limit` wait, some of all of them: those that came together are not seen alone.
+    """
+    of = window.c
+    query = sa.select(window).where(*_of(model, version), of.is_waiting)
+    found = connection.execute(query.order_by(of.number).limit(limit + 1)).mappings().all()
+    if len(found) <= limit:
+        return found
+    mixed = sa.cast(of.number, sa.BigInteger) * MIXER % MODULUS
+    return connection.execute(query.order_by(mixed, of.number).limit(limit)).mappings().all()
 
 
 def versions_waiting(connection: sa.Connection) -> list[tuple[str, int]]:
