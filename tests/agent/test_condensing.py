@@ -54,8 +54,8 @@ def test_only_windows_of_one_package_and_schema_merge() -> None:
 
 
 def test_windows_with_noise_merge_among_themselves_and_say_how_many_they_were(tmp_path: Path) -> None:
-    exact = windows(100)
-    noisy = [msgspec.structs.replace(each, id=f"noisy:{each.id}", epsilon_milli=500, noised=1) for each in windows(100)]
+    exact = windows(200)
+    noisy = [msgspec.structs.replace(each, id=f"noisy:{each.id}", epsilon_milli=500, noised=1) for each in windows(200)]
     write(tmp_path, *exact, *noisy)
     spool = Spool(tmp_path)
 
@@ -63,7 +63,7 @@ def test_windows_with_noise_merge_among_themselves_and_say_how_many_they_were(tm
 
     merged = [one for one in waiting(spool) if one.id.startswith("condensed:")]
     assert {(one.epsilon_milli, one.noised > 0) for one in merged} == {(0, False), (500, True)}
-    assert sum(one.noised for one in waiting(spool)) == 100
+    assert sum(one.noised for one in waiting(spool)) == 200
 
 
 def test_a_window_never_outgrows_what_the_hub_takes() -> None:
