@@ -19,6 +19,7 @@ from edgewright.hub.observe.segments.model import (
     usual_of,
     week_of,
 )
+from edgewright.hub.observe.segments.trimming import pooled
 
 HOUR_S = 3600.0
 
@@ -127,3 +128,22 @@ def test_the_season_of_an_hour_is_what_earlier_weeks_brought(line):
     assert table.unpack(row["past"], 2).tolist() == [0.75 * 16.0 + 8.0, 0.0]
     assert table.unpack(row["current"], 2).tolist() == [4.0, 0.0]
     assert table.unpack(row["past"], 3).tolist() == [0.0, 0.0, 0.0]  # of another schema
+
+
+def test_few_devices_cannot_make_the_latency_or_the_missing_values_of_all():
+    contract = Contract(
+        inputs=(TensorSpec(name="x", dtype=Dtype.FLOAT32, shape=(None, 1), names=("flow",)),), outputs=()
+    )
+    rows = np.random.default_rng(0).normal(size=(500, 1))
+    schema = build_schema(contract, "press", 1, {"x": rows}, {})
+    place = [feature.name for feature in schema.features]
+    slow, missing = schema.offsets[place.index("latency")] + 150, schema.offsets[place.index("flow") + 1] - 1
+    quick = schema.offsets[place.index("latency")] + 50
+    counts = np.zeros((40, schema.offsets[-1]))
+    counts[:, quick], counts[:, missing] = 100, 1
+    counts[:2, quick], counts[:2, slow], counts[:2, missing] = 0, 100, 100
+
+    total = pooled(schema, counts, np.full(40, 100.0))
+
+    assert (total[slow], total[missing]) == (0, 40)
+    assert pooled(schema, counts[:9], np.full(9, 100.0)).tolist() == counts[:9].sum(axis=0).tolist()

@@ -114,7 +114,9 @@ class Detection:
         seen = panes.levelled(seen) if is_large else seen
         before = self._before(connection, lens)
         slices = panes.cut(fresh, shares, is_large=is_large)
-        batch.panes[WHOLE] = [panes.with_season(connection, lens, WHOLE, seen[one], before) for one in slices]
+        batch.panes[WHOLE] = [
+            panes.with_season(connection, lens, WHOLE, seen[one], before, is_large=is_large) for one in slices
+        ]
         self._cut_cohorts(connection, lens, batch, seen, before)
         batch.steps = self._watch.see(connection, lens, batch.panes)
         batch.fleet_steps = self._see_fleet(connection, lens, batch.panes[WHOLE])
@@ -130,13 +132,14 @@ class Detection:
     ) -> None:
         """One pane for each cohort that is watched: of two values of a label at least, both heard of by now."""
         cohorts = panes.by_segment(seen, self._cohorts_of(sorted({one.device for one in seen})))
+        is_large = batch.capped is not None and batch.capped.is_large
         names = {where.name for where in (*batch.quiet, *cohorts) if where.level is AlertLevel.COHORT}
         watched = watched_cohorts(names)
         batch.segments = [WHOLE, FLEET, *cohorts]
         for where, some in cohorts.items():
             late = [one for one in some if one.end > batch.quiet.get(where, 0.0)]
             if where.name in watched and late:
-                batch.panes[where] = [panes.with_season(connection, lens, where, late, before)]
+                batch.panes[where] = [panes.with_season(connection, lens, where, late, before, is_large=is_large)]
 
     def _see_fleet(self, connection: sa.Connection, lens: Lens, whole: Sequence[Pane]) -> list[Step]:
         """The same panes as part of all versions, as far as bins are the same in all of them."""

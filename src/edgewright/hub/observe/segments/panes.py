@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
 from edgewright.contract.api import AlertLevel
-from edgewright.contract.profile import Profile
+from edgewright.contract.profile import Profile, Schema
 from edgewright.hub.observe.detectors import Devices, Pane
 from edgewright.hub.observe.segments import table
 from edgewright.hub.observe.segments.model import (
@@ -22,6 +21,7 @@ from edgewright.hub.observe.segments.model import (
     split_into_panes,
     week_of,
 )
+from edgewright.hub.observe.segments.trimming import pooled
 from edgewright.hub.observe.windows.lenses import Lens
 
 Floats = npt.NDArray[np.float64]
@@ -71,23 +71,34 @@ def read(lens: Lens, windows: Iterable[sa.RowMapping], shares: Iterable[float]) 
     ]
 
 
-def pane_of(seen: Sequence[Seen], expected: Floats | None = None, before: Floats | None = None) -> Pane:
-    """These windows as one pane."""
-    counts = np.sum([one.counts * one.share for one in seen], axis=0)
+def pane_of(schema: Schema, seen: Sequence[Seen], before: Floats | None = None, *, is_large: bool = False) -> Pane:
+    """These windows as one pane; of a large fleet trimmed, see trimming.py."""
     rows = float(sum(one.rows * one.share for one in seen))
     start, end = (float(np.median([getattr(one, name) for one in seen])) for name in ("start", "end"))
-    return Pane(start, end, rows, counts, expected=expected, before=before, devices=_devices(seen))
+    if is_large:
+        _, counts, of_each = _by_device(seen, is_weighed=True)
+        total = pooled(schema, counts, of_each)
+    else:
+        total = np.sum([one.counts * one.share for one in seen], axis=0)
+    names, own, _ = _by_device(seen, is_weighed=False)
+    return Pane(start, end, rows, total, before=before, devices=Devices(names, own))
 
 
 def with_season(
-    connection: sa.Connection, lens: Lens, where: Segment, seen: Sequence[Seen], before: Floats | None
+    connection: sa.Connection,
+    lens: Lens,
+    where: Segment,
+    seen: Sequence[Seen],
+    before: Floats | None,
+    *,
+    is_large: bool = False,
 ) -> Pane:
     """A pane with what the same hour of the week brought before, where two weeks of it are known."""
-    pane = pane_of(seen, before=before)
+    pane = pane_of(lens.schema, seen, before, is_large=is_large)
     old = _season(connection, lens, where, pane)
     if old is None or old["weeks"] < MIN_WEEKS:
         return pane
-    return pane_of(seen, table.unpack(old["past"], len(pane.counts)), before)
+    return replace(pane, expected=table.unpack(old["past"], len(pane.counts)))
 
 
 def remember(connection: sa.Connection, lens: Lens, where: Segment, pane: Pane) -> None:
@@ -107,13 +118,16 @@ def by_segment(seen: Sequence[Seen], cohorts: Mapping[str, Sequence[str]]) -> di
     return {where: some for where, some in found.items() if any(one.share > 0 for one in some)}
 
 
-def _devices(seen: Sequence[Seen]) -> Devices:
-    """What each device saw, uncapped: here each is compared with the others, and none is added to another."""
-    counts: dict[str, Any] = {}
+def _by_device(seen: Sequence[Seen], *, is_weighed: bool) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Each device's name, counts and rows: as they are pooled, or as it has told them."""
+    names = tuple(sorted({one.device for one in seen}))
+    place = {name: number for number, name in enumerate(names)}
+    counts, rows = np.zeros((len(names), len(seen[0].counts))), np.zeros(len(names))
     for one in seen:
-        counts[one.device] = counts.get(one.device, 0.0) + one.counts
-    names = tuple(sorted(counts))
-    return Devices(names, np.stack([counts[name] for name in names]))
+        weight = one.share if is_weighed else 1.0
+        counts[place[one.device]] += one.counts * weight
+        rows[place[one.device]] += one.rows * weight
+    return names, counts, rows
 
 
 def _season(connection: sa.Connection, lens: Lens, where: Segment, pane: Pane) -> sa.RowMapping | None:
