@@ -218,6 +218,16 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True):
         return next((one for one in self.holdouts if one.is_fresh is is_fresh), None)
 
 
+class JudgedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one challenger, in a line."""
+
+    model: str
+    version: int
+    champion: int
+    outcome: Outcome
+    reason: str
+
+
 class EvaluationDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Judge a version. A champion of None is the newest release's, 0 is none; a snapshot of "" is its own."""
 

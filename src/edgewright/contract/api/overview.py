@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edgewright.contract.api.fleet import DeviceRecord
+from edgewright.contract.api.judging import JudgedLine
 from edgewright.contract.api.keys import RoleRecord
 from edgewright.contract.api.observation import DriftStatus
 from edgewright.contract.api.registry import ModelRecord
@@ -69,3 +70,5 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[RoleRecord, ...] = ()
     fleet: FleetCounts = msgspec.field(default_factory=FleetCounts)
     rollout_counts: dict[str, int] = {}  # by RolloutState
+    judged: tuple[JudgedLine, ...] = ()  # the newest 50 evaluations
+    approvals: int = 0  # steps and policies that wait for people, beside releases

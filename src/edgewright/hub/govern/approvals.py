@@ -108,6 +108,12 @@ class Approvals:
         with self._db.read() as connection:
             return [self._read(connection, id) for id in list(connection.scalars(query))]
 
+    def waiting(self) -> int:
+        """How many wait for people."""
+        query = sa.select(sa.func.count()).select_from(table.approval_request)
+        with self._db.read() as connection:
+            return connection.scalar(query.where(table.approval_request.c.state == ApprovalState.OPEN)) or 0
+
     def withdraw(self, *, run: str = "", id: str = "") -> None:
         """Nobody waits for these any more: those of a run that has ended, or one."""
         of = table.approval_request.c

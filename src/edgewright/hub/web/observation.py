@@ -63,6 +63,8 @@ def overview_of(hub: Hub) -> Overview:
         drift=tuple(hub.observe.status()),
         runs=tuple(hub.jobs.runs(limit=RUNS_SHOWN)),
         audit_entries=hub.audit.count(),
+        judged=tuple(hub.judging.newest()),
+        approvals=hub.desk.waiting(),
         roles=tuple(hub.key_changes.roles()),
     )
 

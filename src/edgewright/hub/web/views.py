@@ -9,6 +9,7 @@ from edgewright.contract.api import (
     DeviceModel,
     DeviceRecord,
     DeviceState,
+    JudgedLine,
     Overview,
     ReleaseRecord,
     ReleaseState,
@@ -141,6 +142,7 @@ class VersionRow:
     created: Moment
     devices: int
     releases: tuple[ReleaseRecord, ...]
+    judged: JudgedLine | None
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,10 @@ def _waiting_tile(overview: Overview) -> Tile:
     unsigned = sum(len(release.signatures) < release.signatures_needed for release in drafts)
     unapproved = sum(len(release.approvals) < release.approvals_needed for release in drafts)
     detail = f"{unsigned} to sign, {unapproved} to approve" if drafts else "nothing to sign or approve"
-    return Tile("Releases waiting", str(len(drafts)), detail, "warn" if drafts else "", "#versions")
+    detail += f", {overview.approvals} other approvals" if overview.approvals else ""
+    return Tile(
+        "Releases waiting", str(len(drafts)), detail, "warn" if drafts or overview.approvals else "", "#versions"
+    )
 
 
 def _keys_tiles(overview: Overview) -> tuple[Tile, ...]:
@@ -321,7 +326,7 @@ def _why(wave: WaveRecord, now: float) -> str:
 
 
 def _version_row(glance: Glance, record: VersionRecord, runs_on: Mapping[tuple[str, int], int]) -> VersionRow:
-    releases = glance.overview.releases
+    releases, judged = glance.overview.releases, glance.overview.judged
     accuracy = record.metrics.get("accuracy")
     return VersionRow(
         record=record,
@@ -329,6 +334,7 @@ def _version_row(glance: Glance, record: VersionRecord, runs_on: Mapping[tuple[s
         created=glance.moment(record.created_at),
         devices=runs_on.get((record.model, record.version), 0),
         releases=tuple(r for r in releases if (r.model, r.version) == (record.model, record.version)),
+        judged=next((j for j in judged if (j.model, j.version) == (record.model, record.version)), None),
     )
 
 

@@ -13,6 +13,7 @@ from edgewright.contract.api import (
     CostLine,
     EvaluationDraft,
     EvaluationRecord,
+    JudgedLine,
     JudgingRules,
     Outcome,
     ReleaseRecord,
@@ -160,6 +161,23 @@ class Judging:
             query = query.where(of.challenger == challenger)
         with self._db.read() as connection:
             return [msgspec.convert(record, EvaluationRecord) for record in connection.scalars(query)]
+
+    def newest(self, limit: int = 50) -> list[JudgedLine]:
+        """What became of the challengers that were judged last, the newest first."""
+        of = table.evaluation.c
+        query = sa.select(of.record).order_by(of.created_at.desc(), of.model).limit(limit)
+        with self._db.read() as connection:
+            found = [msgspec.convert(record, EvaluationRecord) for record in connection.scalars(query)]
+        return [
+            JudgedLine(
+                model=one.model,
+                version=one.challenger,
+                champion=one.champion,
+                outcome=one.verdict.outcome,
+                reason=one.verdict.reason,
+            )
+            for one in found
+        ]
 
     def get(self, model: str, challenger: int, champion: int) -> EvaluationRecord:
         """One evaluation; raises UnknownEvaluation."""

@@ -35,6 +35,10 @@ class Desk:
         found = [*self._approvals.all(state, model), *(one for one in releases if state in ("", one.state))]
         return sorted(found, key=lambda one: one.asked_at, reverse=True)
 
+    def waiting(self) -> int:
+        """How many steps and policies wait for people; releases tell of themselves."""
+        return self._approvals.waiting()
+
     def approval(self, id: str) -> ApprovalRecord:
         """One of them; raises UnknownApproval."""
         return self._of_release(self._release(id)) if id.startswith(RELEASE) else self._approvals.approval(id)
