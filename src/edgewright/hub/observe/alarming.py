@@ -10,7 +10,6 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from edgewright.contract.api import AlertLevel, FeatureDrift, SegmentRecord
-from edgewright.contract.profile import Profile
 from edgewright.hub.observe.alerts import Alarm
 from edgewright.hub.observe.detectors import THRESHOLD, Against, Change, Finding, drifting_devices
 from edgewright.hub.observe.detectors.evidence import QUIET_DAYS
@@ -112,7 +111,7 @@ class Alarming:
         model, version = lens.model, lens.version
         counts: dict[str, npt.NDArray[np.float64]] = {}
         for window in window_table.latest(connection, model, version, since, WINDOWS_TO_NAME_DEVICES, WINDOWS_OF_EACH):
-            own = Profile.from_bytes(lens.schema, window["payload"]).counts.astype(np.float64)
+            own = lens.counts(window)
             counts[window["device"]] = counts.get(window["device"], 0.0) + own
         if where.level is AlertLevel.VERSION:
             return counts

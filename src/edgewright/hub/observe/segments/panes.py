@@ -10,7 +10,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from edgewright.contract.api import AlertLevel
-from edgewright.contract.profile import Profile, Schema
+from edgewright.contract.profile import Schema
 from edgewright.hub.observe.detectors import Devices, Pane
 from edgewright.hub.observe.segments import table
 from edgewright.hub.observe.segments.model import (
@@ -37,6 +37,7 @@ class Seen:
     rows: float
     counts: Floats
     share: float
+    noise: Floats | None = None  # the variance that privacy has added to each count
 
 
 def cut(windows: Sequence[sa.RowMapping], shares: Sequence[float], *, is_large: bool) -> list[slice]:
@@ -64,8 +65,9 @@ def read(lens: Lens, windows: Iterable[sa.RowMapping], shares: Iterable[float]) 
             start=window["start"],
             end=window["end"],
             rows=float(window["rows"]),
-            counts=Profile.from_bytes(lens.schema, window["payload"]).counts.astype(np.float64),
+            counts=lens.counts(window),
             share=share,
+            noise=lens.noise(window),
         )
         for window, share in zip(windows, shares, strict=True)
     ]
@@ -81,7 +83,9 @@ def pane_of(schema: Schema, seen: Sequence[Seen], before: Floats | None = None, 
     else:
         total = np.sum([one.counts * one.share for one in seen], axis=0)
     names, own, _ = _by_device(seen, is_weighed=False)
-    return Pane(start, end, rows, total, before=before, devices=Devices(names, own))
+    noise = [one.noise * one.share**2 for one in seen if one.noise is not None]
+    spread = np.sum(noise, axis=0) if noise else None
+    return Pane(start, end, rows, total, before=before, devices=Devices(names, own), noise=spread)
 
 
 def with_season(

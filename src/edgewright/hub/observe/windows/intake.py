@@ -23,6 +23,7 @@ MAX_AHEAD_S = 86400.0
 """How far a device's clock may run ahead of ours before its windows are refused."""
 MAX_BEHIND_S = 400 * 86400.0
 """Older windows are refused, so that what has come need not be remembered for ever."""
+MAX_EPSILON_MILLI = 1_000_000
 KEPT_S = 2 * 86400.0
 KEPT = 50_000
 """Windows that detectors have seen are kept so long, and so many, to name devices and to explain alerts."""
@@ -109,7 +110,10 @@ class Intake:
             raise HostileInput("a window of more than 400 days ago", field="end")
         if not 0 < len(window.id) <= 200:
             raise HostileInput(f"a window id has 1 to 200 characters, not {len(window.id)}", field="id")
-        profile = Profile.from_bytes(lens.schema, window.payload)
+        if not 0 <= window.noised < 2**31 or (window.noised > 0) is not (0 < window.epsilon_milli <= MAX_EPSILON_MILLI):
+            told = f"{window.noised} windows with an epsilon of {window.epsilon_milli} thousandths"
+            raise HostileInput(told, field="noised")
+        profile = Profile.from_bytes(lens.schema, window.payload, is_noisy=window.noised > 0)
         if profile.rows > MAX_WINDOW_ROWS:
             raise HostileInput(f"a window counts at most {MAX_WINDOW_ROWS} rows, this one {profile.rows}", field="rows")
         if profile.rows != window.rows:

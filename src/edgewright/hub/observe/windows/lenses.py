@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewright.contract.profile import Schema, decode_schema
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from edgewright.contract.profile import Profile, Schema, decode_schema, noise_variance
 from edgewright.hub.observe.detectors import Baseline, HoldOut
 
 MOST_KEPT = 500
@@ -23,6 +27,17 @@ class Lens:
     version: int
     schema: Schema
     baseline: Baseline
+
+    def counts(self, window: sa.RowMapping) -> npt.NDArray[np.float64]:
+        """The counts of a window that was stored; noise may have brought some below zero."""
+        profile = Profile.from_bytes(self.schema, window["payload"], is_noisy=window["noised"] > 0)
+        return profile.counts.astype(np.float64)
+
+    def noise(self, window: sa.RowMapping) -> npt.NDArray[np.float64] | None:
+        """The variance that noise has added to each count of such a window; None where it has none."""
+        if not window["noised"]:
+            return None
+        return noise_variance(self.schema, window["epsilon_milli"]) * window["noised"]
 
 
 class Lenses:

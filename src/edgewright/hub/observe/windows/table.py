@@ -21,6 +21,8 @@ window = sa.Table(
     sa.Column("end", sa.Float, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("epsilon_milli", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("noised", sa.Integer, nullable=False, server_default="0"),
     sa.Column("arrived_at", sa.Float, nullable=False),
     sa.Column("is_waiting", sa.Boolean, nullable=False),
     sa.Index("ix_profile_window_waiting", "model", "version", "is_waiting"),
