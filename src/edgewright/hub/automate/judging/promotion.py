@@ -200,7 +200,7 @@ def _limited(name: str, value: float, limit: float, told: str, unit: str) -> Rul
 
 def _required(evidence: EvaluationRecord, rules: JudgingRules) -> list[RuleLine]:
     lines = []
-    if "fresh" in rules.promotion.require:
+    if "fresh" in rules.promotion.require and evidence.champion:  # a first version has not seen the field
         fresh = evidence.holdout(is_fresh=True)
         rows, least = fresh.rows if fresh else 0, rules.evaluation.min_rows
         state = LineState.PASSED if rows >= least else LineState.UNSURE
