@@ -37,7 +37,7 @@ class Lens:
         """The variance that noise has added to each count of such a window; None where it has none."""
         if not window["noised"]:
             return None
-        return noise_variance(self.schema, window["epsilon_milli"]) * window["noised"]
+        return noise_variance(self.schema, window["epsilon_milli"]) * float(window["noised"])
 
 
 class Lenses:
