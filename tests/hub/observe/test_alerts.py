@@ -8,7 +8,6 @@ import pytest
 
 from edgewright.contract.api import (
     AlertEdit,
-    AlertKind,
     AlertLevel,
     AlertState,
     FeatureDrift,
@@ -17,31 +16,11 @@ from edgewright.contract.api import (
 )
 from edgewright.contract.errors import InvalidInput
 from edgewright.hub.govern import SYSTEM
-from edgewright.hub.observe.alerts import Act, Alarm, UnknownAlert, Wanted, severity_of, state_after
+from edgewright.hub.observe.alerts import Act, UnknownAlert, Wanted, severity_of, state_after
 from edgewright.hub.observe.alerts.model import MANY, NEXT, AlertMovedOn, Home, Live, home_of
+from scenes.alarms import ALARM, at, raised
 
 DAY_S = 86400.0
-FLOW = FeatureDrift(feature="flow", effect=0.4, evidence=20.0, direction="higher")
-ALARM = Alarm(
-    model="press",
-    version=1,
-    kind=AlertKind.DATA_DRIFT,
-    level=AlertLevel.VERSION,
-    segment="",
-    detector="data-drift",
-    since=100.0,
-    rows=500,
-    effect=0.2,
-    times_over=2.0,
-    features=(FLOW,),
-    devices=("dev-1",),
-    compared_with="the training data",
-    designed_days=30.0,
-)
-
-
-def at(level: AlertLevel, segment: str, **changes: object) -> Alarm:
-    return dataclasses.replace(ALARM, level=level, segment=segment, **changes)  # type: ignore[arg-type]
 
 
 def live(*segments: tuple[AlertLevel, str]) -> list[Live]:
@@ -109,11 +88,6 @@ def test_it_is_the_worse_the_more_of_the_fleet_it_is_about(level, times_over, se
     assert severity_of(level, times_over) is severity
 
 
-def raised(line, alarm=ALARM):
-    with line.db.write() as connection:
-        return line.alerts.raise_(connection, alarm)
-
-
 def test_what_is_found_again_is_added_to_the_alert_that_lives(line):
     first = raised(line)
     heat = FeatureDrift(feature="heat", effect=0.5, evidence=30.0, direction="lower")
@@ -169,8 +143,9 @@ def test_a_snoozed_alert_wakes_when_its_time_is_over(line):
 def test_no_alert_sleeps_for_ever(line, until):
     alert = raised(line)
 
+    edit = AlertEdit(until=None if until is None else line.now + until)
+
     with pytest.raises(InvalidInput):
-        edit = AlertEdit(until=None if until is None else line.now + until)
         line.alerts.act(SYSTEM, alert.id, Act.SNOOZE, edit)
 
     assert line.alerts.get(alert.id).state is AlertState.OPEN

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ def test_each_number_is_new_once_in_any_order(order):
 
     assert sorted(new) == sorted(set(order))
     assert all(numbers.has(stretches, number) for number in order)
-    assert all(after[0] > before[1] + 1 for before, after in zip(stretches, stretches[1:], strict=False))
+    assert all(after[0] > before[1] + 1 for before, after in itertools.pairwise(stretches))
 
 
 def test_numbers_with_gaps_are_bounded():
