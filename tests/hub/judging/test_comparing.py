@@ -42,7 +42,7 @@ def test_a_gain_is_positive_where_the_challenger_is_better_whichever_way_is_up()
 
     brier = found.metric("brier")
     assert (brier.gain, brier.low > 0) == (pytest.approx(0.2, abs=0.01), True)
-    assert found.metric("calibration_error").gain > 0.1
+    assert found.metric("calibration").gain > 0.1
     assert found.metrics[0].metric == "accuracy"
     assert found.agreement == 1.0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         MetricGain,
         RuleLine,
     )
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -92,13 +95,17 @@ def show_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
         show_json(record)
         return
     show_facts(record, FACTS, as_json=False)
-    lines = [(one, gain) for one in record.holdouts for gain in one.metrics]
-    show_table(lines, METRICS, as_json=False, empty="")
-    if groups := [(one, group) for one in record.holdouts for group in one.groups]:
-        show_table(groups, GROUPS, as_json=False, empty="")
-    if record.costs:
-        show_table(record.costs, COSTS, as_json=False, empty="")
-    show_table(record.verdict.lines, RULES, as_json=False, empty="")
+    _show([(one, gain) for one in record.holdouts for gain in one.metrics], METRICS)
+    _show([(one, group) for one in record.holdouts for group in one.groups], GROUPS)
+    _show(record.costs, COSTS)
+    _show(record.verdict.lines, RULES)
+
+
+def _show(records: Sequence[T], columns: Sequence[Column[T]]) -> None:
+    """One of several tables; nothing where it would be empty."""
+    if records:
+        typer.echo()
+        show_table(records, columns, as_json=False, empty="")
 
 
 def _newest(client: Client, model: str, number: int) -> EvaluationRecord:

@@ -10,7 +10,7 @@ import numpy as np
 from edgewright.contract.api import MetricGain
 from edgewright.hub.automate.judging.intervals import Design, Floats, Interval, of_mean, of_paired_rates, of_rate
 
-ACCURACY, BRIER, CALIBRATION, R2, MAE = "accuracy", "brier", "calibration_error", "r2", "mae"
+ACCURACY, BRIER, CALIBRATION, R2, MAE = "accuracy", "brier", "calibration", "r2", "mae"
 CALIBRATION_BINS = 15
 NO_SPREAD = 1e-30
 

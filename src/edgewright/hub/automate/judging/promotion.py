@@ -141,7 +141,7 @@ def _group_lines(holdouts: Sequence[HoldoutEvaluation], rules: PromotionRules) -
     lines = [line for one, group in judged if (line := _group_loss(one, group, rules))]
     lines += [line for one, group in judged if (line := _floor(one, group, rules))]
     small = [f"{group.key} {group.name} ({group.rows})" for _, group in every if group.is_small]
-    told = f"{len(judged)} groups are judged"
+    told = f"groups that are judged: {len(judged)}"
     told += f"; too few rows: {', '.join(small[:8])}{' …' if len(small) > 8 else ''}" if small else ""
     return lines or [RuleLine(rule="groups", state=LineState.PASSED, reason=told)]
 
