@@ -111,8 +111,9 @@ def predicted(contract: Contract, sample: Sample) -> int | None:
 
 
 def _counted(row: sa.Row[tuple[str, int, int, int, int, float]]) -> Counted:
-    right = float(row.scores) if row.scored else None
-    return Counted(rows=int(row.rows), failed=int(row.failed), unsure=int(row.unsure), estimated_right=right)
+    right = max(0.0, float(row.scores)) if row.scored > 0 else None  # noise may have brought a sum below zero
+    failed, unsure = max(0, int(row.failed)), max(0, int(row.unsure))
+    return Counted(rows=int(row.rows), failed=failed, unsure=unsure, estimated_right=right)
 
 
 def _is_output(bins: FeatureBins) -> bool:
