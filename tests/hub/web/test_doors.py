@@ -13,13 +13,25 @@ from litestar.testing import TestClient
 from edgewright.contract.api import Role, UserDraft
 from edgewright.hub.data.table import sample
 from edgewright.hub.db import metadata
-from edgewright.hub.web import files, fleet, observation, people, registry, releases, runs, samples, targets, triggers
+from edgewright.hub.web import (
+    files,
+    fleet,
+    judging,
+    observation,
+    people,
+    registry,
+    releases,
+    runs,
+    samples,
+    targets,
+    triggers,
+)
 from edgewright.hub.web.server import build_app
 from scenes.dashboard import NOW, PASSWORD, USER, filled_hub
 
 DOORS = [
     (method, re.sub(r"{[^:}]*:(\w+)}", lambda kind: "1" if kind[1] == "int" else "x", path), handler)
-    for room in (people, files, samples, registry, targets, runs, triggers, releases, fleet, observation)
+    for room in (people, files, samples, registry, targets, runs, triggers, judging, releases, fleet, observation)
     for handler in room.ROUTES
     for path in handler.paths
     for method in handler.http_methods
@@ -98,6 +110,9 @@ BODIES = {
     "/erasures": {"subject": "x"},
     "/train": {"model": "wine", "snapshot": ""},
     "/triggers": {"name": "dry", "model": "wine", "when": {"on": "request"}},
+    "/evaluations": {"model": "wine", "challenger": 1},
+    "/models/x/policy": {"promote": "ask"},
+    "/approvals": {"approval": "promote:wine@1", "is_yes": True},
     "/releases": {"model": "defects", "version": 1},
     "/releases/x/1/signatures": [],
     "/releases/x/1/content-signatures": [],
@@ -141,6 +156,7 @@ def test_every_change_can_be_rehearsed(door):
         ("/triggers", "/triggers"),
         ("/claims", "/claims"),
         ("/groups", "/groups"),
+        ("/models/wine/policy", "/models/x/policy"),
         ("/rollouts/defects-3-1/pause", "/rollouts/x/pause"),
         ("/rollouts/defects-3-1/abort", "/rollouts/x/abort"),
         ("/runs/optimize-0/cancel", "/runs/x/cancel"),
