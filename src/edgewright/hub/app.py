@@ -17,7 +17,7 @@ from edgewright.hub.automate.pipelines.service import Pipelines
 from edgewright.hub.automate.pipelines.wiring import Rooms
 from edgewright.hub.automate.pipelines.wiring import build as build_pipelines
 from edgewright.hub.automate.policies import Desk, Policies
-from edgewright.hub.automate.starting import begins
+from edgewright.hub.automate.starting import begins, checks
 from edgewright.hub.automate.triggers import Firing, Listening, Ticking, Triggers
 from edgewright.hub.benches import Benches, DeviceFigures
 from edgewright.hub.commits import GroupCommit
@@ -329,7 +329,7 @@ def build_hub(
         upkeep=observation.upkeep,
         executors=executors,
         pipelines=pipelines,
-        triggers=Triggers(db, audit, clock, firing, pipelines.get, lambda: keys.secret("webhooks")),
+        triggers=Triggers(db, audit, clock, firing, checks(pipelines), lambda: keys.secret("webhooks")),
         listening=listening,
         ticking=Ticking(listening.look),
         judging=judging,

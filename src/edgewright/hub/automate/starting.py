@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from edgewright.contract.api import Overrides, TriggerDraft
@@ -18,6 +20,11 @@ def begins(pipelines: Pipelines, people: People) -> Begin:
         return pipelines.start(connection, people.named(principal), trigger.model, why=why, overrides=overrides)
 
     return begin
+
+
+def checks(pipelines: Pipelines) -> Callable[[TriggerDraft], object]:
+    """Raises what would keep a trigger's runs from beginning: no pipeline, a step or a parameter that there is not."""
+    return lambda trigger: pipelines.plan(trigger.model, Overrides(params=trigger.params))
 
 
 def overrides_of(trigger: TriggerDraft, occasion: Occasion) -> Overrides:

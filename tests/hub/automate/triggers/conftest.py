@@ -39,6 +39,7 @@ class Scene:
         self.begun: list[tuple[str, str]] = []
         self.solved: set[str] = set()
         self.is_stopped = False
+        self.broken: set[str] = set()
         self.firing = Firing(db, events, audit, clock, self._begin, self._is_live)
         self.triggers = Triggers(db, audit, clock, self.firing, self._check, lambda: b"key")
         self.listening = Listening(db, events, clock, self.firing, lambda: b"key")
@@ -80,6 +81,8 @@ class Scene:
         return [record.state for record in self.history(name)]
 
     def _begin(self, connection: sa.Connection, principal: str, trigger: TriggerDraft, occasion, why: str) -> str:
+        if trigger.name in self.broken:
+            raise RuntimeError("a mistake of ours")
         if self.is_stopped:
             raise Refused("a policy says no", field="policy")
         run = self.jobs.start(connection, "pipeline", trigger.model, {}, why=why)
@@ -89,9 +92,9 @@ class Scene:
     def _is_live(self, connection: sa.Connection, ids: Sequence[str]) -> bool:
         return not self.solved.issuperset(ids)
 
-    def _check(self, model: str) -> None:
-        if model not in MODELS:
-            raise NotFound(f"no pipeline is stored for model '{model}'", field="model")
+    def _check(self, trigger: TriggerDraft) -> None:
+        if trigger.model not in MODELS:
+            raise NotFound(f"no pipeline is stored for model '{trigger.model}'", field="model")
 
 
 @pytest.fixture

@@ -254,8 +254,29 @@ def test_names_are_one_hubs_and_a_removed_trigger_is_forgotten(scene):
     assert scene.triggers.triggers() == []
     with pytest.raises(NotFound):
         scene.triggers.history("t")
-    with pytest.raises(InvalidInput):
-        scene.triggers.history("t", limit=0)
+
+
+@pytest.mark.parametrize(("words", "field"), [({"limit": 0}, "limit"), ({"state": "fierd"}, "state")])
+def test_a_history_is_asked_for_in_words_that_there_are(scene, words, field):
+    scene.set()
+
+    with pytest.raises(InvalidInput) as refused:
+        scene.triggers.history("t", **words)
+
+    assert refused.value.field == field
+
+
+def test_a_mistake_of_ours_with_one_occasion_holds_up_no_other(scene):
+    for name in ("broken", "fine"):
+        scene.set(name=name, debounce_s=60.0, max_concurrent=9)
+    scene.alert("a1")
+    scene.broken = {"broken"}
+    scene.pass_time(60.0)
+    held = scene.states("broken")
+    scene.broken = set()
+    scene.pass_time(10.0)
+
+    assert (scene.states("fine"), held, scene.states("broken")) == ([FIRED], ["waiting"], [FIRED])
 
 
 def test_a_history_is_bounded_and_many_refusals_push_no_run_out_of_it(scene, monkeypatch):

@@ -13,7 +13,7 @@ from edgewright.contract.errors import EdgewrightError
 from edgewright.hub.automate.triggers import table
 from edgewright.hub.automate.triggers.model import Asked, Decision, Occasion, Raised, Standing, to_record
 from edgewright.hub.automate.triggers.rules.deciding import decide, meet
-from edgewright.hub.db import Database, savepoint
+from edgewright.hub.db import Database, DatabaseAway, DatabaseBusy, savepoint
 from edgewright.hub.events import Events
 from edgewright.hub.govern import Audit
 
@@ -56,13 +56,20 @@ class Firing:
         """Decide again on what is due; returns how many occasions that were."""
         now = self._clock()
         with self._db.read() as connection:
-            if not table.due(connection, now):
-                return 0
-        with self._db.write() as connection:
             names = table.due(connection, now)
-            for name in names:
-                self._again(connection, name, now)
+        for name in names:
+            self._look_at(name, now)
         return len(names)
+
+    def _look_at(self, name: str, now: float) -> None:
+        """One that fails is logged, and looked at again: it holds up no other."""
+        try:
+            with self._db.write() as connection:
+                self._again(connection, name, now)
+        except (DatabaseAway, DatabaseBusy):
+            raise
+        except Exception:
+            log.exception("trigger.look_failed", trigger=name)
 
     def would(self, connection: sa.Connection, row: sa.RowMapping, occasion: Occasion) -> Decision:
         """What would be decided on a new occasion."""
@@ -72,8 +79,8 @@ class Firing:
 
     def _again(self, connection: sa.Connection, name: str, now: float) -> None:
         row, occasion = table.row_of(connection, name), table.waiting(connection, name)
-        if row is None or occasion is None:
-            return
+        if row is None or occasion is None or name not in table.due(connection, now):
+            return  # another hub was here first
         state = table.state_of(connection, row, now)
         decision = decide(table.draft_of(row), occasion, self._with_news(connection, occasion, state), now)
         self._settle(connection, row, occasion, decision, now)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from edgewright.contract.api import (
     FireDraft,
     OccasionRecord,
+    OccasionState,
     OnCode,
     OnTime,
     TriggerDraft,
@@ -41,25 +42,25 @@ class Triggers:
         audit: Audit,
         clock: Callable[[], float],
         firing: Firing,
-        check_model: Callable[[str], object],
+        check_run: Callable[[TriggerDraft], object],
         key: Callable[[], bytes],
     ) -> None:
         self._db = db
         self._audit = audit
         self._clock = clock
         self._firing = firing
-        self._check_model = check_model
+        self._check_run = check_run
         self._key = key
 
     def put(self, principal: Principal, draft: TriggerDraft, *, dry_run: bool = False) -> TriggerRecord:
         """Set a trigger; set again, it keeps its history, its budget and its secret.
 
         A new one that takes pushes comes with its `secret`, this once; a dry run with a `forecast`. Raises
-        InvalidInput, TriggerExists for one of another model, and what `check_model` raises: a pipeline must be there.
+        InvalidInput, TriggerExists for one of another model, and what `check_run` raises: a run must be able to begin.
         """
         now = self._clock()
         check_trigger(draft, now)
-        self._check_model(draft.model)
+        self._check_run(draft)
         if dry_run:
             with self._db.read() as connection:
                 old = self._old(connection, draft)
@@ -91,6 +92,9 @@ class Triggers:
         """What became of its occasions, newest first; raises UnknownTrigger."""
         if not 1 <= limit <= MAX_HISTORY:
             raise InvalidInput(f"limit is {limit}", field="limit", hint=f"Choose 1 to {MAX_HISTORY}.")
+        if state and state not in list(OccasionState):
+            hint = f"Choose from {', '.join(OccasionState)}."
+            raise InvalidInput(f"no occasion is ever '{state[:40]}'", field="state", hint=hint)
         with self._db.read() as connection:
             self._row(connection, name)
             return table.history(connection, name, limit, state)
