@@ -62,13 +62,20 @@ class Data(Snapshots):
         unlabelled: bool = False,
         is_labelled: bool | None = None,
         is_disputed: bool | None = None,
+        sample: str = "",
         limit: int | None = None,
     ) -> list[SampleRecord]:
         """Captured samples, oldest first; `unlabelled` is `is_labelled=False`."""
         asked = False if unlabelled else is_labelled
         with self._db.read() as connection:
             return store.find(
-                connection, model, request=request, is_labelled=asked, is_disputed=is_disputed, limit=limit
+                connection,
+                model,
+                request=request,
+                is_labelled=asked,
+                is_disputed=is_disputed,
+                sample=sample,
+                limit=limit,
             )
 
     def answers(self, connection: sa.Connection, model: str, version: int, after: int = 0) -> Sequence[Answer]:

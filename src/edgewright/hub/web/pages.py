@@ -17,12 +17,13 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from edgewright.contract.api import LoginDraft, Overview
-from edgewright.contract.errors import EdgewrightError, NotAllowed, NotFound, NotLoggedIn
+from edgewright.contract.errors import EdgewrightError, NotFound, NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
-from edgewright.hub.web import browsing, drifting, studying, views
+from edgewright.hub.web import browsing, drifting, labelling, studying, views
 from edgewright.hub.web.arguments import Caller, TheHub
 from edgewright.hub.web.browsing.frame import page
+from edgewright.hub.web.forms import refuse_foreign
 from edgewright.hub.web.observation import overview_of, silence_s
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.rendering import render
@@ -53,15 +54,11 @@ Page = Response[Any]
 TheGlance = NamedDependency[views.Glance]
 
 
-class ForeignForm(NotAllowed):
-    code = "foreign_form"
-    hint = "Use the form on the hub's own page."
-
-
 def routes() -> list[Router]:
     """All pages, with their own headers, their own way to know who asks, and the way to the login page."""
     static = create_static_files_router("/static", directories=[FOLDER / "static"], after_request=_secure_static)
     handlers = [login_form, login, logout, dashboard, overview_json, partial, *studying.HANDLERS, *browsing.HANDLERS]
+    handlers += labelling.HANDLERS
     pages = Router(
         "/",
         route_handlers=handlers,
@@ -85,7 +82,7 @@ def login_form() -> str:
 @post("/login", sync_to_thread=True, request_max_body_size=MAX_FORM_BYTES)
 def login(request: Request[Any, Any, Any], data: Form, hub: TheHub) -> Page:
     """Trade a password for a cookie; a wrong one shows the form again."""
-    _refuse_foreign(request)
+    refuse_foreign(request)
     try:
         reply = hub.people.login(data.user, data.password)
     except NotLoggedIn as error:
@@ -99,7 +96,7 @@ def login(request: Request[Any, Any, Any], data: Form, hub: TheHub) -> Page:
 @post("/logout", sync_to_thread=True, request_max_body_size=MAX_FORM_BYTES)
 def logout(request: Request[Any, Any, Any], hub: TheHub) -> Page:
     """End the token, and forget the cookie."""
-    _refuse_foreign(request)
+    refuse_foreign(request)
     hub.people.logout(request.cookies.get(COOKIE, ""))
     reply: Page = Redirect("/login", status_code=303)
     reply.delete_cookie(COOKIE, path="/")
@@ -159,12 +156,6 @@ def _refusal(request: Request[Any, Any, Any], error: EdgewrightError) -> Page:
     if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
         return on_refusal(request, error)
     return Response(render("refusal.html", error=error), status_code=error.http_status, media_type=MediaType.HTML)
-
-
-def _refuse_foreign(request: Request[Any, Any, Any]) -> None:
-    """A browser says where a form stands; another site's may not log anybody in or out."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise ForeignForm("this form stands on another site", field="sec-fetch-site")
 
 
 def _secure(response: Page) -> Page:

@@ -71,6 +71,7 @@ def find(
     request: str = "",
     is_labelled: bool | None = None,
     is_disputed: bool | None = None,
+    sample: str = "",
     limit: int | None = None,
 ) -> list[SampleRecord]:
     """Captured samples, oldest first."""
@@ -78,6 +79,8 @@ def find(
     query = sa.select(table.sample).order_by(of.at, of.id).limit(limit)
     if model:
         query = query.where(of.model == model)
+    if sample:
+        query = query.where(of.id == sample)
     if request:
         query = query.where(of.request == request)
     if is_labelled is not None:
