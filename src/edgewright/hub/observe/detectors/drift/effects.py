@@ -37,17 +37,18 @@ def total_variation(groups: Groups, counts: Floats, shares: Floats, n_ref: Float
     return np.where(rows > 0, freed, 0.0)
 
 
-def kolmogorov(groups: Groups, counts: Floats, shares: Floats) -> Floats:
+def kolmogorov(groups: Groups, counts: Floats, shares: Floats, inflation: Floats) -> Floats:
     """The largest difference of the shares up to each bin (features,), 'missing' left out; 0 where bins have no order.
 
-    Sampling alone makes √(π/2)·ln 2/√rows of it on average (Kolmogorov's distribution), which is taken off in squares.
+    Sampling alone makes √(π/2)·ln 2/√rows of it on average (Kolmogorov's distribution), which is taken off in squares;
+    `inflation` (features,) is how many times that variance comes from live rows and what they are compared with.
     """
     known = groups.is_ordered
     rows = np.maximum((counts * known).sum(axis=1), 1e-300)
     of_expected = np.maximum((shares * known).sum(axis=1), 1e-300)
     apart = np.cumsum((counts / rows[:, None] - shares / of_expected[:, None]) * known, axis=1)
     largest = np.abs(apart).max(axis=1, initial=0.0)
-    return np.where(known.any(axis=1), np.sqrt(np.maximum(0.0, largest**2 - KS_NOISE**2 / rows)), 0.0)
+    return np.where(known.any(axis=1), np.sqrt(np.maximum(0.0, largest**2 - KS_NOISE**2 * inflation / rows)), 0.0)
 
 
 def directions(groups: Groups, counts: Floats, shares: Floats) -> list[str]:

@@ -5,7 +5,8 @@ standard deviations) the alternative is q ∝ p·e^(θs), and M ← (M + minutes
 Page's CUSUM (1954) of the mean with a slack of θ/2, written as an e-detector, so that its false alarms are bounded
 like those of all others. It sees a shift of 0.2 standard deviations within about 2 000 rows where the shape of the
 distribution stays, which costs the detector of all shares several times as many. The margin is |θ| times how far the
-reference's own mean can be off: √(6/n_ref) times the normal quantile of 0.001/features.
+reference's own mean can be off: √(6/n_ref) times the normal quantile of 0.001/features. What was seen at the same hours
+before is off by √(2/n) in every hour, independently: so the margin falls with the root of the hours of the climb.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ import numpy as np
 
 from edgewright.contract.api import AlertKind
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats, Groups
-from edgewright.hub.observe.detectors.drift.effects import reference_variance
-from edgewright.hub.observe.detectors.drift.multinomial import MARGIN_LEVEL, OF_THE_SAME_WORLD, expectation
+from edgewright.hub.observe.detectors.drift.multinomial import MARGIN_LEVEL, expectation, expected_variance
 from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -71,7 +71,10 @@ class MeanDrift(Packed[State]):
         rows = (counts * known).sum(axis=1)
         tilt = np.array(TILTS)[:, None, None] * scores
         normal = np.log((np.where(known, shares, 0.0) * np.exp(tilt)).sum(axis=2) / _total(shares, known))
-        gain = (counts * tilt).sum(axis=2) - (normal + _margins(groups, n_ref[-1], is_seasonal)) * rows
+        climbed = np.where(state.climbs > 0, np.maximum(pane.start - state.since, 0.0) / 3600, 0.0)
+        hours = np.where(is_seasonal, 1 + climbed, 1.0)
+        margins = _margins(groups, expected_variance(n_ref, is_seasonal) / hours)
+        gain = (counts * tilt).sum(axis=2) - (normal + margins) * rows
         if pane.noise is not None:
             gain -= (groups.of(pane.noise) * tilt**2).sum(axis=2) / 2
         begins = state.climbs <= 0
@@ -117,8 +120,7 @@ def _total(shares: Floats, known: np.ndarray) -> Floats:
     return np.asarray(np.maximum(np.where(known, shares, 0.0).sum(axis=1), 1e-300))
 
 
-def _margins(groups: Groups, n_ref: Floats, is_seasonal: np.ndarray) -> Floats:
+def _margins(groups: Groups, variance: Floats) -> Floats:
     """(tilts, features), in nats a row."""
     z = NormalDist().inv_cdf(1 - MARGIN_LEVEL / max(1, len(groups.features)))
-    variance = np.where(is_seasonal, OF_THE_SAME_WORLD / np.maximum(n_ref, 1), reference_variance(n_ref))
     return np.asarray(np.abs(np.array(TILTS))[:, None] * z * np.sqrt(variance))

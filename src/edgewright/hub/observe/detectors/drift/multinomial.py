@@ -38,7 +38,7 @@ from edgewright.hub.observe.detectors.drift.effects import (
     total_variation,
 )
 from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
-from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
+from edgewright.hub.observe.detectors.model import Against, Booleans, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
 from edgewright.hub.observe.detectors.tails import chi_square_quantile
 
@@ -46,9 +46,7 @@ WEIGHTS = (1 / 3, 1 / 10, 1 / 30)
 PRIOR_ROWS = 40.0
 MARGIN_NATS = 0.002
 MARGIN_LEVEL = 0.001
-MIN_EXPECTED_ROWS = 100
-"""Fewer rows of the same hours before are no reference."""
-PRIOR_SHARE = 10.0
+PRIOR_SHARE = 2.0
 """Rows of the training data that are added to those of the same hours: so that no share is 0."""
 OF_THE_SAME_WORLD = 2.0
 """Times 1/n: the variance of a share between live rows and those of the same hours before."""
@@ -112,7 +110,9 @@ def step(state: State, groups: Groups, pane: Pane) -> State:
     shares, n_ref, is_seasonal = expectation(groups, pane)
     foretold = counts.sum(axis=1, keepdims=True) * shares
     ratio = _log_ratio(groups, state, shares)
-    margins = _margins(groups, n_ref, is_seasonal)
+    hours = np.maximum(1.0, minutes(pane) / 60 / np.array(WEIGHTS))[:, None]  # that a track remembers
+    remembered = np.where(is_seasonal, hours * n_ref, n_ref)
+    margins = _margins(groups, expected_variance(remembered, is_seasonal))
     gain = (counts * ratio).sum(axis=2) - margins * pane.rows
     if pane.noise is not None:
         gain -= (groups.of(pane.noise) * ratio**2).sum(axis=2) / 2
@@ -126,7 +126,7 @@ def step(state: State, groups: Groups, pane: Pane) -> State:
         climbs=climbs,
         since=np.where(is_floor, pane.start, state.since),
         rows_since=np.where(is_floor, 0.0, state.rows_since) + pane.rows,
-        n_ref=n_ref,
+        n_ref=remembered,
         is_seasonal=int(is_seasonal.any()),
     )
 
@@ -156,29 +156,28 @@ def changes(state: State, groups: Groups, tolerance: float) -> list[Change]:
     ]
 
 
-def expectation(groups: Groups, pane: Pane) -> tuple[Floats, Floats, Any]:
-    """What is expected of a pane: shares (features, groups), the rows that they rest on (tracks, features), and for
-    which features (features,) these are the same hours before, where there are enough rows of them.
+def expectation(groups: Groups, pane: Pane) -> tuple[Floats, Floats, Booleans]:
+    """What is expected of a pane: shares (features, groups), the rows that they rest on (features,), and for which
+    features (features,) these are the same hours before.
     """
-    tracks = (len(WEIGHTS), len(groups.features))
     if pane.expected is None:
-        n_ref = np.broadcast_to(groups.n_ref, tracks).astype(np.float64)
-        return groups.shares, n_ref, np.zeros(len(groups.features), np.bool_)
+        return groups.shares, groups.n_ref, np.zeros(len(groups.features), np.bool_)
     counts = np.maximum(groups.of(pane.expected), 0.0)
     rows = counts.sum(axis=1)
-    known = rows >= MIN_EXPECTED_ROWS
+    known = rows > 0
     shares = (counts + PRIOR_SHARE * groups.shares) / (rows + PRIOR_SHARE)[:, None]
-    hours = np.maximum(1.0, minutes(pane) / 60 / np.array(WEIGHTS))  # that a track remembers
-    remembered = hours[:, None] * rows
-    n_ref = np.where(known, remembered, groups.n_ref)
-    return np.where(known[:, None], shares, groups.shares), n_ref, known
+    return np.where(known[:, None], shares, groups.shares), np.where(known, rows, groups.n_ref), known
 
 
-def _margins(groups: Groups, n_ref: Floats, is_seasonal: Any) -> Floats:
+def expected_variance(n_ref: Floats, is_seasonal: Booleans) -> Floats:
+    """Over p(1 − p): the variance of a share between live rows and what is expected of them, beyond live sampling."""
+    return np.where(is_seasonal, OF_THE_SAME_WORLD / np.maximum(n_ref, 1), reference_variance(n_ref))
+
+
+def _margins(groups: Groups, variance: Floats) -> Floats:
     """In nats a row: how far the live rows may be from what is expected without being held against them."""
     level = MARGIN_LEVEL / max(1, len(groups.features))
     freedom = np.maximum(groups.sizes - 1, 1).astype(np.float64)
-    variance = np.where(is_seasonal, OF_THE_SAME_WORLD / np.maximum(n_ref, 1), reference_variance(n_ref))
     return np.asarray(MARGIN_NATS + variance / 2 * chi_square_quantile(freedom, level))
 
 

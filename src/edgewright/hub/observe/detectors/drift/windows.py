@@ -21,12 +21,11 @@ from edgewright.hub.observe.detectors.drift.effects import (
     TOLERANCE,
     directions,
     kolmogorov,
-    reference_variance,
     total_variation,
 )
-from edgewright.hub.observe.detectors.drift.multinomial import expectation
+from edgewright.hub.observe.detectors.drift.multinomial import expectation, expected_variance
 from edgewright.hub.observe.detectors.evidence import LEAST, finding, minutes, of_p_values
-from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
+from edgewright.hub.observe.detectors.model import Against, Booleans, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
 from edgewright.hub.observe.detectors.tails import chi_square_tail
 
@@ -45,6 +44,7 @@ class State:
     variance: Floats  # (features,): rows times the variance of the expectation, in shares
     last_seen: Floats
     last_expected: Floats
+    inflation: Floats  # (features,): of the last window's variance by what its expectation rests on
     evidence: Floats
     rows: float = 0.0
     minutes: float = 0.0
@@ -73,7 +73,7 @@ class WindowDrift(Packed[State]):
         """Nothing seen."""
         groups = baseline.inputs
         nothing, zeros = np.zeros(groups.shares.shape), np.zeros(len(groups.features))
-        return State(nothing, nothing, zeros, nothing, nothing, np.full(len(zeros), LEAST))
+        return State(nothing, nothing, zeros, nothing, nothing, zeros + 1, np.full(len(zeros), LEAST))
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more; the window that it fills is judged."""
@@ -84,9 +84,10 @@ class WindowDrift(Packed[State]):
         filled = State(
             seen=state.seen + counts,
             expected=state.expected + rows[:, None] * shares,
-            variance=state.variance + rows * reference_variance(n_ref[-1]),
+            variance=state.variance + rows * _variance(rows / self._rows, n_ref, is_seasonal),
             last_seen=state.last_seen,
             last_expected=state.last_expected,
+            inflation=state.inflation,
             evidence=state.evidence,
             rows=state.rows + pane.rows,
             minutes=state.minutes + minutes(pane),
@@ -105,8 +106,9 @@ class WindowDrift(Packed[State]):
             return finding(self.kind, against, (), len(groups.names))
         seen, foretold = np.maximum(state.last_seen, 0.0), state.last_expected
         shares = foretold / np.maximum(foretold.sum(axis=1, keepdims=True), 1e-300)
-        varied = total_variation(groups, seen, shares, groups.n_ref)
-        apart = kolmogorov(groups, seen, shares)
+        rests_on = 6 * state.last_rows / np.maximum(state.inflation - 1, 1e-9)
+        varied = total_variation(groups, seen, shares, rests_on)
+        apart = kolmogorov(groups, seen, shares, state.inflation)
         words = directions(groups, seen, shares)
         changes = [
             Change(
@@ -124,6 +126,11 @@ class WindowDrift(Packed[State]):
         return finding(self.kind, against, changes)
 
 
+def _variance(share: Floats, n_ref: Floats, is_seasonal: Booleans) -> Floats:
+    """What a pane that is such a share of its window adds, by row: hours before err each for itself, training alike."""
+    return expected_variance(n_ref, is_seasonal) * np.where(is_seasonal, share, 1.0)
+
+
 def _judged(state: State, groups: Groups) -> State:
     """The full window's evidence, and an empty one."""
     inflation = 1 + state.variance
@@ -135,6 +142,7 @@ def _judged(state: State, groups: Groups) -> State:
         variance=zeros,
         last_seen=state.seen,
         last_expected=state.expected,
+        inflation=inflation,
         evidence=of_p_values(p, state.minutes),
         last_start=state.start,
         last_rows=state.rows,
