@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -13,6 +12,8 @@ from edgewright.contract.errors import HostileInput
 from edgewright.hub.observe.detectors.baseline import Baseline
 
 MAX_STATE_BYTES = 16 * 1024 * 1024
+MOST = 1e15
+"""No count, sum or time in a state is larger."""
 S = TypeVar("S")
 
 
@@ -94,7 +95,7 @@ def _read(value: Any, like: Any, name: str) -> Any:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
             raise HostileInput(f"'{name}' is no count", field=name)
         return value
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= MOST:
         raise HostileInput(f"'{name}' is no number", field=name)
     return float(value)
 
@@ -103,6 +104,6 @@ def _read_array(value: Any, like: np.ndarray[Any, Any], name: str) -> np.ndarray
     if not isinstance(value, bytes) or len(value) != 8 * like.size:
         raise HostileInput(f"'{name}' does not have the shape {like.shape}", field=name)
     array = np.frombuffer(value, "<f8").reshape(like.shape)
-    if np.isnan(array).any() or (array == np.inf).any():
-        raise HostileInput(f"'{name}' has values that are no numbers", field=name)
+    if not ((np.abs(array) <= MOST) | (array == -np.inf)).all():
+        raise HostileInput(f"'{name}' has values that no state has", field=name)
     return array

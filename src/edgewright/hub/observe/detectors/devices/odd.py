@@ -25,7 +25,7 @@ from edgewright.contract.errors import HostileInput
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats
 from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.model import MOST_CHANGES, Against, Change, Devices, Finding, Pane, Reads
-from edgewright.hub.observe.detectors.saving import MAX_STATE_BYTES
+from edgewright.hub.observe.detectors.saving import MAX_STATE_BYTES, MOST
 from edgewright.hub.observe.detectors.tails import normal_of_t
 
 LOOK_ROWS = 200.0
@@ -162,10 +162,10 @@ def _decoded(data: bytes, features: int) -> State:
     if [len(one) for one in saved.arrays] != [4 * one.size for one in wanted]:
         raise HostileInput("the state's arrays do not fit its devices and features", field="arrays")
     read = [np.frombuffer(one, "<f4") for one in saved.arrays]
+    if not all(((np.abs(one) <= MOST) | (one == -np.inf)).all() for one in read):
+        raise HostileInput("the state has values that no state has", field="arrays")
     arrays: list[Floats] = [one.reshape(to.shape).astype(np.float64) for one, to in zip(read, wanted, strict=True)]
-    if any(np.isnan(one).any() or (one == np.inf).any() for one in arrays) or (arrays[1][:, 0] < 0).any():
-        raise HostileInput("the state has values that are no numbers", field="arrays")
-    if not (math.isfinite(saved.minutes) and saved.minutes >= 0 and math.isfinite(saved.start)):
+    if not (0 <= saved.minutes <= MOST and abs(saved.start) <= MOST):
         raise HostileInput("the state has times that are none", field="minutes")
     look, past, log_values, climbs, since, effect = arrays
     return State(saved.names, look, past, log_values, climbs, since, effect, saved.minutes, saved.start)

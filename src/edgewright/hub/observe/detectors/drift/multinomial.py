@@ -108,7 +108,7 @@ def step(state: State, groups: Groups, pane: Pane) -> State:
     """The state after one pane more."""
     counts = groups.of(pane.counts)
     shares, n_ref, is_seasonal = expectation(groups, pane)
-    foretold = counts.sum(axis=1, keepdims=True) * shares
+    foretold = np.maximum(counts.sum(axis=1, keepdims=True), 0.0) * shares
     ratio = _log_ratio(groups, state, shares)
     hours = np.maximum(1.0, minutes(pane) / 60 / np.array(WEIGHTS))[:, None]  # that a track remembers
     remembered = np.where(is_seasonal, hours * n_ref, n_ref)
@@ -136,7 +136,7 @@ def changes(state: State, groups: Groups, tolerance: float) -> list[Change]:
     if not groups.names:
         return []
     best = state.log_values.argmax(axis=0), np.arange(len(groups.names))
-    recent, expected = np.maximum(state.recent[best], 0.0), state.expected[best]
+    recent, expected = np.maximum(state.recent[best], 0.0), np.maximum(state.expected[best], 0.0)
     shares = expected / np.maximum(expected.sum(axis=1, keepdims=True), 1e-300)
     sizes = total_variation(groups, recent, shares, state.n_ref[best])
     sure = capped(_log_mean_exp(state.log_values))
@@ -184,7 +184,7 @@ def _margins(groups: Groups, variance: Floats) -> Floats:
 def _log_ratio(groups: Groups, state: State, shares: Floats) -> Floats:
     """ln(q/p) (tracks, features, groups): p tilted by how recent panes differed from what was expected of them."""
     prior = PRIOR_ROWS * groups.shares
-    seen, foretold = prior + np.maximum(state.recent, 0.0), prior + state.expected
+    seen, foretold = prior + np.maximum(state.recent, 0.0), prior + np.maximum(state.expected, 0.0)
     tilt = np.where(groups.is_group, seen / np.where(groups.is_group, foretold, 1.0), 1.0)
     total = (shares * tilt).sum(axis=2, keepdims=True)
     return np.asarray(np.log(tilt) - np.log(np.maximum(total, 1e-300)))

@@ -104,7 +104,7 @@ class WindowDrift(Packed[State]):
         against = Against.SAME_HOUR if state.is_seasonal else Against.TRAINING
         if not state.last_rows or not groups.names:
             return finding(self.kind, against, (), len(groups.names))
-        seen, foretold = np.maximum(state.last_seen, 0.0), state.last_expected
+        seen, foretold = np.maximum(state.last_seen, 0.0), np.maximum(state.last_expected, 0.0)
         shares = foretold / np.maximum(foretold.sum(axis=1, keepdims=True), 1e-300)
         rests_on = 6 * state.last_rows / np.maximum(state.inflation - 1, 1e-9)
         varied = total_variation(groups, seen, shares, rests_on)
