@@ -13,6 +13,10 @@ from typing import NamedTuple
 PEER = Path(__file__).with_name("peer.py")
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "WHYLOGS_NO_ANALYTICS": "True", "DO_NOT_TRACK": "1"}
 TIMEOUT_S = 3600
+NEEDS = {
+    "evidently": ("evidently>=0.7.23", "pandas<3"),  # it imports what pandas 3 has no more
+    "whylogs": ("whylogs>=1.6.4", "numpy<2", "pandas<3"),  # it imports what numpy 2 has no more
+}
 
 
 class Told(NamedTuple):
@@ -38,5 +42,5 @@ def python_with(folder: Path, name: str) -> Path:
     python = folder / name / "bin" / "python"
     if not python.exists():
         venv.create(folder / name, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", name, "pandas"], check=True, stdout=sys.stderr)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *NEEDS[name]], check=True, stdout=sys.stderr)
     return python

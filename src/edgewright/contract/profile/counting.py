@@ -40,8 +40,7 @@ class Profile:
         self._counts: Counts = np.zeros(schema.offsets[-1], np.int64)
         self._rows = 0
         self._pending: Pending | None = None
-        self._latencies: list[float | None] = []
-        self._latency_rows: list[int] = []
+        self._latencies: list[float | None] = []  # one for each row
         goes_on = after is not None and after.schema.sha256 == schema.sha256
         self._watches: dict[str, Watch] | None = after._watches if after is not None and goes_on else None
 
@@ -84,12 +83,13 @@ class Profile:
         if pending is None:
             pending = self._pending = Pending(self.schema.input_readers, self.schema.output_readers)
         rows = pending.take(inputs, outputs) or self._take_in(pending, inputs, outputs)
-        if rows:
-            self._rows += rows
+        self._rows += rows
+        if rows == 1:
             self._latencies.append(latency_s)
-            self._latency_rows.append(rows)
             if len(self._latencies) >= LATENCIES:
                 self._count_latencies()
+        elif rows:
+            self._count_latency(latency_s, rows)
 
     def tap(self, tap: Tap, count: int = 1) -> None:
         """Count what people said of answers."""
@@ -204,13 +204,13 @@ class Profile:
         )
 
     def _count_latencies(self) -> None:
-        start = self.schema.span("latency").start
         places = _LATENCY.places(np.array(self._latencies, np.float64))
-        self._counts[start : start + _LATENCY.slots] += np.bincount(
-            places, weights=self._latency_rows, minlength=_LATENCY.slots
-        ).astype(np.int64)
+        self._counts[self.schema.span("latency")] += np.bincount(places, minlength=_LATENCY.slots)
         self._latencies.clear()
-        self._latency_rows.clear()
+
+    def _count_latency(self, latency_s: float | None, rows: int) -> None:
+        place = int(_LATENCY.places(np.array([latency_s], np.float64))[0])
+        self._counts[self.schema.span("latency").start + place] += rows
 
 
 def merge_payloads(payloads: Sequence[bytes], rows: int) -> bytes:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgewright.contract.profile.measures.reading import TensorReader
 
-MAX_ROWS = 512
+MAX_ROWS = 1024
 _ARRAY = np.ndarray
 MAX_BYTES = 256 * 1024
 Array = npt.NDArray[Any]
