@@ -119,7 +119,7 @@ def list_tasks(as_json: Json = False) -> None:
 app.command("run")(working.run)
 app.command("once")(working.once)
 
-NO_TASKS = 'No tasks yet: a step with where = {kind = "worker"} makes some.'
+NO_TASKS = "No tasks yet: a step of a pipeline with where = {gpu = true} makes some."
 
 FACTS: list[Column[WorkerRecord]] = [
     ("worker", lambda one: one.name),

@@ -58,7 +58,7 @@ class Executors:
         self._of(where.kind)
         check_labels(where.labels)
         if where.labels and where.kind in (Place.LOCAL, Place.CI):
-            hint = 'Write where = {kind = "worker", labels = {gpu = "true"}}.'
+            hint = "Labels choose a worker: where = {gpu = true}."
             raise InvalidInput(f"'{where.kind}' chooses by no labels", field="where.labels", hint=hint)
 
     def run(self, task: Task, on_line: OnLine, is_cancelled: IsCancelled) -> Finished:
