@@ -219,7 +219,9 @@ def build_hub(
         lambda model: pipelines.get(model).judging,
     )
     approvals = Approvals(db, events, audit, clock, people.users)
-    policies = Policies(db, events, audit, clock, people, approvals, judging, packaging)
+    policies = Policies(
+        db, events, audit, clock, people, approvals, judging, packaging, lambda model: pipelines.get(model).judging
+    )
     observation = build_observation(
         db,
         events,

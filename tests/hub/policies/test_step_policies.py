@@ -7,9 +7,11 @@ import pytest
 from edgewright.contract.api import (
     ApprovalState,
     Going,
+    JudgingRules,
     LeaveState,
     Outcome,
     PolicyStep,
+    PromotionRules,
     ReleaseRecord,
     ReleaseState,
     Role,
@@ -65,6 +67,10 @@ def test_a_policy_is_stricter_if_nothing_goes_on_that_did_not_before(new, old, i
     assert is_stricter(new, old) is is_so
 
 
+class Rules(dict[str, JudgingRules]):
+    """What each project declares."""
+
+
 class Bench:
     """Judging and packaging as policies see them: in memory."""
 
@@ -98,8 +104,13 @@ def approvals(db, events, audit, clock, people):
 
 
 @pytest.fixture
-def policies(db, events, audit, clock, people, approvals):
-    return Policies(db, events, audit, clock, people, approvals, Bench(), Bench())
+def rules() -> Rules:
+    return Rules(lines=JudgingRules())
+
+
+@pytest.fixture
+def policies(db, events, audit, clock, people, approvals, rules):
+    return Policies(db, events, audit, clock, people, approvals, Bench(), Bench(), rules.__getitem__)
 
 
 def by(name: str) -> Principal:
@@ -173,6 +184,7 @@ def test_a_policy_that_lets_more_go_on_waits_for_people_and_the_old_one_holds(po
     say(approvals, "ben", id="policy:lines")
     now = policies.policy("lines")
 
+    assert policies.put(by("ana"), "lines", StepPolicy(approve=Going.GO)) == now  # again: nothing changes
     assert (waiting.policy, waiting.proposed) == (ASK, StepPolicy(approve=Going.GO))
     assert before.state is LeaveState.WAIT
     assert (now.policy.approve, now.stands, now.proposed) == (Going.GO, ("ben",), None)
@@ -184,8 +196,27 @@ def test_a_stricter_policy_takes_back_what_people_stood_for_at_once(policies, ap
     say(approvals, "ben", id="policy:lines")
 
     record = policies.put(by("ana"), "lines", StepPolicy())
+    again = policies.put(by("ana"), "lines", StepPolicy(approve=Going.GO))
 
     assert (record.policy, record.stands, record.proposed) == (StepPolicy(), (), None)
+    assert (again.policy, again.stands, again.proposed) == (StepPolicy(), (), StepPolicy(approve=Going.GO))
+
+
+def test_people_stand_for_the_rules_too_and_are_asked_again_when_those_change(policies, approvals, rules):
+    policy = StepPolicy(approve=Going.GO)
+    policies.put(by("ana"), "lines", policy)
+    say(approvals, "ben", id="policy:lines")
+    before = policies.policy("lines")
+
+    rules["lines"] = JudgingRules(promotion=PromotionRules(max_loss=0.9))
+    loosened = policies.policy("lines")
+    policies.put(by("ana"), "lines", policy)
+    asked = approvals.approval("policy:lines")
+    say(approvals, "eva", id="policy:lines")
+
+    assert (before.stands, loosened.stands, loosened.policy.approve) == (("ben",), (), Going.ASK)
+    assert (asked.state, asked.given) == (ApprovalState.OPEN, 0)
+    assert policies.policy("lines").stands == ("eva",)
 
 
 def test_what_a_run_asked_for_is_withdrawn_when_it_ends(policies, approvals, events, db):

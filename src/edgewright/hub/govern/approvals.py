@@ -66,15 +66,17 @@ class Approvals:
         facts = {"model": model, "digest": digest, "author": author, "why": why, "needed": needed, "run": run}
         with self._db.write() as connection:
             row = self._row(connection, id)
-            is_new = row is None or row["digest"] != digest or row["state"] == ApprovalState.WITHDRAWN
-            if is_new:
+            is_back = row is not None and row["state"] == ApprovalState.WITHDRAWN
+            if is_back:
+                connection.execute(sa.delete(table.vote).where(table.vote.c.request == id))
+            if row is None or is_back or row["digest"] != digest:
                 fresh = {"state": ApprovalState.OPEN, "asked_at": self._clock(), "reason": ""}
                 values = {"kind": kind, "subject": subject, "approvers": list(approvers), **facts, **fresh}
                 connection.execute(sa.delete(table.approval_request).where(table.approval_request.c.id == id))
                 connection.execute(sa.insert(table.approval_request).values(id=id, **values))
                 self._audit.record(connection, "hub", "approval.ask", id, digest=digest, needed=needed)
                 self._tell(connection, id, model, ApprovalState.OPEN, run)
-            elif row is not None and row["run"] != run:
+            elif row["run"] != run:
                 where = table.approval_request.c.id == id
                 connection.execute(sa.update(table.approval_request).where(where).values(run=run))
             return self._read(connection, id)
@@ -115,13 +117,14 @@ class Approvals:
             return connection.scalar(query.where(table.approval_request.c.state == ApprovalState.OPEN)) or 0
 
     def withdraw(self, *, run: str = "", id: str = "") -> None:
-        """Nobody waits for these any more: those of a run that has ended, or one."""
+        """Nobody waits for those of a run that has ended. One by its `id` is taken back, also where it was approved."""
         of = table.approval_request.c
-        which = of.run == run if run else of.id == id
-        where = sa.and_(which, of.state == ApprovalState.OPEN)
+        open_ones = sa.and_(of.run == run, of.state == ApprovalState.OPEN)
+        where = open_ones if run else sa.and_(of.id == id, of.state.in_((ApprovalState.OPEN, ApprovalState.APPROVED)))
         with self._db.write() as connection:
             for found in list(connection.scalars(sa.select(of.id).where(where))):
-                gone = {"state": ApprovalState.WITHDRAWN, "reason": f"{run or 'what asked'} has ended"}
+                why = f"{run} has ended" if run else "it was taken back"
+                gone = {"state": ApprovalState.WITHDRAWN, "reason": why}
                 connection.execute(sa.update(table.approval_request).where(of.id == found).values(**gone))
                 self._audit.record(connection, "hub", "approval.withdraw", found, run=run)
 

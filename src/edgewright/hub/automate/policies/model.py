@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edgewright.contract.api import Going, Leave, LeaveState, Outcome, PolicyStep, StepPolicy
+from edgewright.contract.api import Going, JudgingRules, Leave, LeaveState, Outcome, PolicyStep, StepPolicy
 from edgewright.contract.errors import InvalidInput
 
 MOST_NEEDED = 20
@@ -63,6 +63,6 @@ def check_policy(policy: StepPolicy) -> None:
         raise InvalidInput(message, field="policy.approvers", hint="Name more people, or need fewer.")
 
 
-def policy_digest(model: str, policy: StepPolicy) -> str:
-    """SHA-256 over what people approve."""
-    return hashlib.sha256(msgspec.json.encode([model, policy], order="deterministic")).hexdigest()
+def policy_digest(model: str, policy: StepPolicy, rules: JudgingRules) -> str:
+    """SHA-256 over what people approve: what goes on, and the rules that promote."""
+    return hashlib.sha256(msgspec.json.encode([model, policy, rules], order="deterministic")).hexdigest()

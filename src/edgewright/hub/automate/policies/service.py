@@ -12,6 +12,7 @@ from edgewright.contract.api import (
     ApprovalKind,
     ApprovalState,
     Going,
+    JudgingRules,
     Leave,
     LeaveState,
     Outcome,
@@ -34,7 +35,7 @@ UNSET = StepPolicy()
 
 
 class Policies:
-    """Knows what may go on."""
+    """Knows what may go on. `rules_of` gives a model's rules of promotion as they are now (raises NotFound)."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Policies:
         approvals: Approvals,
         judging: Judging,
         packaging: Packaging,
+        rules_of: Callable[[str], JudgingRules],
     ) -> None:
         self._db = db
         self._audit = audit
@@ -54,32 +56,33 @@ class Policies:
         self._approvals = approvals
         self._judging = judging
         self._packaging = packaging
+        self._rules_of = rules_of
         events.subscribe("run.ended", self._on_run_ended)
         events.subscribe("packaging.release_built", self._on_release_built)
 
     def put(self, principal: Principal, model: str, policy: StepPolicy, *, dry_run: bool = False) -> StepPolicyRecord:
         """Set a model's policy. One that lets more go on waits until people approve it; the old one holds meanwhile.
 
-        As many approve as the old policy asks for, or the new one if that is more. Raises InvalidInput.
+        As many approve as the old policy asks for, or the new one if that is more. Whoever shall stand for releases is
+        asked too, and again when the rules that promote have changed. Raises InvalidInput.
         """
         check_name(model, "model")
         check_policy(policy)
         known = self.policy(model)
-        if policy in (known.policy, known.proposed):
-            return known
         values: dict[str, Any] = {"policy": known.policy, "set_by": known.set_by, "set_at": known.set_at}
-        values |= {"stands": known.stands, "proposed": None, "proposed_by": "", "proposed_at": None}
-        is_stricter_one = is_stricter(policy, known.policy)
-        if is_stricter_one:
-            values |= {"policy": policy, "set_by": principal.name, "set_at": self._clock(), "stands": ()}
+        values |= {"proposed": None, "proposed_by": "", "proposed_at": None}
+        if policy == known.policy:
+            pass  # what was proposed instead is withdrawn
+        elif is_stricter(policy, known.policy):
+            values |= {"policy": policy, "set_by": principal.name, "set_at": self._clock()}
         else:
             values |= {"proposed": policy, "proposed_by": principal.name, "proposed_at": self._clock()}
         if dry_run:
             return self._record(model, values)
         self._save(principal, model, values, policy)
-        if is_stricter_one:
-            self._approvals.withdraw(id=f"{ApprovalKind.POLICY}:{model}")
-        else:
+        if policy != (known.proposed or known.policy):
+            self._approvals.withdraw(id=_approval_id(model))  # who approved another one, approved that
+        if values["proposed"] is not None or (policy.approve is Going.GO and not self.policy(model).stands):
             self._ask_for(principal, model, policy, known.policy)
         return self.policy(model)
 
@@ -89,10 +92,10 @@ class Policies:
             query = sa.select(table.step_policy).where(table.step_policy.c.model == model)
             row = connection.execute(query).mappings().first()
         if row is None:
-            return StepPolicyRecord(model=model, policy=UNSET, digest=policy_digest(model, UNSET))
+            return StepPolicyRecord(model=model, policy=UNSET, digest=self._digest(model, UNSET))
         values = dict(row) | {"policy": msgspec.convert(row["policy"], StepPolicy)}
         values["proposed"] = msgspec.convert(row["proposed"], StepPolicy) if row["proposed"] else None
-        return self._record(model, self._with_consent(model, values))
+        return self._record(model, values)
 
     def leave(self, model: str, step: PolicyStep, facts: StepFacts) -> Leave:
         """Whether a step may begin; where people decide, they are asked, and their answer is told when it is there.
@@ -123,10 +126,12 @@ class Policies:
 
     def _ask_for(self, principal: Principal, model: str, policy: StepPolicy, old: StepPolicy) -> None:
         opened = [str(step) for step in PolicyStep if old.of(step) is Going.ASK and policy.of(step) is Going.GO]
+        if policy.approve is Going.GO and "approve" not in opened:
+            opened.append("approve")
         self._approvals.ask(
             ApprovalKind.POLICY,
             model,
-            policy_digest(model, policy),
+            self._digest(model, policy),
             model=model,
             author=principal.name,
             why=f"lets go on without a person: {', '.join(opened) or 'what other people were to approve'}",
@@ -134,39 +139,50 @@ class Policies:
             approvers=old.approvers,
         )
 
-    def _with_consent(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
-        """What was proposed is in force once people have approved it."""
-        proposed: StepPolicy | None = values["proposed"]
-        if proposed is None:
-            return values
-        try:
-            asked = self._approvals.approval(f"{ApprovalKind.POLICY}:{model}")
-        except NotFound:
-            return values
-        if asked.state is not ApprovalState.APPROVED or asked.digest != policy_digest(model, proposed):
-            return values
-        stands = tuple(vote.user for vote in asked.votes if vote.counts and vote.is_yes)
-        now = {"policy": proposed, "set_by": values["proposed_by"], "set_at": values["proposed_at"], "stands": stands}
-        return values | now | {"proposed": None, "proposed_by": "", "proposed_at": None}
-
     def _record(self, model: str, values: dict[str, Any]) -> StepPolicyRecord:
+        """What was proposed is in force once people have approved it, with the rules as they are now."""
+        proposed: StepPolicy | None = values["proposed"]
+        stands = self._standing(model, proposed or values["policy"])
+        if proposed is not None and stands:
+            values = values | {"policy": proposed, "set_by": values["proposed_by"], "set_at": values["proposed_at"]}
+            values |= {"proposed": None, "proposed_by": ""}
+        in_force: StepPolicy = values["policy"]
         return StepPolicyRecord(
             model=model,
-            policy=values["policy"],
-            digest=policy_digest(model, values["policy"]),
+            policy=in_force,
+            digest=self._digest(model, in_force),
             set_by=values["set_by"],
             set_at=values["set_at"],
-            stands=tuple(values["stands"]),
+            stands=stands if values["proposed"] is None and in_force.approve is Going.GO else (),
             proposed=values["proposed"],
             proposed_by=values["proposed_by"],
         )
+
+    def _standing(self, model: str, policy: StepPolicy) -> tuple[str, ...]:
+        """Who has approved this very policy, with the rules as they are now; nobody before there are enough."""
+        try:
+            asked = self._approvals.approval(_approval_id(model))
+        except NotFound:
+            return ()
+        if asked.state is not ApprovalState.APPROVED or asked.digest != self._digest(model, policy):
+            return ()
+        return tuple(vote.user for vote in asked.votes if vote.counts and vote.is_yes)
+
+    def _digest(self, model: str, policy: StepPolicy) -> str:
+        return policy_digest(model, policy, self._rules(model))
+
+    def _rules(self, model: str) -> JudgingRules:
+        try:
+            return self._rules_of(model)
+        except NotFound:
+            return JudgingRules()
 
     def _save(self, principal: Principal, model: str, values: dict[str, Any], policy: StepPolicy) -> None:
         row = {name: msgspec.to_builtins(value) for name, value in values.items() if name != "model"}
         with self._db.write() as connection:
             connection.execute(sa.delete(table.step_policy).where(table.step_policy.c.model == model))
             connection.execute(sa.insert(table.step_policy).values(model=model, **row))
-            digest = policy_digest(model, policy)
+            digest = self._digest(model, policy)
             self._audit.record(
                 connection, principal.name, "policy.set", model, digest=digest, **msgspec.to_builtins(policy)
             )
@@ -191,5 +207,10 @@ class Policies:
                 )
 
     def _is_promoted(self, model: str, version: int) -> bool:
+        """By the very rules that people have approved."""
         found = self._judging.of(model, version)
-        return bool(found) and found[-1].verdict.outcome is Outcome.YES
+        return bool(found) and found[-1].verdict.outcome is Outcome.YES and found[-1].rules == self._rules(model)
+
+
+def _approval_id(model: str) -> str:
+    return f"{ApprovalKind.POLICY}:{model}"

@@ -13,7 +13,6 @@ step_policy = sa.Table(
     sa.Column("policy", sa.JSON, nullable=False),
     sa.Column("set_by", sa.String(80), nullable=False, default=""),
     sa.Column("set_at", sa.Float),
-    sa.Column("stands", sa.JSON, nullable=False),
     sa.Column("proposed", sa.JSON),
     sa.Column("proposed_by", sa.String(80), nullable=False, default=""),
     sa.Column("proposed_at", sa.Float),

@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("policy", sa.JSON(), nullable=False),
         sa.Column("set_by", sa.String(length=80), nullable=False),
         sa.Column("set_at", sa.Float()),
-        sa.Column("stands", sa.JSON(), nullable=False),
         sa.Column("proposed", sa.JSON()),
         sa.Column("proposed_by", sa.String(length=80), nullable=False),
         sa.Column("proposed_at", sa.Float()),
