@@ -17,6 +17,13 @@ HEAVY = ("httpx", "numpy", "onnxruntime", "onnx", "tuf", "cryptography", "sqlalc
 
 
 CHANGES = {
+    "alert ack",
+    "alert comment",
+    "alert reopen",
+    "alert resolve",
+    "alert route rm",
+    "alert route set",
+    "alert snooze",
     "bench start",
     "bench cancel",
     "bundle export",

@@ -56,7 +56,11 @@ def list_alerts(
 
 @app.command("show")
 def show(id: Id, as_json: Json = False) -> None:
-    """Explain an alert: what, since when, how much, which features and devices, and how often its detector is wrong."""
+    """Explain an alert.
+
+    What, since when, how much, in which features, on which devices, compared with what; and how often its detector is
+    wrong.
+    """
     with connect() as client:
         found = client.alerts.get(id)
     show_facts(found, FACTS, as_json=as_json)

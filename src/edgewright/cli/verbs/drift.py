@@ -51,7 +51,7 @@ def segments(
     level: Annotated[str, typer.Option(help="Only of this level: version or cohort.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Show what each detector says of each part of a version's fleet that it watches."""
+    """Show what each detector says of each segment."""
     with connect() as client:
         model, number = version_of(client, version)
         found = [one for one in client.segments(model, number) if level in ("", one.level)]

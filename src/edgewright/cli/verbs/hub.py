@@ -90,12 +90,16 @@ def up(
 
 
 @app.command("alert-rules")
-def alert_rules() -> None:
-    """Print rules for Prometheus to alert by, over this hub's /metrics."""
+def alert_rules(as_json: Json = False) -> None:
+    """Print rules for Prometheus to alert by."""
     import edgewright
 
     path = Path(edgewright.__file__).parent / "hub" / "web" / "prometheus-rules.yml"
-    sys.stdout.write(path.read_text(encoding="utf-8"))
+    rules = path.read_text(encoding="utf-8")
+    if as_json:
+        show_json_line({"rules": rules})
+    else:
+        sys.stdout.write(rules)
 
 
 def _serve(folder: Path, database: str, host: str, port: int, ready: Callable[[str], None], keys: Path) -> NoReturn:

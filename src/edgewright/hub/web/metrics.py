@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from litestar import Request, Response, get
+from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -114,7 +115,7 @@ class Figures(Collector):
 
 
 @get("/metrics", sync_to_thread=True, opt={"is_public": True}, include_in_schema=False)
-def metrics(hub: TheHub, figures: Figures, request: Request[Any, Any, Any]) -> Response[bytes]:
+def metrics(hub: TheHub, figures: NamedDependency[Figures], request: Request[Any, Any, Any]) -> Response[bytes]:
     """The hub's figures for Prometheus; who may read them is a setting."""
     match hub.settings.metrics:
         case "off":
