@@ -91,7 +91,7 @@ approve = "go"
 [[trigger]]
 name = "digits-drift"
 when = { on = "monitoring", kinds = ["data_drift"] }
-cooldown_s = 0
+cooldown_s = 3600
 params = { optimise = { budget_s = 8 } }
 """
 

@@ -108,7 +108,8 @@ class Approvals:
         query = query.where(of.state == state) if state else query
         query = query.where(of.model == model) if model else query
         with self._db.read() as connection:
-            return [self._read(connection, id) for id in list(connection.scalars(query))]
+            users = self._users()
+            return [self._read(connection, id, users) for id in list(connection.scalars(query))]
 
     def waiting(self) -> int:
         """How many wait for people."""
@@ -150,7 +151,7 @@ class Approvals:
         query = sa.select(table.approval_request).where(table.approval_request.c.id == id)
         return connection.execute(query).mappings().first()
 
-    def _read(self, connection: sa.Connection, id: str) -> ApprovalRecord:
+    def _read(self, connection: sa.Connection, id: str, users: list[UserRecord] | None = None) -> ApprovalRecord:
         row = self._row(connection, id)
         if row is None:
             raise UnknownApproval(f"nothing called '{id[:200]}' waits for people", field="approval")
@@ -159,7 +160,7 @@ class Approvals:
             VoteRecord(user=vote.user, is_yes=vote.is_yes, digest=vote.digest, at=vote.at, why=vote.why)
             for vote in connection.execute(said)
         ]
-        able = who_may(self._users(), row["approvers"])
+        able = who_may(self._users() if users is None else users, row["approvers"])
         votes = counting(kept, row["digest"], row["author"], able)
         return ApprovalRecord(
             id=id,

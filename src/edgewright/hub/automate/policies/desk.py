@@ -31,7 +31,8 @@ class Desk:
 
     def all(self, state: str = "", model: str = "") -> list[ApprovalRecord]:
         """What waits, or has been answered, newest first."""
-        releases = [self._of_release(one) for one in self._packaging.releases(model)]
+        able = who_may(self._people.users(), ())
+        releases = [self._of_release(one, able) for one in self._packaging.releases(model)]
         found = [*self._approvals.all(state, model), *(one for one in releases if state in ("", one.state))]
         return sorted(found, key=lambda one: one.asked_at, reverse=True)
 
@@ -41,7 +42,9 @@ class Desk:
 
     def approval(self, id: str) -> ApprovalRecord:
         """One of them; raises UnknownApproval."""
-        return self._of_release(self._release(id)) if id.startswith(RELEASE) else self._approvals.approval(id)
+        if not id.startswith(RELEASE):
+            return self._approvals.approval(id)
+        return self._of_release(self._release(id), who_may(self._people.users(), ()))
 
     def vote(self, principal: Principal, draft: VoteDraft, *, dry_run: bool = False) -> ApprovalRecord:
         """Approve or reject; see Approvals.vote. To reject a release is to mark it bad, for good."""
@@ -50,7 +53,7 @@ class Desk:
         require(principal, Permission.APPROVE_RELEASES)
         check_why(draft.why)
         release = self._release(draft.approval)
-        record = self._of_release(release)
+        record = self.approval(draft.approval)
         if draft.digest and draft.digest != release.digest:
             message = f"{record.id} is about {release.digest[:12]}, not {draft.digest[:12]}"
             raise StaleApproval(message, field="digest")
@@ -73,7 +76,7 @@ class Desk:
         except NotFound as error:
             raise UnknownApproval(f"nothing called '{id[:200]}' waits for people", field="approval") from error
 
-    def _of_release(self, release: ReleaseRecord) -> ApprovalRecord:
+    def _of_release(self, release: ReleaseRecord, able: tuple[str, ...]) -> ApprovalRecord:
         state = ApprovalState.OPEN
         if len(release.approvals) >= release.approvals_needed:
             state = ApprovalState.APPROVED
@@ -91,7 +94,7 @@ class Desk:
             needed=release.approvals_needed,
             given=len(release.approvals),
             asked_at=release.created_at,
-            may=tuple(name for name in who_may(self._people.users(), ()) if name != release.author),
+            may=tuple(name for name in able if name != release.author),
             votes=tuple(VoteRecord(user=name, is_yes=True, digest=release.digest) for name in release.approvals),
             reason=release.bad_reason,
         )
