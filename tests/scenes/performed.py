@@ -71,6 +71,7 @@ class Context(RunContext):
         super().__init__(jobs, id, args, started_at)
         self._work = jobs
         self._place = 0
+        self._may_be_over = bool(jobs.saved.get(id))  # what it waited for may have happened before the cut
 
     def step(self, name, act, *args):
         saved = self._work.saved.setdefault(self.id, [])
@@ -86,10 +87,20 @@ class Context(RunContext):
         return result
 
     def wait(self, timeout_s):
+        saved = self._work.saved.setdefault(self.id, [])
+        place, self._place = self._place, self._place + 1
+        if place == len(saved):
+            saved.append(("wait", json.dumps(self._wait())))
+        return json.loads(saved[place][1])
+
+    def _wait(self):
         other = self._work._next(self.id)
         if other and other.startswith(self.id):
             self._work.do(other)
             return True
+        if self._may_be_over:
+            self._may_be_over = False
+            return False
         if self._work.waits <= 0:
             raise Stuck(self._work.get(self.id).step)
         self._work.waits -= 1

@@ -99,7 +99,7 @@ def _row(sample: SampleRecord) -> int:
 
 
 def _repair_run(stage: Stage) -> RunRecord:
-    runs = stage.ana.runs.list(kind="repair")
+    runs = stage.ana.runs.list(kind="pipeline")
     if not runs:
         raise Refused("the trigger has not fired", field="trigger")
     return runs[0]

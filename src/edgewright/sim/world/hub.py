@@ -22,7 +22,7 @@ from edgewright.sim.world.releases import Made, build, publish
 BEGINS_AT = 1_800_000_000.0
 RENEWAL_S = 3 * 3600.0
 POLL_S = 300.0
-IDLE = ("deltas", "optimize", "train", "repair")
+IDLE = ("deltas", "optimize", "train", "step", "pipeline", "evaluate")
 """Kinds of runs that a simulation leaves out: they would take minutes of real time."""
 
 

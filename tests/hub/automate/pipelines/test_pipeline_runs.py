@@ -1,253 +1,154 @@
-"""Runs of pipelines with real commands: what is done, what is used again, and what survives a cut of power."""
+"""Runs of pipelines: what is done, in which order, what is used again, and how they end."""
 
 from __future__ import annotations
 
-import msgspec
-import numpy as np
 import pytest
 
-from edgewright.contract.api import Does, FileRef, Overrides, RunState, SnapshotDraft, StepState
+from edgewright.contract.api import Overrides, RunState, StepState
 from edgewright.contract.errors import InvalidInput
-from edgewright.hub.data import npz
-from scenes.steps import LEAVE, linear, step
-
-DOUBLE = """
-import json, os
-from pathlib import Path
-import numpy as np
-folder = Path(os.environ['EW_INPUT_DIR'])
-with np.load(folder / 'train.npz') as rows:
-    by = json.loads(os.environ['EW_PARAMS_JSON'])['by']
-    np.savez(Path(os.environ['EW_OUTPUT_DIR']) / 'double.npz', x=rows['x'] * by)
-print('doubled')
-"""
-TRAIN = LEAVE + (
-    "inputs = sorted(path.name for path in Path(os.environ['EW_INPUT_DIR']).iterdir())\n"
-    "print('inputs', *inputs)\n"
-    "shutil.copy('made.onnx', models / 'model.onnx')\n"
-    "(models / 'metrics.json').write_text(json.dumps({'accuracy': 1.0}))\n"
-)
+from scenes.performed import PowerCut
+from scenes.steps import Kept, step
 
 
 @pytest.fixture
-def code(blobs):
-    """Makes code files of texts and bytes."""
-
-    def make(**files):
-        found = []
-        for name, text in files.items():
-            data = text if isinstance(text, bytes) else text.encode()
-            path = name.replace("_py", ".py").replace("_onnx", ".onnx")
-            found.append(FileRef(path=path, sha256=blobs.put_bytes(data), size_bytes=len(data)))
-        return tuple(found)
-
-    return make
+def executor(blobs):
+    return Kept(blobs)
 
 
 @pytest.fixture
-def line(room, pipeline, code, snapshot, ana):
-    """A pipeline of three steps, stored: clean, double, train."""
-
-    def put(**changes):
-        steps = (
-            step("clean", Does.CLEAN, params={"drops_duplicates": False, "drops_held_out": False}),
-            step("double", command="python double.py", outputs=("double.npz",), params={"by": 2}),
-            step("train", Does.TRAIN, command="python train.py"),
-        )
-        facts = {"code": code(train_py=TRAIN, double_py=DOUBLE, made_onnx=linear(2.0)), "steps": steps}
-        draft = msgspec.structs.replace(pipeline(""), **{**facts, **changes})
-        room.pipelines.put(ana, draft)
-        return room
-
-    return put
+def line(room, pipeline, snapshot, ana):
+    """Three steps, stored: one, two after one, three after both."""
+    steps = (
+        step("one", command="one", outputs=("one.npz",), needs=()),
+        step("two", command="two", outputs=("two.npz",), params={"by": 2}),
+        step("three", command="three", outputs=("three.npz",), inputs=("one.npz",)),
+    )
+    room.pipelines.put(ana, pipeline("", steps=steps))
+    return room
 
 
 def states(steps):
-    return {name: one.state.value for name, one in steps.items()}
+    return tuple(one.state.value for one in steps.values())
 
 
-def test_a_run_does_its_steps_in_order_and_the_version_knows_them(line, ana, registry, snapshot):
-    run, steps = line().run(ana)
+def test_a_run_does_its_steps_in_order_and_tells_what_they_say(line, ana, executor):
+    run, steps = line.run(ana)
 
     assert run.state is RunState.DONE, run.error
-    assert run.result == {"snapshot": snapshot, "version": 1}
-    assert states(steps) == {"clean": "done", "double": "done", "train": "done"}
-    assert steps["clean"].note == "all 9 rows will do"
-    assert [file.path for file in steps["double"].files] == ["double.npz"]
-    assert "double | doubled" in run.log
-    assert "train | inputs double.npz holdout.npz train.npz" in run.log
-    lineage = registry.version("lines", 1).lineage
-    assert [(one.name, one.does) for one in lineage.steps] == [
-        ("clean", "clean"),
-        ("double", "command"),
-        ("train", "train"),
-    ]
-    assert lineage.steps[0].made == snapshot
-    assert lineage.steps[2].digest == steps["train"].digest
+    assert executor.ran == ["one", "two", "three"]
+    assert states(steps) == ("done", "done", "done")
+    assert run.log == "one | one is at work\ntwo | two is at work\nthree | three is at work\n"
+    assert [file.path for file in steps["three"].files] == ["three.npz"]
+    assert {one.where for one in steps.values()} == {"memory"}
+    assert steps["two"].child == f"{run.id}-two"
 
 
-def test_what_was_done_alike_is_used_again_and_shown(line, ana, registry):
-    room = line()
-    first, _ = room.run(ana)
+def test_what_was_done_alike_is_used_again_and_shown(line, ana, executor):
+    first, _ = line.run(ana)
 
-    again, steps = room.run(ana)
+    _, steps = line.run(ana)
 
-    assert states(steps) == {"clean": "reused", "double": "reused", "train": "reused"}
+    assert states(steps) == ("reused", "reused", "reused")
     assert {one.reused_from for one in steps.values()} == {first.id}
-    assert again.result["version"] == 1
-    assert [one.version for one in registry.model("lines").versions] == [1]
+    assert len(executor.ran) == 3
 
 
 @pytest.mark.parametrize(
     ("overrides", "found"),
     [
-        ({"params": {"double": {"by": 3}}}, ("reused", "done", "done")),
-        ({"params": {"train": {"epochs": 3}}}, ("reused", "reused", "done")),
+        ({"params": {"one": {"by": 3}}}, ("done", "done", "done")),
+        ({"params": {"two": {"by": 3}}}, ("reused", "done", "done")),
+        ({"params": {"three": {"by": 3}}}, ("reused", "reused", "done")),
+        ({"params": {"two": {"by": 2}}}, ("reused", "reused", "reused")),
         ({"use_cache": False}, ("done", "done", "done")),
-        ({"from_step": "double"}, ("reused", "done", "done")),
-        ({"from_step": "train"}, ("reused", "reused", "done")),
-        ({"champion": 1}, ("done", "reused", "done")),
+        ({"from_step": "two"}, ("reused", "done", "done")),
+        ({"from_step": "three"}, ("reused", "reused", "done")),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=str,
 )
 def test_only_what_has_changed_is_done_anew(line, ana, overrides, found):
-    room = line()
-    room.run(ana)
+    line.run(ana)
 
-    run, steps = room.run(ana, Overrides(**overrides))
+    run, steps = line.run(ana, Overrides(**overrides))
 
     assert run.state is RunState.DONE, run.error
-    assert tuple(one.state.value for one in steps.values()) == found
+    assert states(steps) == found
 
 
 def test_what_is_gone_is_made_again(line, ana, blobs):
-    room = line()
-    _, steps = room.run(ana)
-    blobs.path(steps["double"].files[0].sha256).unlink()
+    _, steps = line.run(ana)
+    blobs.path(steps["two"].files[0].sha256).unlink()
 
-    _, again = room.run(ana)
+    _, again = line.run(ana)
 
-    assert states(again)["double"] == "done"
+    assert states(again) == ("reused", "done", "reused")
+
+
+def test_a_run_that_failed_goes_on_where_it_failed_the_next_time(line, ana, executor):
+    executor.fails["two"] = "did not end in time"
+    run, steps = line.run(ana)
+    executor.fails.clear()
+
+    _, more = line.run(ana)
+
+    assert run.error.startswith("step 'two' failed: 'two' did not end in time")
+    assert states(steps) == ("done", "failed", "pending")
+    assert steps["two"].note == run.error
+    assert states(more) == ("reused", "done", "done")
+
+
+def test_a_step_that_leaves_something_else_fails_and_nothing_of_it_is_kept(line, ana, executor):
+    executor.leaves["two"] = ("tow.npz",)
+
+    run, steps = line.run(ana)
+
+    assert "step 'two' left no two.npz in EW_OUTPUT_DIR" in run.error
+    assert (states(steps), steps["two"].files) == (("done", "failed", "pending"), ())
 
 
 def test_a_run_from_a_step_on_needs_an_earlier_run(line, ana):
-    run, steps = line().run(ana, from_step="train")
+    run, steps = line.run(ana, from_step="three")
 
     assert (run.state, run.result) == (RunState.FAILED, {"code": "nothing_to_reuse"})
-    assert "no run has done 'clean' yet" in run.error
-    assert states(steps) == {"clean": "pending", "double": "pending", "train": "pending"}
+    assert "no run has done 'one' yet" in run.error
+    assert states(steps) == ("pending", "pending", "pending")
 
 
-@pytest.mark.parametrize("overrides", [{"from_step": "clear"}, {"params": {"clear": {}}}])
+@pytest.mark.parametrize("overrides", [{"from_step": "tow"}, {"params": {"tow": {}}}], ids=str)
 def test_a_step_that_is_not_there_is_named(line, ana, overrides):
-    with pytest.raises(InvalidInput, match="no step 'clear'"):
-        line().pipelines.run(ana, "lines", Overrides(**overrides), why="")
+    with pytest.raises(InvalidInput, match="no step 'tow'"):
+        line.pipelines.run(ana, "lines", Overrides(**overrides), why="")
 
 
-def test_rows_that_will_not_do_leave_a_new_snapshot(line, ana, data, blobs, registry):
-    values = np.arange(36, dtype=np.float32).reshape(9, 4)
-    values[3] = np.nan
-    rows = npz.write({"x": values, "label": np.zeros(9, np.int64)})
-    file = FileRef(path="train.npz", sha256=blobs.put_bytes(rows), size_bytes=len(rows))
-    old = data.snapshot("lines")
-    changed = msgspec.structs.replace(old.files[0], path="holdout.npz")
-    data.create(ana, SnapshotDraft(dataset="lines", files=(file, changed)))
+def test_a_dry_run_tells_the_steps_and_starts_nothing(line, ana, jobs):
+    told = line.pipelines.run(ana, "lines", Overrides(), why="", dry_run=True)
 
-    run, steps = line().run(ana)
-
-    assert run.result["snapshot"] == "lines@3"
-    assert steps["clean"].note == "1 of 9 rows dropped: 1 × a value is missing"
-    assert "clean | 1 rows: a value is missing (such as row 3)" in run.log
-    assert len(data.arrays("lines@3", "train.npz")["x"]) == 8
-    assert registry.version("lines", 1).lineage.snapshot == "lines@3"
+    assert told.result == {"steps": ["one", "two", "three"]}
+    assert jobs.runs() == []
 
 
-def test_data_that_will_not_do_ends_the_run_and_leaves_nothing(line, ana, data, code):
-    steps = (
-        step("clean", Does.CLEAN, params={"max_dropped": 0.5}),
-        step("train", Does.TRAIN, command="python train.py"),
-    )
+def test_the_same_run_is_started_once(line, ana, db, jobs):
+    for _ in range(2):
+        with db.write() as connection:
+            line.pipelines.start(connection, ana, "lines", why="an alert", id="pipeline-a1")
 
-    run, told = line(steps=steps).run(ana)
-
-    assert (run.state, run.result) == (RunState.FAILED, {"code": "data_not_clean"})
-    assert "100% of the rows will not do" in run.error
-    assert (told["clean"].state, told["train"].state) == (StepState.FAILED, StepState.PENDING)
-    assert told["clean"].note == run.error
-    assert [one.id for one in data.snapshots()] == ["lines@1"]
+    assert [run.id for run in jobs.runs()] == ["pipeline-a1"]
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("pass", "step 'double' left no double.npz in EW_OUTPUT_DIR"),
-        ("raise SystemExit('no such column')", "'python double.py' ended with status 1: no such column"),
-    ],
-)
-def test_a_step_that_leaves_nothing_or_fails_ends_the_run(line, ana, code, registry, text, said):
-    run, steps = line(code=code(double_py=text, train_py=TRAIN, made_onnx=linear(2.0))).run(ana)
-
-    assert run.state is RunState.FAILED
-    assert said in run.error
-    assert states(steps) == {"clean": "done", "double": "failed", "train": "pending"}
-    assert registry.models() == []
-
-
-def test_a_function_is_a_step_like_a_command(line, ana, code, data):
-    text = (
-        "from edgewright import Arrays, step\n"
-        "@step(outputs=('double.npz', 'note.json'))\n"
-        "def double(train: Arrays, *, by: int = 2):\n"
-        "    return {'x': train['x'] * by}, {'by': by}\n"
-    )
-    steps = (
-        step("double", function="double.py:double", outputs=("double.npz", "note.json"), params={"by": 5}),
-        step("train", Does.TRAIN, command="python train.py"),
-    )
-    files = code(train_py=TRAIN, double_py=text, made_onnx=linear(2.0))
-
-    run, told = line(code=files, steps=steps).run(ana)
-
-    assert run.state is RunState.DONE, run.error
-    assert [file.path for file in told["double"].files] == ["double.npz", "note.json"]
-
-
-def test_a_command_of_the_users_may_make_the_snapshot(line, ana, code, data):
-    text = (
-        "import os, numpy as np\n"
-        "from pathlib import Path\n"
-        "out = Path(os.environ['EW_OUTPUT_DIR']) / 'train.npz'\n"
-        "np.savez(out, x=np.ones((4, 4), np.float32), label=np.zeros(4, np.int64))\n"
-    )
-    steps = (
-        step("clean", Does.CLEAN, command="python double.py", outputs=("train.npz",)),
-        step("train", Does.TRAIN, command="python train.py"),
-    )
-    run, _ = line(code=code(double_py=text, train_py=TRAIN, made_onnx=linear(2.0)), steps=steps).run(ana)
-
-    assert run.result["snapshot"] == "lines@2"
-    assert len(data.arrays("lines@2", "train.npz")["x"]) == 4
-    assert data.has("lines@2", "holdout.npz")
-
-
-def test_weights_that_the_parent_has_are_told_as_frozen(line, ana, code, registry):
-    room = line()
-    room.run(ana)
-    line(code=code(train_py=TRAIN, double_py=DOUBLE, made_onnx=linear(3.0)))
-
-    run, steps = room.run(ana, champion=1)
-
-    assert run.result["version"] == 2
-    assert registry.version("lines", 2).lineage.frozen == ("trunk",)
-    assert registry.version("lines", 2).lineage.parent == 1
-    assert steps["train"].note == "lines@2, 1 weights as in the parent"
-
-
-def test_a_cancelled_run_ends_its_command_and_is_told_so(line, ana, jobs, executor):
-    room = line()
-    begun = room.pipelines.run(ana, "lines", Overrides(), why="a test")
-    jobs.note(begun.id, state=RunState.CANCELLED, ended=True)
-
-    jobs.work()
-
-    assert {one.state for one in room.pipelines.steps(begun.id)} == {StepState.PENDING}
+@pytest.mark.e2e
+def test_power_may_be_cut_before_and_after_every_step(line, ana, jobs, executor):
+    cut_at, cuts = 0, 1
+    while cuts:
+        jobs.saved, jobs.taken, jobs.cut_at, executor.ran, cuts = {}, 0, cut_at, [], 0
+        begun = line.pipelines.run(ana, "lines", Overrides(use_cache=False), why="a test")
+        while not jobs.get(begun.id).state.is_ended:
+            try:
+                jobs.work()
+            except PowerCut:
+                cuts += 1
+        run = jobs.get(begun.id)
+        assert run.state is RunState.DONE, (cut_at, run.error)
+        assert {one.state for one in line.pipelines.steps(begun.id)} == {StepState.DONE}
+        assert len(executor.ran) <= 3 + cuts, f"cut at {cut_at}: {executor.ran}"
+        cut_at += 1
+    assert cut_at > 40

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.contract.api import Does, FileRef, Overrides, RunState, StepState
-from edgewright.hub.automate.executors import Finished
+from edgewright.contract.api import Does, Overrides, RunState, StepState
 from scenes.performed import PowerCut
-from scenes.steps import linear, step
-
-
-class Kept:
-    """An executor in memory: it leaves what each step leaves, and counts what it was asked."""
-
-    def __init__(self, blobs) -> None:
-        self._blobs = blobs
-        self.ran: list[str] = []
-
-    def run(self, task, on_line, is_cancelled):
-        self.ran.append(task.step)
-        left = {"train": {"model/model.onnx": linear(2.0), "model/metrics.json": b'{"accuracy": 1.0}'}}
-        files = left.get(task.step, {"output/double.npz": b"doubled"})
-        refs = [
-            FileRef(path=path, sha256=self._blobs.put_bytes(data), size_bytes=len(data)) for path, data in files.items()
-        ]
-        return Finished(returncode=0, outputs=tuple(refs), where="memory")
+from scenes.steps import Kept, step
 
 
 @pytest.fixture

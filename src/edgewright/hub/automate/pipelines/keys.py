@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 import msgspec
 
@@ -60,6 +62,13 @@ def tools_at(place: Place) -> dict[str, str]:
     """The versions of Python and of every library where a step runs, as far as this hub can know: its own."""
     if place is not Place.LOCAL:
         return {}
+    folders = (Path(name) for name in sys.path)
+    return _installed(tuple(folder.stat().st_mtime_ns for folder in folders if folder.is_dir()))
+
+
+@functools.lru_cache(maxsize=1)
+def _installed(changed_ns: tuple[int, ...]) -> dict[str, str]:
+    """What is installed, looked at again when a folder that it is imported from has changed."""
     found = {str(one.name).lower(): one.version for one in metadata.distributions()}
     return {"python": sys.version.split()[0], **dict(sorted(found.items()))}
 
