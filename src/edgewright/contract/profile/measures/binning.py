@@ -89,8 +89,10 @@ def _places(classes: Floats, values: Values) -> Counts:
     """The place of each value among `classes`, which ascend; their number for any other."""
     if len(classes) == 0:
         return np.zeros(len(values), np.int64)
-    if len(classes) == classes[-1] + 1 and classes[0] == 0:
-        whole = np.nan_to_num(values, nan=-1.0, posinf=-1.0, neginf=-1.0)
-        return np.where((whole >= 0) & (whole < len(classes)) & (whole % 1 == 0), whole, len(classes)).astype(np.int64)
+    if classes[-1] - classes[0] + 1 == len(classes):  # one after the other: no search
+        place = np.clip(values - classes[0], -1, len(classes))
+        with np.errstate(invalid="ignore"):
+            whole = place.astype(np.int64)
+        return np.where((whole == place) & (whole >= 0), whole, len(classes))
     place = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
     return np.where(classes[place] == values, place, len(classes))
