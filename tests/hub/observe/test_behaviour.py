@@ -62,7 +62,9 @@ def test_a_model_without_profiled_outputs_has_requests_alone(line):
 def test_windows_add_up_by_device_version_and_whole_quarters_of_an_hour(db):
     with db.write() as connection:
         for at, version, failed in ((0, 1, 1), (100, 1, 2), (SPAN_S, 1, 4), (SPAN_S, 2, 8), (2 * SPAN_S, 1, 16)):
-            behaviour.add(connection, "d1", "press", version, NOON + at, Answers(100, failed, 0, 0, 0.0))
+            behaviour.add(
+                connection, "d1", "press", version, behaviour.span_of(NOON + at), Answers(100, failed, 0, 0, 0.0)
+            )
 
     with db.read() as connection:
         before = behaviour.served(connection, "press", ["d1"], NOON, NOON + SPAN_S + 1, not_version=2)
@@ -76,8 +78,8 @@ def test_windows_add_up_by_device_version_and_whole_quarters_of_an_hour(db):
 
 def test_what_lies_long_back_is_forgotten(db):
     with db.write() as connection:
-        behaviour.add(connection, "d1", "press", 1, NOON, Answers(100, 1, 0, 0, 0.0))
-        behaviour.add(connection, "d1", "press", 1, NOON + 9 * 86400, Answers(100, 2, 0, 0, 0.0))
+        behaviour.add(connection, "d1", "press", 1, behaviour.span_of(NOON), Answers(100, 1, 0, 0, 0.0))
+        behaviour.add(connection, "d1", "press", 1, behaviour.span_of(NOON + 9 * 86400), Answers(100, 2, 0, 0, 0.0))
 
     with db.read() as connection:
         found = behaviour.served(connection, "press", ["d1"], 0, NOON + 10 * 86400, not_version=9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import sqlalchemy as sa
@@ -51,10 +51,14 @@ def answers_of(profile: Profile) -> Answers:
     return Answers(profile.rows, failed, unsure, int(counts.sum()), float(counts @ _middles(bins)))
 
 
-def add(connection: sa.Connection, device: str, model: str, version: int, at: float, answers: Answers) -> None:
-    """Add one window to what is known of its device; the caller adds each window once, in its own transaction."""
+def together(several: Sequence[Answers]) -> Answers:
+    """What several windows say as one."""
+    return Answers(*(sum(getattr(one, field.name) for one in several) for field in fields(Answers)))
+
+
+def add(connection: sa.Connection, device: str, model: str, version: int, span: int, answers: Answers) -> None:
+    """Add windows to what is known of their device; the caller adds each window once, in its own transaction."""
     of = table.behaviour.c
-    span = span_of(at)
     key = {"model": model, "version": version, "device": device, "span": span}
     values = {"rows": answers.rows, "failed": answers.failed, "unsure": answers.unsure, "scored": answers.scored}
     more = {name: of[name] + value for name, value in values.items()} | {"scores": of.scores + answers.scores}

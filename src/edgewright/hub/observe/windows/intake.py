@@ -14,7 +14,7 @@ from edgewright.contract.report import ProfileWindow
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 from edgewright.hub.observe import behaviour
-from edgewright.hub.observe.behaviour import answers_of
+from edgewright.hub.observe.behaviour import Answers, answers_of
 from edgewright.hub.observe.windows import numbers, table
 from edgewright.hub.observe.windows.lenses import Lenses
 
@@ -49,14 +49,18 @@ class Intake:
         """
         fresh = self._fresh(connection, device, windows)
         taken: dict[tuple[str, int], list[ProfileWindow]] = {}
+        answers: dict[tuple[str, int, int], list[Answers]] = {}
         for window in fresh:
             try:
                 profile = self._read(window)
             except HostileInput as error:
                 self._refuse(connection, device, window, error)
                 continue
-            behaviour.add(connection, device, window.model, window.version, window.end, answers_of(profile))
+            place = (window.model, window.version, behaviour.span_of(window.end))
+            answers.setdefault(place, []).append(answers_of(profile))
             taken.setdefault((window.model, window.version), []).append(window)
+        for (model, version, span), several in answers.items():
+            behaviour.add(connection, device, model, version, span, behaviour.together(several))
         for (model, version), some in taken.items():
             self._keep(connection, device, model, version, some)
         return [window.id for window in windows]
