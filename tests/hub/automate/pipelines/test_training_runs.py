@@ -38,7 +38,9 @@ if __name__ == '__main__':
 """
 EXPORT = """
     from skl2onnx import to_onnx
-    onnx = to_onnx(classifier, data[:1, 1:].astype('float32'), options={'zipmap': False})
+    from skl2onnx.common.data_types import FloatTensorType
+    rows = [('x', FloatTensorType([None, 4]))]
+    onnx = to_onnx(classifier, initial_types=rows, options={'zipmap': False})
     open(os.path.join(args.model_dir, 'model.onnx'), 'wb').write(onnx.SerializeToString())
 """
 
