@@ -123,7 +123,7 @@ class Lake:
                 Table.from_pydict(columns, schema=schema),
                 partition_by=list(PARTITIONS),
                 mode="append",
-                configuration=None if self._is_there(table) else CONFIGURATION,
+                configuration=None if self._open(table) else CONFIGURATION,
                 storage_options=self._options or None,
                 commit_properties=CommitProperties(app_transactions=[Transaction(APP, up_to)]),
             )
@@ -161,17 +161,15 @@ class Lake:
     def _place(self, table: LakeTable) -> str:
         return f"{self.url}/{table}"
 
-    def _is_there(self, table: LakeTable) -> bool:
-        from deltalake import DeltaTable
-
-        return DeltaTable.is_deltatable(self._place(table), self._options or None)
-
     def _open(self, table: LakeTable) -> DeltaTable | None:
+        """The table; None before its first row. (DeltaTable.is_deltatable would stop every thread while it asks.)"""
         from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
 
-        if not self._is_there(table):
+        try:
+            return DeltaTable(self._place(table), storage_options=self._options or None)
+        except TableNotFoundError:
             return None
-        return DeltaTable(self._place(table), storage_options=self._options or None)
 
 
 def _delete(opened: DeltaTable, table: LakeTable, samples: Mapping[Partition, Sequence[str]]) -> int:
