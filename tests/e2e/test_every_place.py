@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_a_talkative_command_loses_old_words_and_no_new_ones(run, where):
 
 @pytest.mark.parametrize("where", Place)
 def test_a_task_that_is_cancelled_ends_with_its_processes(run, where):
-    cancelled, word = threading.Event(), f"sleeps-{where}"
+    cancelled, word = threading.Event(), f"sleeps-{where}-{os.getpid()}-{time.monotonic():.0f}"
     code = f"import os, time; print('begun', flush=True); os.execvp('sleep', ['{word}', '600'])"
 
     def hear(line: str) -> None:

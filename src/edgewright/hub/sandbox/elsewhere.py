@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import codecs
 import contextlib
+import ctypes
 import hashlib
 import hmac
 import json
@@ -55,6 +56,7 @@ class Trouble(Exception):
 def main(url: str, sha256: str) -> int:
     """Do the task that `url` describes. Returns the exit status of this program: 0 if its command did well."""
     secret = os.environ.pop(SECRET, "")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and the command with it
     body = ask("GET", url)
     if hashlib.sha256(body).hexdigest() != sha256:
         sys.stderr.write("error: the description is not the one that was announced\n")
@@ -123,9 +125,11 @@ class Command:
         threads = [threading.Thread(target=one, args=[process], daemon=True) for one in (self.listen, self.beat)]
         for thread in threads:
             thread.start()
-        reason = self.watch(process)
-        kill(process)
-        self.is_over.set()
+        try:
+            reason = self.watch(process)
+        finally:
+            kill(process)
+            self.is_over.set()
         for thread in threads:
             thread.join(REPLY_S)
         if self.is_unwanted:
@@ -143,7 +147,8 @@ class Command:
         return {**os.environ, **machine, **given}
 
     def confine(self) -> None:
-        """Limit memory and files; called in the child."""
+        """Limit memory and files, and end with this program (PR_SET_PDEATHSIG); called in the child."""
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)
         for what, name in ((resource.RLIMIT_DATA, "memory_bytes"), (resource.RLIMIT_FSIZE, "file_bytes")):
             if name in self.limits:
                 resource.setrlimit(what, (self.limits[name], self.limits[name]))
