@@ -6,7 +6,7 @@ Page's CUSUM (1954) of the mean with a slack of θ/2, written as an e-detector, 
 like those of all others. It sees a shift of 0.2 standard deviations within about 2 000 rows where the shape of the
 distribution stays, which costs the detector of all shares several times as many. The margin is |θ| times how far the
 reference's own mean can be off: √(6/n_ref) times the normal quantile of 0.001/features. What was seen at the same hours
-before is off by √(2/n) in every hour, independently: so the margin falls with the root of the hours of the climb.
+before is off by √(4/n) in every hour, independently: so the margin falls with the root of the hours of the climb.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class MeanDrift(Packed[State]):
         known = groups.is_ordered
         rows = (counts * known).sum(axis=1)
         tilt = np.array(TILTS)[:, None, None] * scores
-        normal = np.log((np.where(known, shares, 0.0) * np.exp(tilt)).sum(axis=2) / _total(shares, known))
+        grown = (np.where(known, shares, 0.0) * np.exp(tilt)).sum(axis=2) / _total(shares, known)
+        normal = np.log(np.where(known.any(axis=1), grown, 1.0))
         climbed = np.where(state.climbs > 0, np.maximum(pane.start - state.since, 0.0) / 3600, 0.0)
         hours = np.where(is_seasonal, 1 + climbed, 1.0)
         margins = _margins(groups, expected_variance(n_ref, is_seasonal) / hours)

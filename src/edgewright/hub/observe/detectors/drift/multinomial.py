@@ -16,7 +16,7 @@ set). The divergence between two samples of n and m rows of one truth is about (
 degrees of freedom. DESIGN's 0.002 + 2·bins/n covers its mean where m is much larger than n; it does not cover the
 worst of many features, nor a small world. So the margin here is 0.002 + (1/2)(1/n + 5/n)·χ²(1 − 0.001/features), which
 covers both down to m = n/5 (ADR 0006); for n = 10 000 and 20 bins it is 0.018 against DESIGN's 0.006. What was seen at
-the same hours before comes from the live world itself: there it is (1/2)(2/n)·χ², n being the rows of all the hours
+the same hours before comes from the live world itself: there it is (1/2)(4/n)·χ², n being the rows of all the hours
 that a track remembers, since their errors are independent.
 
 Noise. Counts with privacy's noise of variance v add v·Σ ln²(q/p)/2 to the margin: what normal noise adds to ln E[Λ].
@@ -48,8 +48,8 @@ MARGIN_NATS = 0.002
 MARGIN_LEVEL = 0.001
 PRIOR_SHARE = 2.0
 """Rows of the training data that are added to those of the same hours: so that no share is 0."""
-OF_THE_SAME_WORLD = 2.0
-"""Times 1/n: the variance of a share between live rows and those of the same hours before."""
+OF_THE_SAME_WORLD = 4.0
+"""Times 1/n: the variance of a share between live rows and those of the same hours before; days have moods."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The worlds, streams and peers of bench/detectors.py."""

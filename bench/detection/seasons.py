@@ -1,0 +1,75 @@
+"""Weeks with a strong daily and weekly season and nothing else: what alarms there is wrong (A/A).
+
+A digit's or a cell's class depends on the hour: the mix of classes turns round once a day (weights e^(1.5·cos)), and on
+weekends the classes are another third each; half of the columns swing by half a standard deviation over the day, all
+move by another half on weekends, and each day has a small mood of its own (normal, 0.05 standard deviations a column).
+An hour brings 20 rows at night and 120 at noon. The training data are rows of all hours of such weeks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from detection.watching import HOUR_S, SEASON_KEEPS, WEEK_HOURS, Watch, pane_of
+from detection.worlds import N_REF, World
+from edgewright.contract.profile import build_schema
+from edgewright.hub.observe.detectors import Baseline, Pane
+
+TEACHING_WEEKS = 3
+MOOD_SD = 0.05
+Hours = Iterator[tuple[int, np.ndarray]]
+
+
+def seasonal_hours(world: World, weeks: int, random: np.random.Generator) -> Hours:
+    """Hour by hour, the rows."""
+    mood = np.zeros(world.rows.shape[1])
+    for hour in range(weeks * WEEK_HOURS):
+        if hour % 24 == 0:
+            mood = random.normal(0, MOOD_SD, len(mood))
+        turn = 2 * np.pi * (hour % 24) / 24
+        is_weekend = hour % WEEK_HOURS >= 120
+        classes = int(world.labels.max()) + 1
+        places = np.arange(classes) / classes
+        mix = np.exp(1.5 * np.cos(turn - 2 * np.pi * places - is_weekend * 2.1))
+        count = int(random.poisson(70 - 50 * np.cos(turn)))
+        rows = world.draw(count, random, mix / mix.sum())[0]
+        swing = np.where(np.arange(len(mood)) % 2 == 0, 0.5 * np.sin(turn), 0.0) + 0.5 * is_weekend + mood
+        yield hour, (rows + swing * world.spread).astype(np.float32)
+
+
+def seasonal_baseline(world: World, random: np.random.Generator) -> Baseline:
+    """The reference: rows of all hours of four weeks."""
+    rows = np.concatenate([rows for _, rows in seasonal_hours(world, 4, random)])
+    rows = rows[random.permutation(len(rows))[: 2 * N_REF]]
+    half = len(rows) // 2
+    outputs = {"scores": world.scores(rows[half:])}
+    return Baseline(build_schema(world.contract, world.name, 1, {"x": rows[:half]}, outputs), world.baseline.hold_out)
+
+
+def weeks_with_alarms(world: World, weeks: int, random: np.random.Generator, *, is_seasonal: bool) -> list[str]:
+    """For each week after the first three, the detectors that alarmed first, '' for none.
+
+    With `is_seasonal`, panes bring what the same hour and weekday brought in the weeks before, forgotten as the hub
+    does (observe/segments): all weeks before weigh 0.75 of the newest one's weight a week later.
+    """
+    baseline = seasonal_baseline(world, random)
+    place = World(world.name, world.rows, world.labels, world.seed)
+    place.__dict__["schema"] = baseline.schema
+    watch, found = Watch(baseline), [""] * weeks
+    past: dict[int, np.ndarray] = {}
+    for hour, rows in seasonal_hours(world, TEACHING_WEEKS + weeks, random):
+        of_week, week = hour % WEEK_HOURS, hour // WEEK_HOURS - TEACHING_WEEKS
+        pane = pane_of(place, hour, rows)
+        if week == 0 and of_week == 0:
+            watch.reset()
+        if week >= 0 or not is_seasonal:
+            expected = past[of_week] if is_seasonal else None
+            seen = Pane(hour * HOUR_S, (hour + 1) * HOUR_S, pane.rows, pane.counts, expected=expected)
+            alarmed = watch.see(seen)
+            if alarmed and week >= 0:
+                found[week] = found[week] or "+".join(sorted(alarmed))
+                watch.reset()
+        past[of_week] = SEASON_KEEPS * past.get(of_week, 0.0) + pane.counts
+    return found
