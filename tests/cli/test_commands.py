@@ -33,6 +33,7 @@ CHANGES = {
     "delta apply",
     "delta make",
     "model register",
+    "pipeline run",
     "train",
     "optimize run",
     "optimize choose",

@@ -55,7 +55,7 @@ def run(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline, step by step; what an earlier run did alike is used again."""
+    """Run a pipeline; what an earlier run did alike is used again."""
     from edgewright.contract.api import Overrides
 
     overrides = Overrides(
