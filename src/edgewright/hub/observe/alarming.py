@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import AlertLevel, FeatureDrift, SegmentRecord
 from edgewright.hub.observe.alerts import Alarm
+from edgewright.hub.observe.alerts.model import label_of
 from edgewright.hub.observe.detectors import THRESHOLD, Against, Change, Finding, drifting_devices
 from edgewright.hub.observe.detectors.evidence import QUIET_DAYS
 from edgewright.hub.observe.segments import Segment, Watch, stands_without_liars
 from edgewright.hub.observe.segments import table as segment_table
-from edgewright.hub.observe.segments.model import label_of
 from edgewright.hub.observe.segments.watching import Place
 from edgewright.hub.observe.windows import Lens
 from edgewright.hub.observe.windows import table as window_table

@@ -106,9 +106,6 @@ class Figures(Collector):
         yield _gauge("edgewright_runs", "Runs that have not ended", ["kind", "state"], runs)
         routes = [((one.name,), one.waiting) for one in self._hub.routes.list()]
         yield _gauge("edgewright_alert_tellings_waiting", "Alerts that a route still has to tell", ["route"], routes)
-        yield _gauge(
-            "edgewright_commits_waiting", "Changes that wait for a commit", [], [((), self._hub.commits.waiting)]
-        )
         help_ = "Which part of its places is taken, from 0 to 1"
         shares = [(("commits",), self._hub.commits.share), (("requests",), self._doors.share)]
         yield _gauge("edgewright_queue_share", help_, ["queue"], shares)

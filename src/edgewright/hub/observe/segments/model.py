@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewright.contract.api import AlertKind, AlertLevel
+from edgewright.hub.observe.alerts.model import label_of
 from edgewright.hub.observe.detectors import Baseline
 
 Floats = npt.NDArray[np.float64]
@@ -49,11 +50,6 @@ WHOLE = Segment(AlertLevel.VERSION)
 def is_watched(segment: Segment, kind: AlertKind) -> bool:
     """Whether that kind of trouble is looked for in that segment."""
     return kind in WATCHED[segment.level]
-
-
-def label_of(name: str) -> str:
-    """The label by which a cohort is one: 'site' of 'site=berlin'."""
-    return name.partition("=")[0]
 
 
 def watched_cohorts(known: Collection[str]) -> frozenset[str]:
