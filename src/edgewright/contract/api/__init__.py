@@ -123,7 +123,15 @@ from edgewright.contract.api.optimization import (
     TrialState,
 )
 from edgewright.contract.api.overview import AuditEntry, AuditReport, FleetCounts, Overview, RunningCount
-from edgewright.contract.api.pages import DevicePage, DevicesPage, GroupPage, RolloutPage
+from edgewright.contract.api.pages import (
+    AlertPage,
+    DevicePage,
+    DevicesPage,
+    GroupPage,
+    RolloutPage,
+    RunPage,
+    TriggerPage,
+)
 from edgewright.contract.api.people import LoginDraft, LoginReply, Role, UserDraft, UserRecord
 from edgewright.contract.api.pipelines import Does, Overrides, StepDraft, StepRecord, StepState
 from edgewright.contract.api.planning import (
@@ -271,6 +279,7 @@ __all__ = [
     "AlertEdit",
     "AlertKind",
     "AlertLevel",
+    "AlertPage",
     "AlertRecord",
     "AlertState",
     "AuditEntry",
@@ -390,6 +399,7 @@ __all__ = [
     "RouteRecord",
     "RouteTest",
     "RunRecord",
+    "RunPage",
     "RunState",
     "RunningCount",
     "SOURCE_TRIAL",
@@ -427,6 +437,7 @@ __all__ = [
     "TrialRecord",
     "TrialState",
     "TriggerDraft",
+    "TriggerPage",
     "TriggerRecord",
     "FireDraft",
     "ForecastRecord",

@@ -20,17 +20,16 @@ from edgewright.contract.api import LoginDraft, Overview
 from edgewright.contract.errors import EdgewrightError, NotFound, NotLoggedIn
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
-from edgewright.hub.web import browsing, drifting, labelling, studying, views
+from edgewright.hub.web import acting, browsing, drifting, labelling, studying, views
 from edgewright.hub.web.arguments import Caller, TheHub
 from edgewright.hub.web.browsing.frame import page
-from edgewright.hub.web.forms import refuse_foreign
+from edgewright.hub.web.forms import MAX_FORM_BYTES, refuse_foreign
 from edgewright.hub.web.observation import overview_of, silence_s
 from edgewright.hub.web.principals import COOKIE, of_page
 from edgewright.hub.web.rendering import render
 from edgewright.hub.web.replies import on_refusal
 
 FOLDER = Path(__file__).parent
-MAX_FORM_BYTES = 16 * 1024
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'; object-src 'none'",
@@ -58,7 +57,7 @@ def routes() -> list[Router]:
     """All pages, with their own headers, their own way to know who asks, and the way to the login page."""
     static = create_static_files_router("/static", directories=[FOLDER / "static"], after_request=_secure_static)
     handlers = [login_form, login, logout, dashboard, overview_json, partial, *studying.HANDLERS, *browsing.HANDLERS]
-    handlers += labelling.HANDLERS
+    handlers += [*labelling.HANDLERS, *acting.HANDLERS]
     pages = Router(
         "/",
         route_handlers=handlers,
@@ -153,7 +152,7 @@ def _to_login(request: Request[Any, Any, Any], error: NotLoggedIn) -> Page:
 
 def _refusal(request: Request[Any, Any, Any], error: EdgewrightError) -> Page:
     """A refusal as a page where a person looks, else as any program gets it."""
-    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+    if "text/html" not in request.headers.get("accept", ""):
         return on_refusal(request, error)
     return Response(render("refusal.html", error=error), status_code=error.http_status, media_type=MediaType.HTML)
 

@@ -259,7 +259,7 @@ def _rollouts_tile(overview: Overview) -> Tile:
 def _alerts_tile(overview: Overview) -> Tile:
     alerts = [alert for status in overview.drift for alert in status.alerts if alert.state == "open"]
     names = sorted({f"{alert.model} v{alert.version}" for alert in alerts})
-    return Tile("Open alerts", str(len(alerts)), ", ".join(names) or "no drift", "bad" if alerts else "", "#drift")
+    return Tile("Open alerts", str(len(alerts)), ", ".join(names) or "no drift", "bad" if alerts else "", "/alerts")
 
 
 def _waiting_tile(overview: Overview) -> Tile:

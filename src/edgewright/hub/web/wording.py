@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TONES = {  # how a state feels; what is not named here is neutral
-    **dict.fromkeys(("running", "queued", "admitted", "offered", "front"), "busy"),
+    **dict.fromkeys(("running", "queued", "admitted", "offered", "front", "acknowledged"), "busy"),
     **dict.fromkeys(("done", "passed", "committed", "ready", "current", "recommended"), "ok"),
+    **dict.fromkeys(("reused", "resolved", "fired", "approved"), "ok"),
     **dict.fromkeys(("paused", "waiting", "draft", "away", "aborted", "behind", "strayed", "unmet", "held"), "warn"),
+    **dict.fromkeys(("open", "warning"), "warn"),
     **dict.fromkeys(("halted", "failed", "rolled_back", "refused", "bad", "drifting", "revoked", "quarantined"), "bad"),
+    **dict.fromkeys(("critical", "rejected"), "bad"),
 }
 
 

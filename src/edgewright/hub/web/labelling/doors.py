@@ -11,15 +11,14 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect
 
 from edgewright.contract.api import LabelDraft, LabelProgress, LabelSource, SampleRecord
-from edgewright.contract.errors import InvalidInput, NotAllowed
+from edgewright.contract.errors import InvalidInput
 from edgewright.hub.app import Hub
 from edgewright.hub.govern import Permission, Principal, require
 from edgewright.hub.web.arguments import Caller, TheHub
 from edgewright.hub.web.browsing.frame import link, page
-from edgewright.hub.web.forms import refuse_foreign
+from edgewright.hub.web.forms import MAX_FORM_BYTES, may, refuse_foreign
 from edgewright.hub.web.labelling.desk import desk_of, input_of
 
-MAX_FORM_BYTES = 16 * 1024
 MAX_SKIP = 100_000
 
 
@@ -61,7 +60,7 @@ def desk_page(
     """The next sample that waits, with the classes to choose from."""
     require(principal, Permission.READ)
     desk = desk_of(hub, model, min(max(skip, 0), MAX_SKIP), undo, sample, disputed)
-    values = {"desk": desk, "may_label": _may_label(principal), "link": link}
+    values = {"desk": desk, "may_label": may(principal, Permission.LABEL), "link": link}
     return page("label.html", principal, "/label", f"/label/{model}/label.json", **values)
 
 
@@ -98,14 +97,6 @@ def _progress(hub: Hub, principal: Principal) -> list[LabelProgress]:
     require(principal, Permission.READ)
     found = (hub.data.progress(model.name) for model in hub.registry.models())
     return [one for one in found if one.samples]
-
-
-def _may_label(principal: Principal) -> bool:
-    try:
-        require(principal, Permission.LABEL)
-    except NotAllowed:
-        return False
-    return True
 
 
 def _number(label: str) -> int | None:
