@@ -193,7 +193,9 @@ def tell(site: Site, stack: ExitStack) -> Story:
     start_machines(site, stack, ana, oracle, keys)
 
     # 1. The first version goes out by the pipeline too.
-    first = ended(ana, ana.pipelines.run("digits", Overrides(snapshot="digits@1", params={"optimise": {"budget_s": 8.0}})))
+    first = ended(
+        ana, ana.pipelines.run("digits", Overrides(snapshot="digits@1", params={"optimise": {"budget_s": 8.0}}))
+    )
     assert first.state is RunState.DONE, (first.error, first.log[-2000:])
     until(lambda: all(app.counts.rows for app in apps), "every app has answers")
     quiet = threading.Event()

@@ -31,4 +31,3 @@ def upgrade() -> None:
         sa.Column("made_at", sa.Float, nullable=False),
     )
     op.create_index("ix_pipeline_result_model", "pipeline_result", ["model"])
-
