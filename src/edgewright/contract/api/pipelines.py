@@ -60,9 +60,9 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What one run does otherwise than its pipeline says."""
 
     snapshot: str = ""  # learn from this one: nothing is collected
-    champion: int = 0  # the version to start from and to beat; 0: that of the newest good release, or the newest
+    champion: int = 0  # the version to start from and to beat; 0: that of the newest good release
     params: dict[str, dict[str, Any]] = {}  # by step
-    alert: str = ""  # what made somebody start it
+    alert: str = ""  # what made a trigger start it
     from_step: str = ""  # the steps before it are taken from earlier runs; it and those after it are done anew
     use_cache: bool = True
 
