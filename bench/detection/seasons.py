@@ -2,7 +2,7 @@
 
 A digit's or a cell's class depends on the hour: the mix of classes turns round once a day (weights e^(1.5·cos)), and on
 weekends the classes are another third each; half of the columns swing by half a standard deviation over the day, all
-move by another half on weekends, and each day has a small mood of its own (normal, 0.05 standard deviations a column).
+move by another half on weekends, and each day has a small mood of its own (normal, 0.02 standard deviations a column).
 An hour brings 20 rows at night and 120 at noon. The training data are rows of all hours of such weeks.
 """
 
@@ -18,7 +18,7 @@ from edgewright.contract.profile import build_schema
 from edgewright.hub.observe.detectors import Baseline, Pane
 
 TEACHING_WEEKS = 3
-MOOD_SD = 0.05
+MOOD_SD = 0.02
 Hours = Iterator[tuple[int, np.ndarray]]
 
 
