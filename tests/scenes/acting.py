@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from edgewright.contract.api import (
     AlertEdit,
     AlertKind,
     AlertLevel,
+    ApprovalKind,
+    Does,
     FeatureDrift,
+    FileRef,
+    FireDraft,
+    OnAlert,
+    OnTime,
+    PipelineDraft,
     Role,
+    StepRecord,
+    StepState,
+    TriggerDraft,
     UserDraft,
+    VoteDraft,
 )
 from edgewright.hub.app import Hub
-from edgewright.hub.govern import Principal
+from edgewright.hub.automate.pipelines.records import Records
+from edgewright.hub.govern import Approvals, Principal
+from edgewright.hub.jobs import run_table
 from edgewright.hub.observe.alerts import Act, Alarm
 from scenes.dashboard import NOW, PASSWORD
 from scenes.passwords import cheap_passwords
@@ -64,3 +79,55 @@ def raise_alert(hub: Hub, kind: AlertKind, level: AlertLevel, segment: str, time
         record = hub.alerts.raise_(connection, alarm)
     assert record is not None
     return record.id
+
+
+def add_triggers(hub: Hub) -> None:
+    """One on alerts of wine that has fired, and was too early after that; one by the clock that is paused."""
+    code = (FileRef(path="train.py", sha256=hub.blobs.put_bytes(b"pass"), size_bytes=4),)
+    hub.pipelines.put(ENGINEER, PipelineDraft(model="wine", dataset="wine", command="python train.py", code=code))
+    on_alert = OnAlert(kinds=(AlertKind.DATA_DRIFT, AlertKind.BIAS), levels=(AlertLevel.VERSION,))
+    hub.triggers.put(
+        ENGINEER, TriggerDraft(name="wine-drift", model="wine", when=on_alert, quiet_hours=("01:00-02:00",))
+    )
+    hub.triggers.put(ENGINEER, TriggerDraft(name="wine-nightly", model="wine", when=OnTime(cron="0 3 * * mon-fri")))
+    hub.triggers.fire(ENGINEER, "wine-drift", FireDraft(why="the new lamp"))
+    hub.triggers.fire(ENGINEER, "wine-drift", FireDraft(why="and again"))
+    hub.triggers.pause(ENGINEER, "wine-nightly", paused=True, why="holidays")
+
+
+def add_pipeline_run(hub: Hub) -> str:
+    """A run whose first steps are done or reused, that trains now, and whose training has said something."""
+    run = "pipeline-0123456789ab"
+    row = {"subject": "wine", "args": {}, "step": "train", "fraction": 0.5, "why": "fired by wine-drift"}
+    child = {**row, "kind": "train", "step": "", "log": "epoch 1: loss 0.41\nepoch 2: loss <0.3"}
+    steps = (
+        StepRecord(run=run, name="collect", does=Does.COLLECT, state=StepState.SKIPPED, note="no new labels"),
+        StepRecord(run=run, name="clean", does=Does.CLEAN, state=StepState.REUSED, reused_from="pipeline-earlier"),
+        StepRecord(
+            run=run,
+            name="train",
+            does=Does.TRAIN,
+            state=StepState.RUNNING,
+            child=f"{run}-train",
+            where="hub",
+            started_at=NOW - 90,
+            facts={"snapshot": "wine@2"},
+        ),
+        StepRecord(run=run, name="evaluate", does=Does.EVALUATE),
+    )
+    with hub.db.write() as connection:
+        for id, values in ((run, {**row, "kind": "pipeline"}), (f"{run}-train", child)):
+            values = {"id": id, "state": "running", "started_at": NOW - 120, **values}
+            connection.execute(sa.insert(run_table).values(**values))
+        Records(hub.db).begin(connection, "wine", steps)
+    return run
+
+
+def add_approvals(hub: Hub) -> None:
+    """A version to promote that an approver may speak on, and a training that was refused."""
+    approvals = Approvals(hub.db, hub.events, hub.audit, hub.clock, hub.people.users)
+    why = "better by 0.021 on the pinned hold-out, within [0.004, 0.038]; worse for site=oslo by 0.002"
+    asked = {"model": "wine", "author": ENGINEER.name, "why": why, "needed": 1}
+    approvals.ask(ApprovalKind.PROMOTE, "wine@2", "ab" * 32, run="pipeline-0123456789ab", **asked)
+    approvals.ask(ApprovalKind.TRAIN, "wine", "cd" * 32, **asked)
+    approvals.vote(APPROVER, VoteDraft(approval="train:wine", is_yes=False, why="the lamp is broken"))

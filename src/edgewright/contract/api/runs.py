@@ -61,7 +61,7 @@ class PipelineDraft(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 600.0
     seed: int = 0
     task: str = "classification"
-    refinement: Refinement = msgspec.field(default_factory=Refinement)  # what the trained file's inferred contract cannot say
+    refinement: Refinement = msgspec.field(default_factory=Refinement)  # what no inferred contract says
     files: tuple[File, ...] = ()  # tables of its steps, which go into every package
     steps: tuple[StepDraft, ...] = ()
     judging: JudgingRules = JudgingRules()  # how what it trains is judged
