@@ -116,9 +116,9 @@ def test_a_project_with_a_mistake_gives_code_1_and_names_the_place(
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("id,label\na,1\n", "has no columns sample and label"),
-        ("sample,label\na,cat\n", "line 2: 'cat' is not a label"),
-        ("sample,label\na\n", "line 2: None is not a label"),
+        ("id,label\na,1\n", "lacks the columns sample and label"),
+        ("sample,label\na,cat\n", "line 2, label: 'cat' is not a label"),
+        ("sample,label\n,1\n", "line 2, sample: neither a sample nor a reference is named"),
     ],
 )
 def test_labels_with_a_mistake_name_the_line(text, what, edgewright, tmp_path):

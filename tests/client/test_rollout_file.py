@@ -34,7 +34,7 @@ DRAFTS = st.builds(
     ),
     budgets=st.just((Budget(per="site", max_unavailable=1),)),
     caps=st.just((SiteCap(per="site", bytes_s=1.5),)),
-    emergency=TEXT,
+    emergency=st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=12),
 )
 
 

@@ -13,7 +13,7 @@ from edgewright.contract.preprocessing.axes import Reshape
 from edgewright.contract.preprocessing.numbers import Cast, Normalise
 from edgewright.contract.preprocessing.picture import Layout, Method, Resize
 from edgewright.contract.tensors import Contract, Dtype, Kind, TensorSpec
-from edgewright.hub.automate.evaluator import EvaluatorQuestion, evaluate
+from edgewright.hub.automate.judging.evaluator import EvaluatorQuestion, evaluate
 from edgewright.hub.optimize.steps import StepContext
 from edgewright.hub.optimize.steps.graphs.static_int8 import Rows
 from edgewright.hub.registry.runner import Preparing, Runner
@@ -67,15 +67,17 @@ def test_without_steps_the_model_gets_the_very_arrays() -> None:
 
 
 def test_challengers_are_evaluated_on_raw_rows(model: Path, tmp_path: Path) -> None:
-    np.savez(tmp_path / "raw.npz", image=IMAGES)
-    np.savez(tmp_path / "bare.npz", x=prepared())
+    truth = RANDOM.integers(0, 3, len(IMAGES))
+    np.savez(tmp_path / "raw.npz", image=IMAGES, label=truth)
+    np.savez(tmp_path / "bare.npz", x=prepared(), label=truth)
 
-    raw, bare = (
-        evaluate(EvaluatorQuestion(model=str(model), holdout=str(tmp_path / file), contract=contract, tables={}))
-        for file, contract in (("raw.npz", RAW), ("bare.npz", BARE))
-    )
+    for name, contract in (("raw", RAW), ("bare", BARE)):
+        holdout, answers = str(tmp_path / f"{name}.npz"), str(tmp_path / f"{name}-answers.npz")
+        evaluate(EvaluatorQuestion(model=str(model), holdout=holdout, contract=contract, tables={}, answers=answers))
 
-    assert raw == bare
+    with np.load(tmp_path / "raw-answers.npz") as raw, np.load(tmp_path / "bare-answers.npz") as bare:
+        assert set(raw) == set(bare)
+        np.testing.assert_array_equal(raw["classes"], bare["classes"])
 
 
 def test_int8_is_calibrated_on_prepared_rows(model: Path, tmp_path: Path) -> None:

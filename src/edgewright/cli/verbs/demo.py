@@ -17,7 +17,7 @@ def demo(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take two real models through their whole life on eight devices.
+    """Take two real models through a life on eight devices.
 
     It takes about two minutes.
     """

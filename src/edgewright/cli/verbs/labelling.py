@@ -70,8 +70,9 @@ def label(
     """Say what samples show. Without --partial, all labels of the file are taken or none."""
     from edgewright.contract.api import LabelSource
 
+    drafts = [] if model else read_labels(file, "", ())
     with connect() as client:
-        drafts = read_labels(file, model, classes_of(client, model))
+        drafts = drafts or read_labels(file, model, classes_of(client, model))
         source = LabelSource.LABEL_STUDIO if file.suffix == ".json" else LabelSource.CSV
         reply = client.labels.put(drafts, source=source, partial=partial, dry_run=dry_run)
     if as_json:
@@ -87,7 +88,10 @@ def export(
     unlabelled: Unlabelled = False,
     as_json: Json = False,
 ) -> None:
-    """Write samples to a CSV file to fill in, or as tasks for Label Studio with what they show."""
+    """Write samples to a CSV file, or as tasks for Label Studio.
+
+    The file is to be filled in; tasks hold what the samples show.
+    """
     with connect() as client:
         found = client.labels.samples(model, unlabelled or None)
         if file.suffix == ".json":

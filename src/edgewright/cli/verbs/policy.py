@@ -23,7 +23,10 @@ def set_policy(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Set the project's [policy]; one that lets more go on waits until people approve it."""
+    """Set the project's [policy].
+
+    One that lets more go on waits until people approve it.
+    """
     from edgewright.contract.errors import InvalidInput
 
     plan = read_project(project)

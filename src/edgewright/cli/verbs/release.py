@@ -119,7 +119,9 @@ def sign_promoted(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Sign every draft that its rules have promoted: for a machine that signs, every minute or so.
+    """Sign every draft that its rules have promoted.
+
+    It is for a machine that signs, every minute or so.
 
     What was not judged, not promoted, or would sign more than the release is left to people.
     """

@@ -53,7 +53,10 @@ def policy(
 
 
 def lake(as_json: Json = False) -> None:
-    """Show the Delta Lake tables that samples and labels land in, for Spark, Trino, DuckDB and others."""
+    """Show the Delta Lake tables of samples and labels.
+
+    Spark, Trino, DuckDB and others read them.
+    """
     with connect() as client:
         found = client.lake.tables()
     show_table(
@@ -80,7 +83,10 @@ def erase(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Delete everything that is known of a person, and list what saw it. This cannot be undone."""
+    """Delete all that is known of a person, for good.
+
+    What saw it is listed: snapshots, and the versions that learned from them. This cannot be undone.
+    """
     from edgewright.contract.api import ErasureDraft
 
     with connect() as client:

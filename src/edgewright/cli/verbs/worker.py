@@ -86,7 +86,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
 @app.command("drain")
 def drain(name: Name, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Have a worker end once it has done what it has; it gets nothing more."""
+    """Give a worker no more work; it ends after the task in hand."""
     with connect() as client:
         worker = client.workers.drain(name, dry_run=dry_run)
     if as_json:

@@ -30,7 +30,9 @@ def run(
     is_once: Annotated[bool, typer.Option("--once", help="End after one task.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run tasks for a hub until Ctrl-C, which lets the task in hand end; a second one gives it back.
+    """Run tasks for a hub until Ctrl-C.
+
+    That lets the task in hand end; a second one gives it back.
 
     SIGTERM gives the task in hand back at once. Commands run in a sandbox: in a folder of their own, under limits,
     without a network, without this machine's secrets where the kernel lets them be hidden.
@@ -59,11 +61,15 @@ def run(
 def once(
     url: Annotated[str, typer.Argument(metavar="TASK_URL", help="Where the task's description lies.")],
     sha256: Annotated[str, typer.Option(help="The description's digest, as the hub told it.")],
+    as_json: Json = False,
 ) -> int:
     """Do the one task of a link that the hub gave: in one's own CI. EDGEWRIGHT_CI_SECRET signs the answer."""
     from edgewright.hub.sandbox import elsewhere
 
-    return elsewhere.main(url, sha256)
+    code = elsewhere.main(url, sha256)
+    if as_json:
+        show_json_line({"code": code})
+    return code
 
 
 def _obey_signals(stopping: Stopping) -> None:
