@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-import uvicorn
 from browser import CHROMIUM, Browser
+from served_hub import served
 
-from edgewright.hub.web.server import build_app
 from scenes.dashboard import NOW, PASSWORD, USER, add_device, filled_hub
 
 pytestmark = [
@@ -41,15 +38,8 @@ def hub(tmp_path_factory, clock):
 
 @pytest.fixture(scope="module")
 def address(hub):
-    config = uvicorn.Config(build_app(hub), port=0, log_level="warning", lifespan="off")
-    socket = config.bind_socket()
-    socket.listen()
-    server = uvicorn.Server(config)
-    serving = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-    serving.start()
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    serving.join()
+    with served(hub) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

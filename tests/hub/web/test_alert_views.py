@@ -80,7 +80,7 @@ def test_a_filter_that_there_is_not_is_refused(seen):
 
 
 def test_a_long_list_leads_on():
-    view = alerts_view(Asked(kind="bias", skip=50), [], True, 50, ["wine"], 0.0)
+    view = alerts_view(Asked(kind="bias", skip=50), [], True, 50, ["wine"], {}, 0.0)
 
     assert view.next == "/alerts?kind=bias&skip=100"
     assert view.first == "/alerts?kind=bias"

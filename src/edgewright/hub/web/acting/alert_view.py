@@ -104,13 +104,19 @@ class AlertView:
 
 
 def alerts_view(
-    asked: Asked, found: Sequence[AlertRecord], has_more: bool, size: int, models: Sequence[str], now: float
+    asked: Asked,
+    found: Sequence[AlertRecord],
+    has_more: bool,
+    size: int,
+    models: Sequence[str],
+    names: Mapping[str, str],
+    now: float,
 ) -> AlertsView:
-    """A list, with its filter and the ways on from it."""
+    """A list, with its filter and the ways on from it; `names` are devices' by id."""
     return AlertsView(
         choices=_choices(asked, models),
         is_filtered=asked != Asked(),
-        rows=tuple(_row(one, {}, now) for one in found),
+        rows=tuple(_row(one, names, now) for one in found),
         first=asked.link("/alerts", 0) if asked.skip else "",
         next=asked.link("/alerts", asked.skip + size) if has_more else "",
         poll=asked.link("/alerts/part", asked.skip),
@@ -178,18 +184,18 @@ def _where(record: AlertRecord, names: Mapping[str, str]) -> str:
 
 
 def _standing(record: AlertRecord, now: float) -> str:
-    by = f" by {record.state_by}" if record.state_by else ""
+    if not record.state_by:
+        return f"Raised {moment(record.raised_at, now).text}"
     until = f" until {utc(record.snoozed_until, '%Y-%m-%d %H:%M UTC')}" if record.snoozed_until else ""
     was = f" as {words(record.verdict)}" if record.verdict else ""
-    return f"{record.state}{was}{until}{by}, {moment(record.state_at, now).text}"
+    return f"{record.state.capitalize()}{was}{until} by {record.state_by}, {moment(record.state_at, now).text}"
 
 
 def _facts(record: AlertRecord, row: Row, now: float) -> list[tuple[str, str]]:
     since = utc(record.since, "%Y-%m-%d %H:%M:%S UTC")
-    found = f"found after {plural(record.rows, 'row')}, {moment(record.raised_at, now).text}"
+    found = f"found after {plural(record.rows, 'row')}"
     return [
-        ("What", row.title),
-        ("Where", f"{row.where} ({record.level})"),
+        ("Where", f"{record.level} {row.where}" if record.segment else row.where),
         ("Since", f"{since}, {row.since.text}; {found}"),
         ("How much", f"{record.effect:.3f} {record.measure} where it is furthest"),
         ("Compared with", record.compared_with),

@@ -141,7 +141,9 @@ def handle(
 def _view(hub: Hub, asked: Asked) -> AlertsView:
     found = _alerts(hub, asked)
     models = [model.name for model in hub.registry.models()]
-    return alerts_view(asked, found[:PAGE_SIZE], len(found) > PAGE_SIZE, PAGE_SIZE, models, hub.clock())
+    shown = found[:PAGE_SIZE]
+    names = hub.fleet.names([one.segment for one in shown if one.level is AlertLevel.DEVICE])
+    return alerts_view(asked, shown, len(found) > PAGE_SIZE, PAGE_SIZE, models, names, hub.clock())
 
 
 def _alerts(hub: Hub, asked: Asked) -> list[AlertRecord]:

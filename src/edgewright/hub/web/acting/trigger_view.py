@@ -102,8 +102,6 @@ def _facts(record: TriggerRecord, now: float) -> list[tuple[str, str]]:
     draft = record.draft
     wanted = draft.when.labels if isinstance(draft.when, OnData) else 0
     return [
-        ("Starts", f"the pipeline of {record.model}"),
-        ("When", condition(draft.when)),
         ("New labels", f"{record.labels:,} of {wanted:,}" if wanted else ""),
         ("Next by the clock", utc(record.next_at, "%Y-%m-%d %H:%M UTC") if record.next_at else ""),
         ("Last run", moment(record.last_fired_at, now).text if record.last_fired_at else "none yet"),

@@ -1,4 +1,4 @@
-// What the dashboard does in the browser beyond htmx: draw the drift charts, and say when the hub is out of reach.
+// What pages do in the browser beyond htmx: draw the drift charts, follow logs, and say when the hub is out of reach.
 "use strict";
 
 (() => {
@@ -60,6 +60,20 @@
     document.querySelectorAll("[data-chart]").forEach(draw);
   }
 
+  // Logs stay at their end while they grow, unless the reader has scrolled up.
+  const held = new WeakSet();
+
+  function followLogs() {
+    for (const log of document.querySelectorAll(".log")) if (!held.has(log)) log.scrollTop = log.scrollHeight;
+  }
+
+  // On a narrow screen the navigation is scrolled: the page that is open shall be seen in it.
+  function showPlace() {
+    const link = document.querySelector(".bar nav [aria-current]");
+    const nav = link?.closest("nav");
+    if (nav) nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+  }
+
   function tell(state, words) {
     const link = document.getElementById("link");
     if (link.dataset.state === state) return;
@@ -75,6 +89,12 @@
     else lost();
   });
   document.addEventListener("htmx:after:swap", drawAll);
+  document.addEventListener("htmx:after:swap", followLogs);
+  document.addEventListener("scroll", ({ target: log }) => {
+    if (!log.classList?.contains("log")) return;
+    if (log.scrollTop + log.clientHeight < log.scrollHeight - 4) held.add(log);
+    else held.delete(log);
+  }, true);
   document.addEventListener("htmx:error", lost);
   document.addEventListener("htmx:before:request", (event) => {
     if (document.hidden) event.preventDefault();
@@ -85,4 +105,6 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   new ResizeObserver(drawAll).observe(document.getElementById("main"));
   drawAll();
+  followLogs();
+  showPlace();
 })();
