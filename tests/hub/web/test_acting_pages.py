@@ -46,11 +46,18 @@ def as_one(web, name):
     return web
 
 
-@pytest.mark.parametrize(
-    ("path", "words"), [("/triggers", "No triggers"), ("/runs", "No work has run yet"), ("/approvals", "Nothing waits")]
-)
-def test_an_empty_hub_says_what_to_do_next(browser, path, words):
-    assert words in browser.get(path).text
+def test_an_empty_hub_says_what_to_do_next(browser):
+    told = {
+        "/alerts": "nothing that is watched has changed",
+        "/triggers": "No triggers",
+        "/runs": "No work has run yet",
+        "/approvals": "Nothing waits for people",
+    }
+
+    for path, words in told.items():
+        page = browser.get(path).text
+        assert words in page, path
+        assert "<code>edgewright " in page, path
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -45,10 +45,6 @@ def seen(web, ids):
     return web
 
 
-def test_without_alerts_the_page_says_so(browser):
-    assert "nothing that is watched has changed" in browser.get("/alerts").text
-
-
 def test_the_list_shows_what_is_not_resolved_and_its_data_are_the_same(seen, ids):
     page, data = text(seen.get("/alerts").text), seen.get("/alerts.json").json()
 
