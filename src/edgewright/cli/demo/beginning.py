@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import msgspec
+
 from edgewright.cli.demo.site import HubFacts
-from edgewright.cli.demo.stage import DEVICES, MODELS, TARGETS, Stage
+from edgewright.cli.demo.stage import DEVICES, MODELS, STUDY_S, TARGETS, Stage
 from edgewright.client import Client, Project
 from edgewright.client.keys import OperatorKeys
 from edgewright.contract.api import ClaimDraft, GroupDraft, Role, TrainDraft, UserDraft
@@ -57,7 +59,8 @@ def release(stage: Stage) -> None:
     for model in MODELS:
         stage.release(model, 1)
         for trigger in Project.read(stage.site.examples / model).triggers():
-            stage.ana.triggers.put(trigger)
+            short = {**trigger.params, "optimise": {"budget_s": STUDY_S}}
+            stage.ana.triggers.put(msgspec.structs.replace(trigger, params=short))
 
 
 def enrol(stage: Stage) -> None:

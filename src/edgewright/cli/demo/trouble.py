@@ -54,6 +54,7 @@ def repair(stage: Stage) -> None:
     """9. The trigger has fired: samples, labels, a challenger that wins, and two people who let it go."""
     with np.load(stage.site.examples / "digits" / "field" / "field.npz") as field:
         truth = field["label"]
+    stage.until(lambda: bool(stage.ana.runs.list(kind="pipeline")), "the trigger has fired")
     stage.until(lambda: _label(stage, truth) or _is_signable(stage), "the challenger is built", 180.0)
     for judged in stage.ana.models.evaluations("digits")[-1].holdouts:
         accuracy = judged.metrics[0]

@@ -77,20 +77,29 @@ class ByWorkers:
         self._tasks.put(task)
         said = ""
 
-        def look(record: TaskRecord) -> None:
+        def say(word: str) -> None:
             nonlocal said
-            self._tasks.free_lost()
-            word = f"done by worker {record.holder}" if record.state is TaskState.TAKEN else self._waiting(task)
             if word != said:
                 said = word
                 on_line(f"[{word}]")
 
-        return self._following.follow(task, on_line, is_cancelled, look)
+        def look(record: TaskRecord) -> None:
+            self._tasks.free_lost()
+            say(_by(record) if record.state is TaskState.TAKEN else self._waiting(task))
+
+        finished = self._following.follow(task, on_line, is_cancelled, look)
+        if (record := self._tasks.get(task.id)).holder:  # it may have been done between two looks
+            say(_by(record))
+        return finished
 
     def _waiting(self, task: Task) -> str:
         why = waits_for(task, self._workers.workers())
         self._tasks.say_why(task.id, why)
         return why
+
+
+def _by(record: TaskRecord) -> str:
+    return f"done by worker {record.holder}"
 
 
 class _Told:
