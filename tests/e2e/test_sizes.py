@@ -102,6 +102,7 @@ def tell(what: str, facts: dict[str, float]) -> None:
     print(f"\n{what}: {json.dumps(facts)}")  # noqa: T201
 
 
+@pytest.mark.slow
 def test_ten_thousand_small_files_take_seconds(site):
     folder, files = site.folder / "files", []
     folder.mkdir()

@@ -67,7 +67,7 @@ def pair(tmp_path, shared_database) -> Iterator[Pair]:
         pair.close()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_rollout_ends_once_although_its_hubs_are_killed_in_turn(pair, seed):
     chance = random.Random(seed)
     release = publish(pair.desk, register(pair.desk, "digits"))
