@@ -21,6 +21,5 @@ def upgrade() -> None:
         "INSERT INTO device_heard (device, last_seen_at, backlog) "
         "SELECT id, last_seen_at, backlog FROM device WHERE last_seen_at IS NOT NULL"
     )
-    with op.batch_alter_table("device") as device:
-        device.drop_column("last_seen_at")
-        device.drop_column("backlog")
+    op.drop_column("device", "last_seen_at")  # in place: other tables refer to this one
+    op.drop_column("device", "backlog")
