@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +51,7 @@ def run(
     champion: Annotated[int, typer.Option(help="The version to start from and to beat.", min=0)] = 0,
     from_step: Annotated[str, typer.Option("--from", help="Take the steps before this one from earlier runs.")] = "",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Do every step anew.")] = False,
-    param: Annotated[list[str], typer.Option(help="Another value for a step: train.epochs=3.")] = [],  # noqa: B006
+    param: Annotated[list[str] | None, typer.Option(help="Another value for a step: train.epochs=3.")] = None,
     no_wait: NoWait = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -59,7 +60,7 @@ def run(
     from edgewright.contract.api import Overrides
 
     overrides = Overrides(
-        snapshot=snapshot, champion=champion, from_step=from_step, use_cache=not no_cache, params=_params(param)
+        snapshot=snapshot, champion=champion, from_step=from_step, use_cache=not no_cache, params=_params(param or ())
     )
     with connect() as client:
         if not model:
@@ -85,7 +86,7 @@ def run(
     check_done((ended,))
 
 
-def _params(said: list[str]) -> dict[str, dict[str, Any]]:
+def _params(said: Sequence[str]) -> dict[str, dict[str, Any]]:
     """'step.name=value' by step and name; a value that is no JSON is text. Raises UsageError."""
     import msgspec
 
