@@ -7,6 +7,8 @@ import asyncio
 import pytest
 import uvicorn
 
+from uvicorn.server import ServerState
+
 from edgewright.contract.errors import NotLoggedIn
 from edgewright.hub.web.devices.protocol import MAX_HELD_BYTES, protocol_of
 from edgewright.hub.web.devices.wire import NOTHING_NEW, Answer
@@ -116,3 +118,117 @@ def test_whatever_is_not_quite_a_check_in_goes_the_usual_way(talk, asked):
 
     assert answer[0] == 200
     assert answer[1].endswith(str(len(BODY)))
+
+
+class Loop:
+    """An event loop's clock and timers, moved by hand."""
+
+    def __init__(self):
+        self.now, self.timers = 0.0, []
+
+    def time(self):
+        return self.now
+
+    def call_later(self, after_s, act):
+        timer = asyncio.TimerHandle(self.now + after_s, act, (), self)
+        self.timers.append(timer)
+        return timer
+
+    def get_debug(self):
+        return False
+
+    def _timer_handle_cancelled(self, _timer):
+        pass
+
+    def run_until(self, moment):
+        while due := [timer for timer in self.timers if timer.when() <= moment]:
+            timer = min(due)
+            self.timers.remove(timer)
+            self.now = timer.when()
+            if not timer.cancelled():
+                timer._run()
+        self.now = moment
+
+
+class Line(asyncio.Transport):
+    """What the other side of a connection sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.written, self.is_closed = b"", False
+
+    def write(self, data):
+        self.written += data
+
+    def is_closing(self):
+        return self.is_closed
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.fixture
+def loop():
+    return Loop()
+
+
+@pytest.fixture
+def line(loop):
+    """A connection whose protocol is `line.far`; uvicorn closes it after 5 quiet seconds."""
+    config = uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)
+    config.load()
+    state, line = ServerState(), Line()
+    state.default_headers = [(b"date", b"first")]
+    line.far = protocol_of(quick)(config=config, server_state=state, app_state={}, _loop=loop)
+    line.far.connection_made(line)
+    return line
+
+
+def test_a_line_is_closed_once_it_was_quiet_for_long(loop, line):
+    for moment in (0.0, 3.0, 6.0):
+        loop.run_until(moment)
+        line.far.data_received(request())
+
+    loop.run_until(10.9)
+    assert not line.is_closed
+    loop.run_until(11.1)
+    assert line.is_closed
+
+
+def test_a_line_is_not_closed_while_a_check_in_is_on_its_way(loop, line):
+    whole = request()
+    line.far.data_received(whole)
+    loop.run_until(3.0)
+    line.far.data_received(whole[:50])
+
+    loop.run_until(60.0)
+    assert not line.is_closed
+    line.far.data_received(whole[50:])
+    loop.run_until(64.9)
+    assert not line.is_closed
+    loop.run_until(70.0)
+    assert line.is_closed
+
+
+def test_a_line_has_one_timer_however_many_check_ins_are_answered(loop, line):
+    for _ in range(100):
+        line.far.data_received(request())
+
+    assert len(loop.timers) == 1
+
+
+def test_a_line_that_its_device_has_closed_is_left_alone(loop, line):
+    line.far.data_received(request())
+    line.far.connection_lost(None)
+
+    loop.run_until(60.0)
+    assert loop.timers == []
+
+
+def test_an_answer_bears_the_date_of_its_second(line):
+    line.far.data_received(request())
+    line.far.server_state.default_headers = [(b"date", b"second")]
+    line.far.data_received(request())
+
+    first, second = line.written.split(b"\r\n\r\n")[:2]
+    assert (first, second) == (b"HTTP/1.1 304 Not Modified\r\ndate: first", b"HTTP/1.1 304 Not Modified\r\ndate: second")
