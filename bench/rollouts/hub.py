@@ -35,6 +35,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.packaging import Plan
 from edgewright.hub.rollout import Rollouts
+from edgewright.hub.web.server import settle_memory
 from rollouts.seeding import seed
 
 MODEL, GROUP = "defects", "lanes"
@@ -156,6 +157,7 @@ def world(count: int) -> Iterator[World]:
         rollouts = Rollouts(db, events, audit, clock, jobs, fleet, shelf, shelf, lambda model, version: None)
         devices = seed(db, count, clock())
         fleet.create_group(OPERATOR, GroupDraft(name=GROUP, selector="all"))
+        settle_memory()  # as a hub does before it answers
         yield World(db, clock, fleet, rollouts, devices)
         db.close()
 

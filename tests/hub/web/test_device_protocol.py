@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 import uvicorn
-
 from uvicorn.server import ServerState
 
 from edgewright.contract.errors import NotLoggedIn
@@ -231,4 +230,7 @@ def test_an_answer_bears_the_date_of_its_second(line):
     line.far.data_received(request())
 
     first, second = line.written.split(b"\r\n\r\n")[:2]
-    assert (first, second) == (b"HTTP/1.1 304 Not Modified\r\ndate: first", b"HTTP/1.1 304 Not Modified\r\ndate: second")
+    assert (first, second) == (
+        b"HTTP/1.1 304 Not Modified\r\ndate: first",
+        b"HTTP/1.1 304 Not Modified\r\ndate: second",
+    )

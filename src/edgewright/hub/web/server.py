@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import threading
 from collections.abc import Callable
@@ -54,6 +56,7 @@ from edgewright.hub.web.replies import on_bug, on_http_error, on_refusal, on_unr
 from edgewright.hub.web.ringing import Bell
 
 BACKLOG = 2048
+M_ARENA_MAX, ARENAS = -8, 2
 MAX_JSON_BYTES = 16 * 1024**2
 ROOMS = (
     people,
@@ -139,6 +142,7 @@ def serve(settings: Settings, *, host: str, port: int, ready: Callable[[str], No
     HubLost where the other hubs have taken this one for dead.
     """
     logs.set_up()
+    share_memory()
     with hold(settings.dir, is_shared=not settings.url.startswith("sqlite")):
         hub = build_hub(settings)
         doors = DeviceDoors(hub, Load(settings.poll_s or DEFAULT_POLL_S))
@@ -170,6 +174,12 @@ def serve(settings: Settings, *, host: str, port: int, ready: Callable[[str], No
             hub.stop()
     if lost.is_set():
         raise HubLost("the other hubs of this database took this one for dead, and go on with its work")
+
+
+def share_memory() -> None:
+    """Let threads allocate from few arenas (mallopt(3)): else each of dozens keeps what it once needed for itself."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 def settle_memory() -> None:

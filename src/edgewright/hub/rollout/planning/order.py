@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import statistics
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 LEAST_SILENCE_S = 5.0
@@ -27,12 +28,12 @@ def canary_order(
     """
     can_answer, can_compare, kinds = set(reachable), set(running), kinds or {}
     stem = hashlib.sha256(f"{seed}:".encode())
-    groups: dict[int, dict[str, dict[str, list[str]]]] = {rank: {} for rank in range(4)}
+    groups = [defaultdict[str, dict[str, list[str]]](lambda: defaultdict(list)) for _ in range(4)]
     for device in sorted(devices, key=lambda device: _digest(stem, device)):
         rank = (device not in can_answer) * 2 + (device not in can_compare)
         hardware, site = kinds.get(device, _NO_KIND)
-        groups[rank].setdefault(hardware, {}).setdefault(site, []).append(device)
-    ordered = ([_in_turns(sites.values()) for sites in classes.values()] for classes in groups.values())
+        groups[rank][hardware][site].append(device)
+    ordered = ([_in_turns(sites.values()) for sites in classes.values()] for classes in groups)
     return [device for classes in ordered for device in _in_turns(classes)]
 
 
