@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.agent.bench import Benches
 from edgewright.agent.disk import Boots, Settings, Writer, load_identity
-from edgewright.agent.install import Patching
+from edgewright.agent.install import Patch, Patching
 from edgewright.agent.link import Chance, Exchange, Schedule, SignedTime, enrol
 from edgewright.agent.machine import Equipment
 from edgewright.agent.states import Crash, ModelRecord, active_slot
@@ -57,11 +57,22 @@ class Introduction:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
+def _no_deltas(base: Path, delta: Path, result: Path, max_bytes: int) -> Patching:
+    raise RuntimeError("simulated hubs make no deltas")
+
+
 class SimAgent:
     """A device. Its turns are on the agenda from `switch_on` to `cut_power`."""
 
     def __init__(
-        self, root: Path, said: Introduction, agenda: Agenda, air: Air, conduct_of: ConductOf, random: random.Random
+        self,
+        root: Path,
+        said: Introduction,
+        agenda: Agenda,
+        air: Air,
+        conduct_of: ConductOf,
+        random: random.Random,
+        patch: Patch = _no_deltas,
     ) -> None:
         self.root = root
         self.name = said.name
@@ -78,6 +89,7 @@ class SimAgent:
         self._agenda = agenda
         self._random = random
         self._conduct_of = conduct_of
+        self._patch = patch
         self._key = SoftKey(Ed25519PrivateKey.from_private_bytes(random.randbytes(32)))
         self._settings = Settings(poll_s=said.poll_s, max_back_off_s=said.poll_s)
         self._life = 0
@@ -189,7 +201,7 @@ class SimAgent:
             root=self.root,
             settings=self._settings,
             source=link,
-            patch=_no_deltas,
+            patch=self._patch,
             trials=self._trials,
             reports=Writer(self.root / "spool", "agent"),
             measure=self._measure,
@@ -260,7 +272,3 @@ class _VirtualStop(Stop):
     def wait(self, timeout_s: float, wakers: Iterable[int] = ()) -> bool:
         self.waits_s = timeout_s
         return self.is_requested
-
-
-def _no_deltas(base: Path, delta: Path, result: Path, max_bytes: int) -> Patching:
-    raise RuntimeError("simulated hubs make no deltas")

@@ -6,6 +6,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from edgewright.agent.link import Link, Patience
 from edgewright.agent.link.line import raise_for_hub
@@ -13,7 +14,6 @@ from edgewright.contract.devicekey import DeviceKey
 from edgewright.contract.errors import EdgewrightError, HostileInput, Unreachable
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.doors import Said
-from edgewright.sim.world.hub import SimHub
 
 CHUNK_BYTES = 512
 HUB = "http://hub"
@@ -35,10 +35,18 @@ class Weather:
     bytes_s: float = 1e6
 
 
+class Hub(Protocol):
+    """Whoever answers a device's requests."""
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes, client: str) -> Said:
+        """An answer; raises Unreachable. `client` is the sender's address."""
+        ...
+
+
 class Air:
     """One device's line. A turn of its agent takes no virtual time; what its bytes would have taken is owed."""
 
-    def __init__(self, hub: SimHub, agenda: Agenda, random: random.Random, address: str) -> None:
+    def __init__(self, hub: Hub, agenda: Agenda, random: random.Random, address: str) -> None:
         self.weather = Weather()
         self.owed_s = 0.0
         self.received_bytes = 0

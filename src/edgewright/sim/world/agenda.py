@@ -50,7 +50,8 @@ class Agenda:
         """Move to the next deed and do it; False where there is none."""
         if not self._waiting:
             return False
-        self.now, _, deed = heapq.heappop(self._waiting)
+        moment, _, deed = heapq.heappop(self._waiting)
+        self.now = max(self.now, moment)
         deed()
         return True
 
