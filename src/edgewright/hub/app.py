@@ -38,7 +38,7 @@ from edgewright.hub.optimize.toolchains import installed
 from edgewright.hub.packaging import Chain, ContentSignatures, Deltas, Limits, NoRoot, Packaging, Renewal, Repository
 from edgewright.hub.packaging.keychanges import KeyChanges
 from edgewright.hub.provenance import Provenance
-from edgewright.hub.registry import Blobs, Registry
+from edgewright.hub.registry import Blobs, HoldOutCounts, Registry, decode_counts
 from edgewright.hub.registry.serving import ByNginx, FromDisk, FromS3, Serving, open_bucket
 from edgewright.hub.rehearsals import Rehearsals
 from edgewright.hub.rollout import Carried, Directives, Figures, Rollouts, Succession
@@ -230,6 +230,7 @@ def build_hub(
         jobs,
         schema_of=lambda model, version: _schema(registry, blobs, model, version),
         metrics_of=lambda model, version: registry.version(model, version).metrics,
+        counts_of=lambda model, version: _counts(registry, blobs, model, version),
         answers_of=data.answers,
         named=fleet.named,
         labels=settings.cohort_labels,
@@ -386,3 +387,8 @@ def _schema(registry: Registry, blobs: Blobs, model: str, version: int) -> bytes
     except NotFound:
         return None
     return blobs.path(sha256).read_bytes() if sha256 else None
+
+
+def _counts(registry: Registry, blobs: Blobs, model: str, version: int) -> HoldOutCounts | None:
+    sha256 = registry.version(model, version).hold_out_sha256
+    return decode_counts(blobs.path(sha256).read_bytes()) if sha256 else None

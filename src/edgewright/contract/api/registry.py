@@ -74,6 +74,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     created_by: str
     reference_sha256: str = ""  # the reference profile's schema blob, "" without a snapshot
+    hold_out_sha256: str = ""  # its hold-out's rows, counted by label, answer and score; "" where it has no labels
     files: tuple[File, ...] = ()  # beside the model: labels, assets
     format: ModelFormat = ModelFormat.ONNX
 

@@ -22,11 +22,14 @@ from edgewright.hub.observe.routes.service import NEWS
 from edgewright.hub.observe.service import Observe
 from edgewright.hub.observe.upkeep import Upkeep
 from edgewright.hub.observe.windows import Lenses, SchemaOf
+from edgewright.hub.registry import HoldOutCounts
 
 MOST_VALUE_CHARS = 150
 ACCURACY = "accuracy"
 MetricsOf = Callable[[str, int], Mapping[str, float]]
-"""What a version measured on its hold-out when it was registered."""
+"""What people said that a version measured when they registered it."""
+CountsOf = Callable[[str, int], HoldOutCounts | None]
+"""What the labels of a version's hold-out say of its answers; None where that was not counted."""
 Named = Callable[[Collection[str]], Iterable[DeviceFacts]]
 
 
@@ -49,6 +52,7 @@ def build(
     *,
     schema_of: SchemaOf,
     metrics_of: MetricsOf,
+    counts_of: CountsOf,
     answers_of: AnswersOf,
     named: Named,
     labels: Sequence[str],
@@ -61,7 +65,7 @@ def build(
         events,
         clock,
         alerts,
-        Lenses(schema_of, lambda schema: hold_out_of(schema, metrics_of(schema.model, schema.version))),
+        Lenses(schema_of, lambda schema: _hold_out(schema, metrics_of, counts_of)),
         detectors(),
         cohorts_of=cohorts_by(named, labels),
         answers_of=answers_of,
@@ -74,14 +78,32 @@ def build(
     return Observation(observe, alerts, routes, Upkeep(db, clock, observe, alerts, routes))
 
 
-def hold_out_of(schema: Schema, metrics: Mapping[str, float]) -> HoldOut:
-    """How a version did on its hold-out: its accuracy, over as many rows as its reference of answers counts."""
+def hold_out_of(schema: Schema, metrics: Mapping[str, float], counts: HoldOutCounts | None = None) -> HoldOut:
+    """How a version did on its hold-out, as was counted from the labels when it was registered.
+
+    Versions that were registered before the hub did so, and those whose hold-out has no labels, have no counts. Then it
+    is the accuracy that they were registered with, over as many rows as the reference of answers counts: which classes
+    are taken for which, and how far the scores can be trusted, is not known. Nothing is known without an accuracy.
+    """
+    if counts is not None:
+        size = len(counts.confusion)
+        return HoldOut(
+            confusion=np.array(counts.confusion, np.float64).reshape(size, size),
+            scored=np.array(counts.scored, np.float64) if counts.scored else None,
+            right=np.array(counts.right, np.float64) if counts.scored else None,
+            others=(float(counts.others_right), float(counts.others_wrong)),
+        )
     accuracy = metrics.get(ACCURACY)
     rows = [sum(bins.counts) for bins in schema.bins if bins.feature.measure is Measure.PREDICTED]
     if accuracy is None or not 0 <= accuracy <= 1 or not rows:
         return HoldOut()
     right = accuracy * rows[0]
     return HoldOut(confusion=np.array([[right, rows[0] - right], [0.0, 0.0]]))
+
+
+def _hold_out(schema: Schema, metrics_of: MetricsOf, counts_of: CountsOf) -> HoldOut:
+    model, version = schema.model, schema.version
+    return hold_out_of(schema, metrics_of(model, version), counts_of(model, version))
 
 
 def cohorts_by(named: Named, labels: Sequence[str]) -> CohortsOf:

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     )
     from edgewright.hub.registry.rows import check_rows
     from edgewright.hub.registry.service import Registry
+    from edgewright.hub.registry.truth import HoldOutCounts, decode_counts
 
 __all__ = [
     "Blobs",
     "GOLDEN_FILE",
+    "HoldOutCounts",
     "MODEL_FILES",
     "REFERENCE_FILE",
     "Registry",
@@ -35,10 +37,17 @@ __all__ = [
     "check_name",
     "check_rows",
     "check_version_files",
+    "decode_counts",
     "tables_of",
 ]
 
-_PLACES = {"Blobs": "blobs", "Registry": "service", "check_rows": "rows"}
+_PLACES = {
+    "Blobs": "blobs",
+    "HoldOutCounts": "truth",
+    "Registry": "service",
+    "check_rows": "rows",
+    "decode_counts": "truth",
+}
 
 
 def __getattr__(name: str) -> Any:

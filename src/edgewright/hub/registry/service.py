@@ -53,7 +53,8 @@ class Registry:
     def register(self, principal: Principal, name: str, draft: VersionDraft, *, dry_run: bool = False) -> VersionRecord:
         """Check the source in a sandbox, fix its contract and reference profile, and give it the next number.
 
-        Raises InvalidInput for a source or a contract that will not do, UnknownBlob, UnknownVersion (of the parent).
+        Raises InvalidInput for a source, a contract or rows that will not do, UnknownBlob, UnknownVersion (of the
+        parent).
         """
         check_name(name, "model")
         check_version_files(draft.files)
@@ -80,7 +81,8 @@ class Registry:
                 note=draft.note,
                 created_at=self._clock(),
                 created_by=principal.name,
-                reference_sha256=self._blobs.put_bytes(reference) if reference and not dry_run else "",
+                reference_sha256=self._kept(reference.schema, dry_run=dry_run),
+                hold_out_sha256=self._kept(reference.hold_out, dry_run=dry_run),
                 files=draft.files,
                 format=facts.format,
             )
@@ -146,9 +148,9 @@ class Registry:
 
     def _reference(
         self, source: Path, contract: Contract, tables: dict[str, str], name: str, number: int, snapshot: str
-    ) -> bytes:
+    ) -> ReferenceAnswer:
         if not snapshot:
-            return b""
+            return ReferenceAnswer(schema=b"", hold_out=b"")
         train, holdout = map(str, self._rows(snapshot))
         asked = ReferenceQuestion(
             model=str(source),
@@ -160,7 +162,7 @@ class Registry:
             version=number,
         )
         with tempfile.TemporaryDirectory() as folder:
-            answer = ask(
+            return ask(
                 "edgewright.hub.registry.reference",
                 asked,
                 ReferenceAnswer,
@@ -168,7 +170,10 @@ class Registry:
                 folder=Path(folder),
                 timeout_s=REFERENCE_TIMEOUT_S,
             )
-        return answer.schema
+
+    def _kept(self, data: bytes, *, dry_run: bool) -> str:
+        """The digest under which it is kept from now on; "" where there is nothing, or nothing is to be kept."""
+        return self._blobs.put_bytes(data) if data and not dry_run else ""
 
     def _next_number(self, name: str) -> int:
         with self._db.read() as connection:

@@ -12,8 +12,8 @@ from edgewright.contract.tensors import Contract, Kind, TensorSpec
 from edgewright.hub.children import serve
 from edgewright.hub.optimize.measuring.metrics import predicted
 from edgewright.hub.registry.runner import Runner, inputs_of
+from edgewright.hub.registry.truth import LABEL, is_same
 
-LABEL = "label"
 NEARLY = 1e-3
 """How far probabilities may miss a sum of 1."""
 
@@ -59,7 +59,7 @@ def worth(contract: Contract, outputs: Mapping[str, np.ndarray], truth: np.ndarr
     if len(classes) != len(wanted):
         raise InvalidInput(f"{len(wanted)} truths for {len(classes)} answers", field=f"holdout.{LABEL}")
     names = next((spec.names for spec in (label, scores) if spec and spec.names), ())
-    found = {"classes": classes, "is_right": _same(classes, wanted, names)}
+    found = {"classes": classes, "is_right": is_same(classes, wanted, names)}
     if scores is not None:
         found |= _probable(outputs[scores.name], scores, wanted)
     return found
@@ -70,15 +70,6 @@ def _errors(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
     if given.shape != wanted.shape:
         raise InvalidInput(f"truths are {wanted.shape}, answers {given.shape}", field=f"holdout.{LABEL}")
     return np.nan_to_num(given - wanted, nan=1e100, posinf=1e100, neginf=-1e100)
-
-
-def _same(classes: np.ndarray, truth: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Whether each class is the truth's: both numbers, both texts, or one the number of the other."""
-    if (classes.dtype.kind in "OUS") == (truth.dtype.kind in "OUS"):
-        return np.asarray(classes == truth)
-    numbered = {name: number for number, name in enumerate(names)}
-    texts, numbers = (classes, truth) if classes.dtype.kind in "OUS" else (truth, classes)
-    return np.asarray(np.array([numbered.get(str(text), -1) for text in texts]) == numbers)
 
 
 def _probable(scores: np.ndarray, spec: TensorSpec, truth: np.ndarray) -> dict[str, np.ndarray]:

@@ -24,25 +24,31 @@ COUNTED = (FeatureKind.NUMERIC, FeatureKind.CATEGORICAL)
 class HoldOut:
     """How the version did on its hold-out, where that is known.
 
-    `confusion` (labels, predicted) counts rows. `scored` and `right` (bins,) count the rows in each of the score's
-    bins, and those of them that were right.
+    `confusion` (labels, predicted) counts rows, and `others` those, right and wrong, that have no place in it: of
+    classes without a slot of their own. `scored` and `right` (bins,) count the rows in each of the score's bins, and
+    those of them that were right.
     """
 
     confusion: Floats | None = None
     scored: Floats | None = None
     right: Floats | None = None
+    others: tuple[float, float] = (0.0, 0.0)
 
     @property
     def error_rate(self) -> float | None:
         """The share that was wrong; None where no rows are known."""
-        if self.confusion is None or not self.confusion.sum():
+        if self.confusion is None or not self._total:
             return None
-        return 1 - float(np.trace(self.confusion)) / float(self.confusion.sum())
+        return 1 - (float(np.trace(self.confusion)) + self.others[0]) / self._total
 
     @property
     def rows(self) -> int:
         """How many rows its error rate rests on."""
-        return 0 if self.confusion is None else int(self.confusion.sum())
+        return int(self._total)
+
+    @property
+    def _total(self) -> float:
+        return 0.0 if self.confusion is None else float(self.confusion.sum()) + sum(self.others)
 
 
 @dataclass(frozen=True)
