@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
-B      ?= delta agent optimize profiles checkin gates rollout
+B      ?= delta agent optimize profiles detectors checkin gates rollout
 T      ?= delta_apply manifest_decode oip_request order_envelope tuf_metadata
 S      ?= 60
 
@@ -43,7 +43,7 @@ test-optimize: $(VENV)/.dev-optimize ## what needs torch, OpenVINO, LiteRT, Vela
 	@$(BIN)/edgewright hub toolchain install arm64 || echo "going without arm64: its tests are skipped" >&2
 	$(BIN)/python -m pytest -m "optimize and not slow" -n 2 $(ARGS)
 
-bench: $(foreach name,$(B),$(VENV)/.$(or $(filter bench-delta bench-optimize,bench-$(name)),bench)) ## figures against peers (B='checkin rollout': some of them; delta: an hour at first, ARGS=--quick a minute)
+bench: $(foreach name,$(B),$(VENV)/.$(or $(filter bench-delta bench-optimize bench-detectors,bench-$(name)),bench)) ## figures against peers (B='checkin rollout': some of them; delta: an hour at first, ARGS=--quick a minute)
 	@$(if $(filter delta,$(B)),command -v xdelta3 zstd >/dev/null || ./debian-packages.sh xdelta3 zstd)
 	@for name in $(B); do $(BIN)/python bench/$$name.py $(ARGS) || exit 1; done
 

@@ -5,9 +5,9 @@
 The streams are described in detection/worlds.py, seasons.py and cameras.py; a segment has 60 rows and 10 labels an
 hour. All our detectors run together, judged by `over_all`, as the hub has them. The peers are river's and
 evidently's, each at the most sensitive setting that keeps to one false alarm in 30 days on rows without drift; and
-'always alarm', which is the fastest there is. Left out: peers that are not installed (extra `bench-observe`), and
+'always alarm', which is the fastest there is. Left out: peers that are not installed (extra `bench-detectors`), and
 NannyML, alibi-detect, frouros (see DESIGN's figures). `--quick` plays few streams, so that its shares are
-coarse, and leaves evidently out: a window takes it seconds.
+coarse, and leaves evidently out.
 """
 
 from __future__ import annotations
