@@ -73,7 +73,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is not on the PATH" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "help: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.dev-optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.bench-optimize $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.dev-optimize $(VENV)/.bench $(VENV)/.bench-delta $(VENV)/.bench-optimize $(VENV)/.bench-detectors $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	@echo "installing edgewright[$*] into $(VENV)" >&2
 	@$(PIP) --editable '.[$*]'
 	@touch $@
