@@ -44,9 +44,9 @@ def bob():
 
 @pytest.fixture
 def take_in(db, data):
-    def take(*samples, predicted=0):
+    def take(*samples, predicted=0, score=None):
         with db.write() as connection:
-            data.add_samples(connection, "dev", samples, lambda sample: predicted)
+            data.add_samples(connection, "dev", samples, lambda sample: predicted, scored=lambda sample: score)
 
     return take
 
@@ -164,7 +164,8 @@ def test_a_dry_run_tells_what_it_would_do_and_does_nothing(data, take_in, ana):
 
 
 def test_answers_come_in_the_order_of_first_labels_each_once(db, data, take_in, ana, bob):
-    take_in(sample(1), sample(2), sample(3, version=2), predicted=7)
+    take_in(sample(1), sample(3, version=2), predicted=7)
+    take_in(sample(2), predicted=7, score=0.75)
     data.label(ana, [LabelDraft(sample="dev:s2", label=1)])
     data.label(ana, [LabelDraft(sample="dev:s1", label=7), LabelDraft(sample="dev:s3", label=7)])
     data.label(bob, [LabelDraft(sample="dev:s2", label=7)])
@@ -175,6 +176,7 @@ def test_answers_come_in_the_order_of_first_labels_each_once(db, data, take_in, 
 
     assert [(answer.at, answer.predicted, answer.label) for answer in found] == [(2.0, 7, 7), (1.0, 7, 7)]
     assert [answer.at for answer in rest] == [1.0]
+    assert [answer.score for answer in found] == [0.75, None]
     assert found[0].labelled_at < found[1].labelled_at
     assert found[0].groups == {"site": "berlin"}
 

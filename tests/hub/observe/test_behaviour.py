@@ -126,8 +126,25 @@ def test_a_samples_answer_names_the_class_that_was_chosen(contract, outputs, cho
     assert behaviour.predicted(contract, sample(arrays.encode(outputs))) == chosen
 
 
-def test_an_answer_that_cannot_be_read_names_no_class():
+def test_an_answer_that_cannot_be_read_names_no_class_and_no_score():
     assert behaviour.predicted(CONTRACT, sample(b"\x00rubbish")) is None
+    assert behaviour.scored(CONTRACT, sample(b"\x00rubbish")) is None
+
+
+@pytest.mark.parametrize(
+    ("contract", "scores", "highest"),
+    [
+        (CONTRACT, [[0.25, 0.75]], 0.75),
+        (Contract(inputs=INPUTS, outputs=(LABEL, SCORES)), [[0.5, 0.25]], 0.5),
+        (CONTRACT, [[np.nan, 0.75]], None),
+        (Contract(inputs=INPUTS, outputs=(LABEL,)), [[0.25, 0.75]], None),
+    ],
+    ids=["scores", "beside a label", "missing", "labels alone"],
+)
+def test_a_samples_answer_is_as_sure_as_its_highest_score(contract, scores, highest):
+    outputs = {"scores": np.array(scores, np.float32), "label": np.array([1])}
+
+    assert behaviour.scored(contract, sample(arrays.encode(outputs))) == highest
 
 
 def sample(outputs: bytes) -> Sample:

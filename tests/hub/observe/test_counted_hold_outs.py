@@ -11,12 +11,15 @@ import pytest
 import sqlalchemy as sa
 from onnx import TensorProto, helper, numpy_helper
 
-from edgewright.contract.api import FileRef, Role, SnapshotDraft, VersionDraft, VersionRecord
+from edgewright.contract import arrays
+from edgewright.contract.api import FileRef, LabelDraft, Role, SnapshotDraft, VersionDraft, VersionRecord
 from edgewright.contract.profile import Measure, Profile
 from edgewright.contract.refinement import Refinement, TensorHint
+from edgewright.contract.report import Batch, Sample
 from edgewright.contract.tensors import Kind
 from edgewright.hub.app import Hub
 from edgewright.hub.data import npz
+from edgewright.hub.data.table import data_policy
 from edgewright.hub.govern import Principal
 from edgewright.hub.observe.building import hold_out_of
 from edgewright.hub.observe.detectors import Baseline, detector
@@ -24,7 +27,8 @@ from edgewright.hub.observe.detectors.labels.estimated import estimated_accuracy
 from edgewright.hub.observe.detectors.labels.shift import estimated_mix
 from edgewright.hub.registry import HoldOutCounts
 from edgewright.hub.registry.table import version as version_table
-from scenes.dashboard import empty_hub
+from edgewright.hub.web.devices.intake import intake
+from scenes.dashboard import NOW, add_device, empty_hub
 from scenes.looking import look_once
 
 ANA = Principal(name="ana", roles=(Role.ENGINEER,))
@@ -142,6 +146,24 @@ def test_the_confusion_is_undone(counted):
 
     assert mix[1] == pytest.approx(truth.mean(), abs=0.03)
     assert answers.mean() < truth.mean() - 0.05, "the answers alone tell of a smaller change"
+
+
+def test_an_answer_that_people_label_brings_its_score(hub, counted):
+    outputs = arrays.encode({"y": np.array([[0.25, 0.75]], np.float32)})
+    facts = {"id": "s1", "request": "r1", "model": "counted", "version": 1, "at": NOW, "reference": ""}
+    facts |= {"chosen_as": "uncertain", "uncertainty": 0.5, "inputs": arrays.encode({"x": np.ones((1, 1), np.float32)})}
+    with hub.db.write() as connection:
+        device = add_device(connection, "lane-1")
+        hub.collections.open(connection, "r1", "counted", 5)
+        policy = {"model": "counted", "policy": {"may_leave": True}, "set_by": "ana", "set_at": NOW}
+        connection.execute(sa.insert(data_policy).values(policy))
+        intake(hub, device, Batch(records=(Sample(**facts, outputs=outputs),)))(connection)
+
+    hub.data.label(ANA, [LabelDraft(sample=f"{device}:s1", label=1)])
+
+    with hub.db.read() as connection:
+        (answer,) = hub.data.answers(connection, "counted", 1)
+    assert (answer.predicted, answer.score) == (1, 0.75)
 
 
 def test_a_hold_out_without_labels_leaves_the_accuracy_that_was_told(hub):

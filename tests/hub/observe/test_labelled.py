@@ -27,13 +27,18 @@ class Labelled:
     device: str = "lane-1"
     chosen_as: str = "reservoir"
     groups: dict[str, str] = field(default_factory=dict)
+    score: float | None = None
 
 
 @pytest.fixture
-def told(line):
+def hold_out() -> HoldOut:
+    return HoldOut(confusion=np.array([[950.0, 50.0], [0.0, 0.0]]))
+
+
+@pytest.fixture
+def told(line, hold_out):
     """What people have labelled; the hub has heard of the version before."""
     told: list[Labelled] = []
-    hold_out = HoldOut(confusion=np.array([[950.0, 50.0], [0.0, 0.0]]))
     line.observe = Observe(
         line.db,
         line.events,
@@ -67,6 +72,27 @@ def test_a_flipped_concept_is_an_alert_and_a_good_model_is_none(line, told):
     assert (alert.kind, alert.detector) == (AlertKind.CONCEPT_DRIFT, "concept-drift")
 
 
+def by_score() -> HoldOut:
+    """The same error rate: half of the unsure answers were wrong, and hardly any of the sure ones."""
+    scored, right = np.zeros(32), np.zeros(32)
+    scored[[18, 31]], right[[18, 31]] = (96.0, 904.0), (48.0, 902.0)
+    return HoldOut(np.array([[950.0, 50.0], [0.0, 0.0]]), scored, right)
+
+
+@pytest.mark.parametrize("hold_out", [by_score()], ids=["by score"])
+@pytest.mark.parametrize(("score", "alarms"), [(0.58, 0), (0.99, 1)], ids=["unsure", "sure"])
+def test_answers_chosen_for_doubt_are_held_to_what_their_score_foretold(line, told, score, alarms):
+    chance = np.random.default_rng(1)
+    for number in range(1, 301):
+        line.now += 60
+        wrong = int(chance.random() < 0.45)
+        told.append(Labelled(number, line.now, label=wrong, chosen_as="uncertain", score=score))
+
+    label(line, told, 0, wrong=0.0)
+
+    assert len(line.alerts.chosen()) == alarms
+
+
 def test_each_answer_is_read_once(line, told):
     label(line, told, 30, wrong=0.0)
     with line.db.read() as connection:
@@ -90,4 +116,5 @@ def test_a_device_s_cohorts_are_groups_of_its_answers():
     assert pane.answers.groups == {"site": ["a", "b=c"], "skin": ["dark", ""]}
     assert pane.answers.is_wrong.tolist() == [False, True]
     assert pane.answers.is_even.tolist() == [True, False]
+    assert np.isnan(pane.answers.score).all()
     assert (pane.rows, pane.end) == (0.0, 20.0)

@@ -27,8 +27,8 @@ Arrays = Mapping[str, np.ndarray]
 class Answer(NamedTuple):
     """What a version answered, and what people say was right. `number` is the place in the order of first labels.
 
-    `predicted` is None where the version's choice is not known. `labelled_at` is when the first label came, `at` when
-    the request was answered.
+    `predicted` and `score` are None where the version's choice, or how sure it was, is not known. `labelled_at` is when
+    the first label came, `at` when the request was answered.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Answer(NamedTuple):
     label: int
     chosen_as: str
     groups: Mapping[str, str]
+    score: float | None = None
 
 
 class UnknownSnapshot(NotFound):

@@ -21,7 +21,7 @@ from edgewright.contract.api import (
 )
 from edgewright.hub.data.model import HOLDOUT, HOLDOUT_NEW, TRAIN, Answer, NothingLabelled
 from edgewright.hub.data.samples import labels, store
-from edgewright.hub.data.samples.store import Predicted, read_tensors
+from edgewright.hub.data.samples.store import Predicted, Scored, read_tensors
 from edgewright.hub.data.snapshots import growing
 from edgewright.hub.data.snapshots.files import Snapshots
 from edgewright.hub.govern import Principal
@@ -37,13 +37,16 @@ class Data(Snapshots):
         samples: Sequence[report.Sample],
         predicted: Predicted = lambda sample: None,
         groups: Mapping[str, str] | None = None,
+        *,
+        scored: Scored = lambda sample: None,
     ) -> list[str]:
         """Keep samples that a device sent; one that is known already changes nothing. Returns all their ids.
 
-        `predicted` says which class the version that answered chose; `groups` are those of the device itself. A device
-        names its samples as it likes, so here they are named after it too: none reaches another's.
+        `predicted` says which class the version that answered chose, `scored` how sure it was; `groups` are those of
+        the device itself. A device names its samples as it likes, so here they are named after it too: none reaches
+        another's.
         """
-        news = store.News(device, groups or {}, self._clock(), predicted, self._blobs.put_bytes)
+        news = store.News(device, groups or {}, self._clock(), predicted, scored, self._blobs.put_bytes)
         touched = store.add(connection, news, samples)
         for (model, request), count in Counter((item.model, item.request) for item in samples).items():
             self._events.record(connection, "data.sample", request, model=model, count=count)

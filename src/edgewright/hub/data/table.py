@@ -28,6 +28,7 @@ sample = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("predicted", sa.Integer),  # by the version that answered; null: not known
+    sa.Column("score", sa.Float),  # of that answer, as profiles count it; null: not known
     sa.Column("label", sa.Integer),
     sa.Column("labelled_by", sa.String(80), nullable=False, default=""),
     sa.Column("labelled_at", sa.Float),  # for the first time

@@ -14,7 +14,7 @@ from edgewright.contract.errors import HostileInput
 from edgewright.contract.profile import FeatureKind, Measure, Profile, Schema
 from edgewright.contract.profile.schema import FeatureBins
 from edgewright.contract.report import Sample
-from edgewright.contract.tensors import Contract, Kind
+from edgewright.contract.tensors import Contract, Kind, TensorSpec
 from edgewright.hub.observe import table
 from edgewright.hub.rollout.gates import Counted
 
@@ -103,15 +103,27 @@ def served(
 def predicted(contract: Contract, sample: Sample) -> int | None:
     """Which class a sample's answer chose; None for a model that chooses none, or an answer that cannot be read."""
     label, scores = contract.output_of(Kind.LABEL), contract.output_of(Kind.SCORES)
-    wanted = label or scores
+    answer = _answer(sample, label or scores)
+    if answer is None:
+        return None
+    chosen = float(answer.ravel()[0]) if label else float(np.argmax(answer))
+    return int(chosen) if 0 <= chosen < 2**31 else None
+
+
+def scored(contract: Contract, sample: Sample) -> float | None:
+    """How sure a sample's answer is: its highest score, as profiles count it; None where that cannot be read."""
+    answer = _answer(sample, contract.output_of(Kind.SCORES))
+    highest = math.nan if answer is None else float(np.max(answer))
+    return highest if math.isfinite(highest) else None
+
+
+def _answer(sample: Sample, wanted: TensorSpec | None) -> np.ndarray | None:
+    """The numbers that a sample's answer has for that output, one or more; None where they cannot be read."""
     try:
         answer = arrays.decode(sample.outputs, "a sample's outputs").get(wanted.name) if wanted else None
     except HostileInput:
         return None
-    if answer is None or answer.size == 0 or answer.dtype.kind not in "iuf":
-        return None
-    chosen = float(answer.ravel()[0]) if label else float(np.argmax(answer))
-    return int(chosen) if 0 <= chosen < 2**31 else None
+    return None if answer is None or answer.size == 0 or answer.dtype.kind not in "iuf" else answer
 
 
 def _counted(row: sa.Row[tuple[str, int, int, int, int, float]]) -> Counted:

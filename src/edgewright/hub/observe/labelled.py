@@ -39,6 +39,8 @@ class Answered(Protocol):
     def chosen_as(self) -> str: ...
     @property
     def groups(self) -> Mapping[str, str]: ...
+    @property
+    def score(self) -> float | None: ...
 
 
 AnswersOf = Callable[[sa.Connection, str, int, int], Sequence[Answered]]
@@ -113,7 +115,7 @@ def pane_of(answers: Sequence[Answered], cohorts: Mapping[str, Sequence[str]]) -
         label=labels,
         is_wrong=predicted != labels,
         is_even=np.array([one.chosen_as == EVEN for one in answers], np.bool_),
-        score=np.full(len(answers), np.nan),
+        score=np.array([np.nan if one.score is None else one.score for one in answers], np.float64),
         groups={name: [of.get(name, "") for of in groups] for name in names},
     )
     end = max(times, default=0.0)

@@ -155,6 +155,11 @@ class Observe:
         lens = self._lenses.of(sample.model, sample.version)
         return None if lens is None else behaviour.predicted(lens.schema.contract, sample)
 
+    def scored(self, sample: Sample) -> float | None:
+        """How sure the version that answered was of a sample; None where that cannot be said."""
+        lens = self._lenses.of(sample.model, sample.version)
+        return None if lens is None else behaviour.scored(lens.schema.contract, sample)
+
     def usage(self, model: str = "") -> list[UsageRecord]:
         """What each device's profiles add up to, by version."""
         with self._db.read() as connection:

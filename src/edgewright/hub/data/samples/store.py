@@ -24,6 +24,8 @@ _COPIED = ("model", "version", "request", "reference", "chosen_as", "uncertainty
 
 Predicted = Callable[[report.Sample], int | None]
 """Which class the version that answered chose; None where that is not known."""
+Scored = Callable[[report.Sample], float | None]
+"""How sure it was of that; None where that is not known."""
 
 
 class News(NamedTuple):
@@ -33,6 +35,7 @@ class News(NamedTuple):
     groups: Mapping[str, str]
     at: float
     predicted: Predicted
+    scored: Scored
     put: Callable[[bytes], str]
     """Keeps a sample's inputs and returns their digest."""
 
@@ -52,7 +55,8 @@ def add(connection: sa.Connection, news: News, samples: Sequence[report.Sample])
             policies[item.model] = _policy(connection, item.model)
         read_tensors(item.inputs)
         row: dict[str, Any] = {name: getattr(item, name) for name in _COPIED}
-        row |= {"id": id, "device": news.device, "sha256": news.put(item.inputs), "predicted": news.predicted(item)}
+        row |= {"id": id, "device": news.device, "sha256": news.put(item.inputs)}
+        row |= {"predicted": news.predicted(item), "score": news.scored(item)}
         row |= {"groups": {**news.groups, **item.groups}, "expires_at": expiry(policies[item.model], item.at, news.at)}
         connection.execute(sa.insert(table.sample).values(row))
         outputs = item.outputs if len(item.outputs) <= MAX_OUTPUTS_BYTES else b""
@@ -99,7 +103,7 @@ def ids_of(connection: sa.Connection, device: str, request: str) -> set[str]:
 def answers(connection: sa.Connection, model: str, version: int, after: int) -> list[Answer]:
     """See Data.answers."""
     of = table.sample.c
-    names = ("label_number", "device", "at", "labelled_at", "predicted", "label", "chosen_as", "groups")
+    names = ("label_number", "device", "at", "labelled_at", "predicted", "label", "chosen_as", "groups", "score")
     query = sa.select(*(of[name] for name in names)).where(of.model == model, of.version == version)
     query = query.where(of.label_number > after, of.label.is_not(None)).order_by(of.label_number)
     return [Answer(*row) for row in connection.execute(query)]

@@ -41,5 +41,7 @@ def _take_in(hub: Hub, connection: sa.Connection, device: str, batch: Batch) -> 
         hub.observe.ingest(connection, device, windows)
     if samples:
         wanted = hub.collections.wanted(connection, device, samples)
-        hub.data.add_samples(connection, device, wanted, hub.observe.predicted, hub.fleet.labels_of(connection, device))
+        groups = hub.fleet.labels_of(connection, device)
+        seen = hub.observe
+        hub.data.add_samples(connection, device, wanted, seen.predicted, groups, scored=seen.scored)
     return BatchReply(committed=tuple(record.id for record in batch.records))
