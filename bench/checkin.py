@@ -1,6 +1,7 @@
 """What check-ins cost the hub, with 100,000 devices that hold sessions, and how soon 10,000 are back after an outage.
 
-The hub is the real one, in a process of its own under uvicorn as `edgewright hub up` runs it, on SQLite. The client is
+The hub is the real one, in a process of its own under uvicorn as `edgewright hub up` runs it, on SQLite, or with
+`--postgresql` on a PostgreSQL that is started for it (see databases.py). The client is
 another process; processor time is the server's alone, with all that it does beside (heartbeats, events, job queues).
 A request is a whole check-in of an agent: token, report, tag, life and turn. 90 % are unchanged (304), 10 % come from
 devices whose order is half its life old and get a freshly signed one. The peers are asked the same bytes in the same
@@ -8,7 +9,8 @@ run, by the same client, under the same uvicorn settings: bare ASGI, Litestar an
 token up in a dictionary and answers 304. Ours answers in uvicorn's protocol, before any ASGI call.
 Left out: TLS, which a proxy in front would bear, and the network.
 
-`bench/checkin.py [steady] [outage] [--quick]`; --quick takes a tenth of the devices. Exit 0 if all bounds hold, else 1.
+`bench/checkin.py [steady] [outage] [--quick] [--postgresql]`; --quick takes a tenth of the devices.
+Exit 0 if all bounds hold, else 1.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 from agents.figures import figure
 from checkins.processes import BENCH, Server, running
 from checkins.seeded import fill
+from databases import Fresh, databases
 
 KINDS = ("steady", "outage")
 CONNECTIONS = 64
@@ -72,15 +75,16 @@ def main() -> int:
         print(f"error: no figures '{unknown.pop()}'; there are {', '.join(KINDS)}", file=sys.stderr)
         return 2
     scale = 10 if "--quick" in words else 1
-    holds = [steady(100_000 // scale)] if "steady" in kinds else []
-    holds += [outage(10_000 // scale)] if "outage" in kinds else []
+    with databases(postgresql="--postgresql" in words) as fresh:
+        holds = [steady(100_000 // scale, fresh)] if "steady" in kinds else []
+        holds += [outage(10_000 // scale, fresh)] if "outage" in kinds else []
     return 0 if all(holds) else 1
 
 
-def steady(devices: int) -> bool:
+def steady(devices: int, fresh: Fresh) -> bool:
     """Requests for each CPU-second, against the peers; latencies; memory."""
-    base_mb = base(devices // 10)
-    with hub_of(devices, 0) as hub, Client("checkins.client", hub.port, devices) as client:
+    base_mb = base(devices // 10, fresh)
+    with hub_of(devices, 0, fresh) as hub, Client("checkins.client", hub.port, devices) as client:
         client.ask(do="first")
         client.ask(do="first")  # whose order was changed meanwhile has the new one
         ours, answers, wall_rate = flood(hub, client)
@@ -97,9 +101,9 @@ def steady(devices: int) -> bool:
     return all(holds)
 
 
-def base(devices: int) -> float:
+def base(devices: int, fresh: Fresh) -> float:
     """Resident memory of a hub with a tenth of the devices, which has done all that the other one does."""
-    with hub_of(devices, 0) as hub, Client("checkins.client", hub.port, devices) as client:
+    with hub_of(devices, 0, fresh) as hub, Client("checkins.client", hub.port, devices) as client:
         client.ask(do="first")
         client.ask(do="first")
         client.ask(do="flood", s=FLOOD_S)
@@ -151,23 +155,27 @@ def waiting(latencies: dict[str, Any], rate: float) -> bool:
 
 
 def memory(memory_mb: float, base_mb: float, devices: int) -> bool:
-    """What 100,000 devices that have all checked in take, from what nine tenths of this run's add to the rest."""
+    """What 100,000 devices that have all checked in take, from what nine tenths of this run's add to the rest.
+
+    In smaller runs that is the noise of a heap, scaled up: there is no bound on it.
+    """
+    is_bound = devices >= 100_000
     return figure(
         "resident memory for each 100,000 devices more",
         memory_mb,
         MEMORY_MB,
         "the bound",
         "MB",
-        bound=f"<= {MEMORY_MB:.0f}",
-        holds=memory_mb <= MEMORY_MB,
+        bound=f"<= {MEMORY_MB:.0f}" if is_bound else "",
+        holds=memory_mb <= MEMORY_MB or not is_bound,
         base_mb=round(base_mb, 1),
         devices=devices,
     )
 
 
-def outage(devices: int) -> bool:
+def outage(devices: int, fresh: Fresh) -> bool:
     """All of them come back at once, with new sessions and changed reports."""
-    with hub_of(devices, devices) as hub, Client("checkins.returning", hub.port, devices) as client:
+    with hub_of(devices, devices, fresh) as hub, Client("checkins.returning", hub.port, devices) as client:
         spent_s = hub.cpu_s()
         result = client.ask()
         spent_s = hub.cpu_s() - spent_s
@@ -197,11 +205,12 @@ def flood(server: Server, client: Client) -> tuple[float, dict[str, int], float]
 
 
 @contextlib.contextmanager
-def hub_of(devices: int, keys: int) -> Iterator[Server]:
+def hub_of(devices: int, keys: int, fresh: Fresh) -> Iterator[Server]:
     """A hub with so many devices."""
     with tempfile.TemporaryDirectory() as folder:
-        fill(Path(folder), devices, keys)
-        with running("checkins.hub", folder) as hub:
+        url = fresh(Path(folder))
+        fill(Path(folder), url, devices, keys)
+        with running("checkins.hub", folder, url) as hub:
             yield hub
 
 

@@ -40,9 +40,9 @@ def key_of(number: int) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"key {number}".encode()).digest())
 
 
-def fill(folder: Path, devices: int, keys: int) -> None:
+def fill(folder: Path, url: str, devices: int, keys: int) -> None:
     """Enrol `devices` with a session each; the first `keys` of them have keys that they can sign with."""
-    hub = build_hub(Settings(dir=folder, database_url=""))
+    hub = build_hub(Settings(dir=folder, database_url=url))
     now = time.time()
     seed(hub.db, devices, now, running=RUNNING)
     with hub.db.write() as connection:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
+from databases import Fresh
 from securesystemslib.signer import CryptoSigner
 
 from edgewright.contract import manifest
@@ -145,10 +146,10 @@ class World:
 
 
 @contextmanager
-def world(count: int) -> Iterator[World]:
+def world(count: int, fresh: Fresh) -> Iterator[World]:
     """A hub with `count` devices, eight to a site, all heard of lately, in the group GROUP."""
     with TemporaryDirectory() as folder:
-        clock, db = Clock(), Database(f"sqlite:///{Path(folder)}/hub.sqlite")
+        clock, db = Clock(), Database(fresh(Path(folder)))
         db.migrate()
         events = Events(db, clock)
         audit = Audit(db, clock, CryptoSigner.generate_ed25519())

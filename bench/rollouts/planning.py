@@ -8,6 +8,7 @@ committed; left out are deltas, which a run of their own makes.
 from __future__ import annotations
 
 from agents.figures import figure
+from databases import Fresh
 
 from edgewright.contract.api import Budget, RolloutDraft, WaveDraft
 from rollouts.hub import GROUP, MODEL, world
@@ -23,16 +24,16 @@ DRAFT = RolloutDraft(
 )
 
 
-def main(is_quick: bool) -> int:
+def main(is_quick: bool, fresh: Fresh) -> int:
     """Print the figures; 1 if a bound does not hold."""
     sizes = (1_000, 10_000) if is_quick else (1_000, 10_000, 100_000)
-    holds = [at_size(size) for size in sizes]
+    holds = [at_size(size, fresh) for size in sizes]
     return 0 if all(holds) else 1
 
 
-def at_size(size: int) -> bool:
+def at_size(size: int, fresh: Fresh) -> bool:
     """The lines of one fleet size."""
-    with world(size) as hub:
+    with world(size, fresh) as hub:
         _, plan = timed(lambda: hub.rollouts.planner.plan(DRAFT))
         _, records = timed(hub.fleet.devices)
         _, start = timed(lambda: hub.start(DRAFT))

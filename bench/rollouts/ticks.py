@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from agents.figures import figure
+from databases import Fresh
 
 from edgewright.contract.api import Budget, GateDraft, RolloutDraft, RolloutState, WaveDraft
 from edgewright.hub.rollout import table
@@ -33,22 +34,22 @@ PATIENCE_S = 3600.0
 SCAN = "every deployment of the wave read and counted"
 
 
-def main(is_quick: bool) -> int:
+def main(is_quick: bool, fresh: Fresh) -> int:
     """Print the figures; 1 if a bound does not hold."""
     sizes = (1_000, 10_000) if is_quick else (1_000, 10_000, 100_000)
-    by_size = [at_size(size) for size in sizes]
+    by_size = [at_size(size, fresh) for size in sizes]
     holds = [figure_of_size(size, *costs) for size, costs in zip(sizes, by_size, strict=True)]
     growth, scan_growth = (by_size[-1][which].cpu_s / by_size[0][which].cpu_s for which in (0, 1))
     name = f"tick: cost at {sizes[-1]:,} devices over that at {sizes[0]:,}, {CHANGED} changes"
     bound = f"<= 2 (the wave grows {sizes[-1] // sizes[0]}-fold)"
     holds.append(figure(name, growth, scan_growth, SCAN, "times", bound=bound, holds=growth <= 2))
-    holds.append(whole(2_000 if is_quick else sizes[-1]))
+    holds.append(whole(2_000 if is_quick else sizes[-1], fresh))
     return 0 if all(holds) else 1
 
 
-def at_size(size: int) -> tuple[Took, Took]:
+def at_size(size: int, fresh: Fresh) -> tuple[Took, Took]:
     """The median tick and the median scan, where `CHANGED` devices answer between looks."""
-    with world(size) as hub:
+    with world(size, fresh) as hub:
         gate = GateDraft(patience_s=PATIENCE_S)
         id = hub.start(RolloutDraft(release=f"{MODEL}/1", group=GROUP, waves=(size,), gate=gate)).id
         while hub.rollouts.waves.tick(id, 1, 1).wait_s == 0:
@@ -72,9 +73,9 @@ def scan(hub: World, rollout: str, gate: GateDraft) -> None:
         decide(health(WaveFacts(devices), gate, hub.clock()), gate)
 
 
-def whole(size: int) -> bool:
+def whole(size: int, fresh: Fresh) -> bool:
     """A rollout over the fleet in four waves, one lane of each store at a time; the longest and the 99th tick."""
-    with world(size) as hub:
+    with world(size, fresh) as hub:
         waves = tuple(WaveDraft(percent=share) for share in (0.1, 1.0, 10.0, 100.0))
         budgets = (Budget(per="site", max_unavailable=1),)
         gate = GateDraft(patience_s=PATIENCE_S)

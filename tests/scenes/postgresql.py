@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 SETTINGS = {
@@ -23,13 +24,13 @@ USER = "postgres"  # whom Debian's package makes; initdb refuses to work for roo
 class Server:
     """Runs from its making to `stop`, which removes all of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="edgewright-pg-"))
         self._as = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as:
             shutil.chown(self.folder, USER, USER)
         self._programs = newest_programs()
-        words = [f"-c {name}={value}" for name, value in {**SETTINGS, "unix_socket_directories": self.folder}.items()]
+        words = [f"-c {name}={value}" for name, value in {**settings, "unix_socket_directories": self.folder}.items()]
         self._call("initdb", "-D", self._data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N")
         self._call("pg_ctl", "-D", self._data, "-w", "-l", self.folder / "log", "-o", " ".join(words), "start")
 
