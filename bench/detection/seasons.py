@@ -39,10 +39,15 @@ def seasonal_hours(world: World, weeks: int, random: np.random.Generator) -> Hou
         yield hour, (rows + swing * world.spread).astype(np.float32)
 
 
+def seasonal_baseline_rows(world: World, random: np.random.Generator) -> np.ndarray:
+    """Rows of all hours of four weeks."""
+    rows = np.concatenate([rows for _, rows in seasonal_hours(world, 4, random)])
+    return rows[random.permutation(len(rows))[: 2 * N_REF]]
+
+
 def seasonal_baseline(world: World, random: np.random.Generator) -> Baseline:
     """The reference: rows of all hours of four weeks."""
-    rows = np.concatenate([rows for _, rows in seasonal_hours(world, 4, random)])
-    rows = rows[random.permutation(len(rows))[: 2 * N_REF]]
+    rows = seasonal_baseline_rows(world, random)
     half = len(rows) // 2
     outputs = {"scores": world.scores(rows[half:])}
     return Baseline(build_schema(world.contract, world.name, 1, {"x": rows[:half]}, outputs), world.baseline.hold_out)
@@ -73,3 +78,10 @@ def weeks_with_alarms(world: World, weeks: int, random: np.random.Generator, *, 
                 watch.reset()
         past[of_week] = SEASON_KEEPS * past.get(of_week, 0.0) + pane.counts
     return found
+
+
+def weeks_of_rows(world: World, weeks: int, random: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A reference and whole weeks, for peers."""
+    reference = seasonal_baseline_rows(world, random)
+    hours = [rows for _, rows in seasonal_hours(world, weeks, random)]
+    return reference, [np.concatenate(hours[at : at + WEEK_HOURS]) for at in range(0, len(hours), WEEK_HOURS)]
