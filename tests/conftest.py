@@ -6,10 +6,14 @@ import gc
 import os
 
 import pytest
+from hypothesis import settings
 
 FIGURE = "figure"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read where numpy is imported: pytest's workers share the cores
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -109,7 +109,7 @@ def category_peers(world: World, hours: int, seed: int) -> dict[str, int]:
     parts = _parts(world, seed)
     reference, values = parts(10_000)[:, 0], parts(60 * hours)[:, 0]
     scores = peers.evidently_categories(reference, values)
-    return {"evidently": sum(score > EVIDENTLY_BAR for score in scores), "evidently windows": len(scores)}
+    return {"evidently": sum(bool(score > EVIDENTLY_BAR) for score in scores), "evidently windows": len(scores)}
 
 
 def _parts(world: World, seed: int) -> Callable[[int], np.ndarray]:
