@@ -83,7 +83,7 @@ def peers_named(world: World, seed: int, fleet_sd: float) -> dict[str, set[int]]
             found.setdefault("river ADWIN", set()).update([camera] * (alarm != peers.NEVER))
         if peers.has("evidently"):
             scores = peers.evidently_scores(world.training[0], rows[CLEAN_HOURS * ROWS :], ROWS)
-            found.setdefault("evidently", set()).update([camera] * (max(scores) > EVIDENTLY_BAR))
+            found.setdefault("evidently", set()).update([camera] * bool(max(scores) > EVIDENTLY_BAR))
     return found
 
 
