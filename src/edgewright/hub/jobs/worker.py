@@ -14,8 +14,8 @@ from edgewright.hub.db import PRAGMAS, Database, session_of
 
 log = structlog.get_logger()
 
-POLL_S = 0.25
-SELDOM_S = 1.0
+POLL_S = 0.1
+SELDOM_S = 0.5
 """A queue that is asked ten times a second costs up to 5 % of a core: those of long runs can wait."""
 FIRST = "work"
 SCHEMA = "dbos"
