@@ -102,11 +102,11 @@ def agent(hub, doors):
 
 @pytest.fixture
 def statements(hub):
-    """What the database is asked, but for the heartbeats that are written behind."""
+    """What the database is asked, but for how transactions begin, and the heartbeats that are written behind."""
     seen = []
 
     def note(_connection, _cursor, statement, *_rest):
-        if not statement.startswith(("BEGIN", "INSERT INTO device_heard")):
+        if not statement.startswith(("BEGIN", "SELECT pg_advisory_xact_lock", "INSERT INTO device_heard")):
             seen.append(statement)
 
     sa.event.listen(hub.db.engine, "before_cursor_execute", note)
