@@ -88,6 +88,18 @@ def test_a_worker_s_token_opens_no_door_but_those_of_its_work(places):
     assert http.post("/api/v1/work", json={}).status_code == 200
 
 
+def test_a_worker_that_has_hung_up_gets_no_task(places, begun):
+    headers = {"authorization": f"Bearer {token_of(places)}"}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{places.balancer.url}/api/v1/work", json={"wait_s": 20.0}, headers=headers, timeout=0.5)
+
+    running = begun(Place.WORKER)
+    places.add_worker("w2")
+
+    assert running.result(30).where == "worker w2"
+    assert places.hub.executors.tasks.get("run-1.train").attempt == 1
+
+
 def test_people_and_strangers_get_no_tasks(places):
     draft = UserDraft(name="viewer", password="a long password", roles=(Role.VIEWER,))
     places.hub.people.create("test", draft)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 DEVICES = 4
 KILLS = 4
 POLL_S = 1.0
-SOAK = "15s"  # of each wave: the rollout outlasts several kills
+SOAK = "8s"  # of each wave: the rollout outlasts several kills
 PATIENCE_S = 180.0
 
 

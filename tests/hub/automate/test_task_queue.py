@@ -16,7 +16,7 @@ from edgewright.hub.automate.executors.model import (
     UnknownWorker,
     WorkerExists,
 )
-from edgewright.hub.automate.executors.queue import LEASE_S, BadGrant, Grants, Scope, Tasks, Workers
+from edgewright.hub.automate.executors.queue import FIRST_LEASE_S, LEASE_S, BadGrant, Grants, Scope, Tasks, Workers
 from edgewright.hub.automate.executors.queue.workers import AWAY_S
 
 GOOD = Finished(returncode=0, where="anything")
@@ -109,11 +109,22 @@ def test_a_lease_lives_by_its_beats(tasks, worker, clock):
     lease = worker("w1")()
     second = worker("w2")
     for number in range(3):
-        clock.now += LEASE_S - 1
         tasks.beat("t1", lease.grant, Beat(log=f"{number}\n", log_from=2 * number))
+        clock.now += LEASE_S - 1
 
     assert second() is None
     assert tasks.log("t1", 2) == ("1\n2\n", 6)
+
+
+def test_a_task_that_never_reached_who_had_asked_is_soon_another_s(tasks, worker, clock):
+    tasks.put(task())
+    worker("w1")()
+    second = worker("w2")
+
+    clock.now += FIRST_LEASE_S - 1
+    assert second() is None
+    clock.now += 2
+    assert second().attempt == 2
 
 
 def test_a_lost_lease_gives_the_task_to_another_and_the_late_answer_is_refused(tasks, worker, clock):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+
+from litestar.types import Receive
 
 from edgewright.hub.events import Event, Events
 
@@ -30,3 +32,19 @@ class Bell:
         for rung, loop in list(self._listeners.items()):
             with contextlib.suppress(RuntimeError):  # its loop has closed
                 loop.call_soon_threadsafe(rung.set)
+
+
+@contextlib.contextmanager
+def hanging_up(receive: Receive, wake: asyncio.Event) -> Iterator[Callable[[], bool]]:
+    """Whether who sent a request, which was read, has gone since; that sets `wake` as well."""
+
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    listening = asyncio.create_task(listen())
+    listening.add_done_callback(lambda _: wake.set())
+    try:
+        yield listening.done
+    finally:
+        listening.cancel()

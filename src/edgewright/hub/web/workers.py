@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
-from litestar import delete, get, post
+from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from edgewright.contract.api.workers import TaskRecord, WorkAsk, WorkerDraft, WorkerRecord, WorkerReply, WorkReply
 from edgewright.hub.govern import Permission, require
 from edgewright.hub.web.arguments import Caller, DryRun, TheHub
-from edgewright.hub.web.ringing import Bell
+from edgewright.hub.web.ringing import Bell, hanging_up
 
 WorkBell = NamedDependency[Bell]
 LOOK_S = 5.0
@@ -55,15 +56,17 @@ def remove_worker(name: FromPath[str], hub: TheHub, principal: Caller, dry_run: 
 
 
 @post("/work", status_code=200)
-async def work(data: JSONBody[WorkAsk], hub: TheHub, principal: Caller, work_bell: WorkBell) -> WorkReply:
-    """A worker asks for a task, and waits up to `wait_s` for one."""
+async def work(
+    data: JSONBody[WorkAsk], hub: TheHub, principal: Caller, work_bell: WorkBell, request: Request[Any, Any, Any]
+) -> WorkReply:
+    """A worker asks for a task, and waits up to `wait_s` for one; one that has hung up gets none."""
     require(principal, Permission.RUN_TASKS)
     held = hub.executors.workers
     await asyncio.to_thread(held.greet, principal, data)
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + data.wait_s
-    with work_bell.listening() as rung:
-        while True:
+    with work_bell.listening() as rung, hanging_up(request.receive, rung) as has_gone:
+        while not has_gone():
             rung.clear()
             reply = await asyncio.to_thread(held.look, principal)
             left_s = ends_at - loop.time()
@@ -71,6 +74,7 @@ async def work(data: JSONBody[WorkAsk], hub: TheHub, principal: Caller, work_bel
                 return reply
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), min(left_s, LOOK_S))
+    return WorkReply()
 
 
 @get("/tasks", sync_to_thread=True)

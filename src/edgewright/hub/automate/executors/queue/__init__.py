@@ -2,11 +2,12 @@
 
 from edgewright.hub.automate.executors.queue.following import ByWorkers, Following, News
 from edgewright.hub.automate.executors.queue.grants import BadGrant, Grants, Scope
-from edgewright.hub.automate.executors.queue.service import BEAT_S, LEASE_S, NEWS, Tasks
+from edgewright.hub.automate.executors.queue.service import BEAT_S, FIRST_LEASE_S, LEASE_S, NEWS, Tasks
 from edgewright.hub.automate.executors.queue.workers import TOKEN, Workers
 
 __all__ = [
     "BEAT_S",
+    "FIRST_LEASE_S",
     "LEASE_S",
     "NEWS",
     "TOKEN",

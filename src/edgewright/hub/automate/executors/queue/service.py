@@ -28,6 +28,8 @@ from edgewright.hub.db import Database
 from edgewright.hub.events import Events
 
 LEASE_S = 45.0
+FIRST_LEASE_S = 10.0
+"""Until the first beat, which comes at once: whoever asked may have gone before the task reached it."""
 BEAT_S = 2.0
 GRACE_S = 120.0
 """How much later than its time limit a task must have ended: it fetches before, and brings what it left after."""
@@ -130,7 +132,7 @@ class Tasks:
             for row in connection.execute(query):
                 task = msgspec.convert(row.record, Task)
                 if fits(task, labels, models):
-                    lease_until = self._clock() + LEASE_S
+                    lease_until = self._clock() + FIRST_LEASE_S
                     taken_at = self._take(connection, task.id, row.attempt + 1, worker, lease_until)
                     until = taken_at + task.limits.timeout_s + MARGIN_S
                     grant = self._grants.make(task.id, row.attempt + 1, Scope.ALL, until)
@@ -240,7 +242,7 @@ class Tasks:
     def _free_lost(self, connection: sa.Connection) -> None:
         lost = sa.and_(_of.state == TaskState.TAKEN, _of.lease_until < self._clock())
         for row in list(connection.execute(sa.select(_of.id, _of.attempt, _of.holder).where(lost))):
-            why = f"{row.holder} was not heard of for {LEASE_S:.0f} s"
+            why = f"{row.holder} was not heard of in time"
             if row.attempt >= MAX_ATTEMPTS:
                 reason = f"was begun {row.attempt} times, and each time its worker was lost: {why}"
                 self._end(connection, row.id, Finished(reason=reason, where=f"worker {row.holder}"))
