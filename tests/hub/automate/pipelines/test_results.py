@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgewright.contract.api import FileRef
-from edgewright.hub.automate.pipelines.commands.results import model_of, searched
+from edgewright.hub.automate.pipelines.commands.results import model_of
 from edgewright.hub.automate.pipelines.model import TrainingFailed
 
 
@@ -33,15 +33,3 @@ def test_who_leaves_something_else_is_told_what_to_do(names, told, hint):
         model_of(left(*names), "f")
 
     assert hint in refusal.value.hint
-
-
-def test_metrics_are_found_in_the_output_and_the_last_counts():
-    said = "epoch 1 loss=0.5\nepoch 2 loss=0.25 acc: 9e-1\n"
-
-    assert searched(said, {"loss": "loss=([0-9.]+)", "accuracy": "acc: (.*)"}) == {"loss": 0.25, "accuracy": 0.9}
-
-
-@pytest.mark.parametrize("said", ["", "loss=none"])
-def test_a_metric_that_is_not_there_or_no_number_is_named(said):
-    with pytest.raises(TrainingFailed, match="no number for the metric 'loss'"):
-        searched(said, {"loss": "loss=(.*)"})

@@ -17,6 +17,8 @@ from edgewright.hub.automate.pipelines.params import PARAMS, read
 MAX_STEPS = 64
 MAX_TIMEOUT_S = 7 * 86400.0
 MAX_PARAMS_BYTES = 32 * 1024
+MAX_METRICS = 100
+MAX_EXPRESSION_CHARS = 500
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 FUNCTION = re.compile(r"[\w./-]+\.py:[A-Za-z_]\w*")
 SNAPSHOT_FILES = ("train.npz", "holdout.npz", "holdout_new.npz")
@@ -90,6 +92,8 @@ def _check_step(step: StepDraft) -> None:
     if not has_own and (kind := PARAMS.get(step.does)) is not None:
         read(step, kind)
     _check_outputs(step, has_own)
+    if len(step.metrics) > MAX_METRICS:
+        raise _wrong(step, "metrics", f"it finds {len(step.metrics)} metrics", f"At most {MAX_METRICS}.")
     for name, expression in step.metrics.items():
         _check_expression(step, name, expression)
 
@@ -105,9 +109,12 @@ def _check_outputs(step: StepDraft, has_own: bool) -> None:
 
 
 def _check_expression(step: StepDraft, name: str, expression: str) -> None:
+    if len(expression) > MAX_EXPRESSION_CHARS:
+        what = f"its expression has {len(expression)} characters"
+        raise _wrong(step, f"metrics.{name}", what, f"At most {MAX_EXPRESSION_CHARS}.")
     try:
         groups = re.compile(expression).groups
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise _wrong(step, f"metrics.{name}", f"it is no regular expression: {error}", "See Python's re.") from error
     if groups != 1:
         raise _wrong(step, f"metrics.{name}", f"it has {groups} groups", "One holds the number: 'loss=([0-9.]+)'.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
 
 from edgewright.contract.api import FileRef
 from edgewright.contract.api.tasks import Finished
+from edgewright.hub.automate.pipelines.commands.searching import searched
 from edgewright.hub.automate.pipelines.commands.tasks import MODEL
 from edgewright.hub.automate.pipelines.model import TrainingFailed
 from edgewright.hub.registry import Blobs
@@ -51,7 +51,9 @@ def model_of(files: Sequence[FileRef], field: str) -> str:
     raise TrainingFailed(f"{said}, but {', '.join(sorted(left)[:5])}", field=field, hint=_hint(left))
 
 
-def metrics_of(finished: Finished, expressions: Mapping[str, str], blobs: Blobs, field: str) -> dict[str, float]:
+def metrics_of(
+    finished: Finished, expressions: Mapping[str, str], blobs: Blobs, field: str, is_cancelled: Callable[[], bool]
+) -> dict[str, float]:
     """The metrics, from metrics.json or else found in the output; raises TrainingFailed for what is no number."""
     path = f"{MODEL}/{METRICS}"
     file = next((file for file in finished.outputs if file.path == path), None)
@@ -59,20 +61,7 @@ def metrics_of(finished: Finished, expressions: Mapping[str, str], blobs: Blobs,
         return _finite(_read(file, blobs), METRICS)
     if not expressions:
         raise TrainingFailed(f"the command left no {METRICS} in EW_MODEL_DIR", field=field)
-    return _finite(searched(finished.output, expressions), "metrics")
-
-
-def searched(output: str, expressions: Mapping[str, str]) -> dict[str, float]:
-    """The last number that each expression finds; raises TrainingFailed where it finds none."""
-    found: dict[str, float] = {}
-    for name, expression in expressions.items():
-        matches = re.findall(expression, output)
-        try:
-            found[name] = float(matches[-1])
-        except (IndexError, ValueError) as error:
-            message = f"the output has no number for the metric '{name}' ({expression})"
-            raise TrainingFailed(message, field=f"metrics.{name}") from error
-    return found
+    return _finite(searched(finished.output, expressions, is_cancelled), "metrics")
 
 
 def _read(file: FileRef, blobs: Blobs) -> dict[str, float]:

@@ -129,7 +129,7 @@ class Training:
         tools = {name: found for name, found in tools_at(step.where.kind).items() if name in ("python", *TOOLS)}
         return Trained(
             source_sha256=model_of(finished.outputs, field),
-            metrics=metrics_of(finished, step.metrics, self._blobs, field),
+            metrics=metrics_of(finished, step.metrics, self._blobs, field, context.is_cancelled),
             environment={**tools, **finished.environment},
             where=finished.where,
         )
