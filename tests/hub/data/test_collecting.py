@@ -122,6 +122,10 @@ def test_a_closed_request_asks_nobody(db, collections, policies, asked, ana):
     [
         {"weight": float("nan")},
         {"weight": -1.0},
+        {"at": 1e300},
+        {"at": 1e13},
+        {"at": 1_000.0 + 2 * 86_400},
+        {"at": -1.0},
         {"groups": {"site": "x" * 200}},
         {"groups": {str(number): "" for number in range(9)}},
         {"subject": "x" * 65},
@@ -135,6 +139,12 @@ def test_what_cannot_be_is_refused(changes, db, collections, policies, asked, an
     policies.put(ana, "m", DataPolicy(may_leave=True))
 
     assert wanted(db, collections, sample(**changes)) == []
+
+
+def test_a_clock_that_is_some_hours_ahead_or_far_behind_loses_no_sample(db, collections, policies, asked, ana):
+    policies.put(ana, "m", DataPolicy(may_leave=True))
+
+    assert wanted(db, collections, sample(1, at=1_000.0 + 23 * 3_600), sample(2, at=0.0)) == ["s1", "s2"]
 
 
 def test_late_samples_of_somebody_who_was_erased_are_refused(db, collections, policies, asked, ana):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from edgewright.contract import arrays
 from edgewright.contract.api import (
@@ -28,6 +29,10 @@ pytestmark = pytest.mark.e2e  # each change of the lake takes its time
 
 class PowerCut(Exception):
     pass
+
+
+def cut(*args):
+    raise PowerCut
 
 
 class Shelf:
@@ -104,6 +109,11 @@ def take_in(db, data, ana, *samples):
     with db.write() as connection:
         data.add_samples(connection, "dev", samples)
     data.label(ana, [LabelDraft(sample=f"dev:{item.id}", label=1) for item in samples])
+
+
+def expire(db, id):
+    with db.write() as connection:
+        connection.execute(sa.update(table.sample).where(table.sample.c.id == id).values(expires_at=500.0))
 
 
 def everything(folder):
@@ -220,9 +230,6 @@ def test_an_erasure_that_was_cut_off_is_finished_by_another(
     mover.move()
     target, name = {"lake": (lake, "delete"), "rows": (removal, "_forget_rows"), "blobs": (removal, "sweep")}[act]
 
-    def cut(*args):
-        raise PowerCut
-
     monkeypatch.setattr(target, name, cut)
     with pytest.raises(PowerCut):
         erasures.erase(ana, ErasureDraft(subject="adam"))
@@ -247,6 +254,32 @@ def test_samples_whose_time_is_up_are_deleted_everywhere(db, data, events, audit
     assert [item.id for item in data.samples("m")] == ids[1:]
     assert b"text of 41" not in everything(tmp_path)
     assert [entry.detail for entry in audit.entries() if entry.action == "samples.expire"] == [{"count": 1}]
+
+
+def test_one_sample_of_an_absurd_time_holds_up_nobody(db, data, events, audit, mover, removal, erasures, ana):
+    take_in(db, data, ana, sample(41, "adam", at=1e300), old := sample(42), new := sample(43))
+    expire(db, f"dev:{old.id}")
+
+    Keeper(db, events, audit, lambda: 1000.0, mover, removal).look()
+    record = erasures.erase(ana, ErasureDraft(subject="adam"))
+
+    assert (record.samples, record.lake_rows) == (1, 2)
+    assert [item.id for item in data.samples("m")] == [f"dev:{new.id}"]
+
+
+def test_a_lake_that_takes_nothing_keeps_no_sample_beyond_its_time(
+    db, data, events, audit, mover, removal, ana, monkeypatch
+):
+    take_in(db, data, ana, sample(41))
+    expire(db, data.samples("m")[0].id)
+    monkeypatch.setattr(mover, "move", cut)
+
+    with structlog.testing.capture_logs() as told:
+        is_done = Keeper(db, events, audit, lambda: 1000.0, mover, removal).look()
+
+    assert data.samples("m") == []
+    assert not is_done
+    assert [(one["event"], one["step"]) for one in told] == [("data.keeping_failed", "move")]
 
 
 def test_a_hub_with_nothing_to_land_does_not_load_the_lakes_library():

@@ -14,6 +14,7 @@ from edgewright.contract.api import LabelDraft
 from edgewright.contract.report import Sample
 from edgewright.hub.data import Data, table
 from edgewright.hub.data.lake import Lake, LakeTable, Mover
+from edgewright.hub.data.lake.mover import day_of
 from edgewright.hub.data.lake.tables import Partition
 
 pytestmark = pytest.mark.e2e  # each commit of the lake takes its time
@@ -89,6 +90,11 @@ def test_samples_and_labels_land_with_all_that_is_known_of_them(db, data, lake, 
     assert arrays.decode(first["inputs"])["x"].tolist() == ["nobody 1 of m"]
     assert [(row["sample"], row["label"], row["by"]) for row in rows(lake, LakeTable.LABELS)] == [("dev:s1", 4, "ana")]
     assert waiting(db) == 0
+
+
+@pytest.mark.parametrize("at", [1e300, 1e13, -1e12, -1e300, float("nan")])
+def test_every_moment_has_a_day(at):
+    assert day_of(at) in ("0001-01-01", "9999-12-31")
 
 
 def test_partitions_are_folders_of_model_and_day(db, data, mover, tmp_path):

@@ -63,14 +63,25 @@ class Keeper:
         if self._thread.is_alive():
             self._thread.join()
 
-    def look(self) -> None:
-        """Do what is due. Raises LakeAway, DatabaseAway, DatabaseBusy."""
-        self._mover.move()
-        while self._expire():
-            pass
-        self._removal.sweep()
+    def look(self) -> bool:
+        """Do what is due; a step that fails is logged and keeps no other from its turn. Says whether none failed."""
+        steps = {"move": self._mover.move, "expire": self._expire, "sweep": self._removal.sweep}
+        failed = [name for name, step in steps.items() if not self._is_done(name, step)]
+        return not failed
 
-    def _expire(self) -> int:
+    def _is_done(self, name: str, step: Callable[[], object]) -> bool:
+        try:
+            step()
+        except Exception:
+            log.exception("data.keeping_failed", step=name)
+            return False
+        return True
+
+    def _expire(self) -> None:
+        while self._expire_some():
+            pass
+
+    def _expire_some(self) -> int:
         """Delete some samples whose time is up; returns how many that were."""
         of = table.sample.c
         query = sa.select(of.id, of.model, of.at, of.sha256).where(of.expires_at <= self._clock())
@@ -87,9 +98,4 @@ class Keeper:
     def _run(self) -> None:
         wait_s = self._every_s
         while not self._stopping.wait(wait_s):
-            try:
-                self.look()
-                wait_s = self._every_s
-            except Exception:
-                log.exception("data.keeping_failed")
-                wait_s = max(self._every_s, RETRY_AFTER_S)
+            wait_s = self._every_s if self.look() else max(self._every_s, RETRY_AFTER_S)

@@ -26,9 +26,13 @@ TIDY_EVERY = 50
 """Appends make small files; after so many they are joined."""
 
 
+FIRST_S = datetime.min.replace(tzinfo=UTC).timestamp()
+LAST_S = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
 def day_of(at: float) -> str:
-    """The UTC day of a moment, as partitions are called."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+    """The UTC day of a moment, as partitions are called; what no calendar has lies on its first or last day."""
+    return datetime.fromtimestamp(min(LAST_S, max(FIRST_S, at)), UTC).date().isoformat()
 
 
 class Mover:

@@ -26,12 +26,13 @@ MAX_REASON_CHARS = 300
 
 @dataclass(frozen=True)
 class _Budget:
-    """How many samples of a model a device may send for one request, which ones it has sent, and what may leave."""
+    """How many samples of a model a device may send for one request, which ones it has sent, and what may leave now."""
 
     model: str
     size: int
     taken: set[str]
     policy: DataPolicy
+    now: float
     erased: dict[str, float]
 
 
@@ -106,12 +107,14 @@ class Collections:
         self, connection: sa.Connection, device: str, requests: set[str], erased: dict[str, float]
     ) -> dict[str, _Budget]:
         known = sa.select(table.collection).where(table.collection.c.request.in_(requests))
+        now = self._clock()
         return {
             row.request: _Budget(
                 row.model,
                 row.budget,
                 ids_of(connection, device, row.request),
                 self._policies.of(connection, row.model).policy,
+                now,
                 erased,
             )
             for row in connection.execute(known).all()
@@ -123,7 +126,7 @@ class Collections:
             return f"nobody asked for samples of '{sample.model[:80]}' as '{sample.request[:80]}'"
         if not budget.policy.may_leave:
             return f"the data policy of '{sample.model[:80]}' keeps samples on the devices"
-        if reason := fault_of(sample):
+        if reason := fault_of(sample, budget.now):
             return reason
         if sample.subject in budget.erased and sample.at <= budget.erased[sample.subject]:
             return "its subject's data was erased after it was taken"

@@ -18,9 +18,11 @@ MAX_GROUPS = 8
 MAX_GROUP_CHARS = 100
 MAX_WEIGHT = 1e9
 CHOSEN_AS = ("uncertain", "reservoir")
+MAX_AHEAD_S = 86_400.0
+"""How far a device's clock may run ahead of the hub's, as of windows. One that is behind is taken as it is."""
 
 
-def fault_of(sample: Sample) -> str:
+def fault_of(sample: Sample, now: float) -> str:
     """What is wrong with a sample whatever was asked for; '' if nothing is."""
     if not 0 < len(sample.id) <= MAX_ID_CHARS or len(sample.reference) > MAX_REFERENCE_CHARS:
         return f"its id or its reference is longer than {MAX_ID_CHARS} characters, or it has no id"
@@ -28,6 +30,8 @@ def fault_of(sample: Sample) -> str:
         return f"it was not chosen as one of {', '.join(CHOSEN_AS)}"
     if not (math.isfinite(sample.at) and math.isfinite(sample.uncertainty) and 0 <= sample.weight <= MAX_WEIGHT):
         return "its time, its uncertainty or its weight is no number that can be"
+    if not 0 <= sample.at <= now + MAX_AHEAD_S:
+        return "its time is before 1970, or more than a day ahead of the hub's"
     words = [word for pair in sample.groups.items() for word in pair]
     if len(sample.groups) > MAX_GROUPS or any(len(word) > MAX_GROUP_CHARS for word in words):
         return f"it has more than {MAX_GROUPS} groups, or one of more than {MAX_GROUP_CHARS} characters"
