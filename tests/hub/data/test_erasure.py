@@ -202,6 +202,22 @@ def test_snapshots_are_rewritten_and_read_as_their_successors(db, data, blobs, s
     assert any("keep what they learned" in told for told in record.remains)
 
 
+def test_a_version_that_saw_a_person_is_told_also_once_its_snapshot_was_replaced_for_another(
+    db, data, blobs, shelf, erasures, ana
+):
+    take_in(db, data, ana, sample(41, "adam"), sample(42, "eve"), sample(43, "kim"))
+    grown = data.extend(ana, base(data, blobs, ana).id, "m")
+    shelf.lineages = [Lineage(snapshot=grown.id), Lineage(snapshot="d@1")]
+    for name in ("adam", "eve"):
+        erasures.erase(ana, ErasureDraft(subject=name, rewrite=True))
+
+    record = erasures.erase(ana, ErasureDraft(subject="kim", rewrite=True))
+
+    assert [(one.snapshot, one.replaced_by) for one in record.snapshots] == [("d@4", "d@5")]
+    assert [(seen.version, seen.why) for seen in record.versions] == [("m@1", f"trained on {grown.id}")]
+    assert any("keep what they learned" in told for told in record.remains)
+
+
 def test_a_packages_self_test_that_holds_a_row_is_told(db, data, blobs, shelf, erasures, ana):
     take_in(db, data, ana, sample(7, "adam"))
     rows = {"in:x": np.full((2, 3), [[1], [7]], np.float32), "in:t": np.array([["a"], ["text of 7"]], object)}

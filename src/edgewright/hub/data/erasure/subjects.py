@@ -20,7 +20,7 @@ from edgewright.contract.data_policy import hashed_reference, subject_key
 from edgewright.contract.errors import InvalidInput, Refused
 from edgewright.hub.data import npz, table
 from edgewright.hub.data.erasure.removal import AT_ONCE, Doomed, Removal
-from edgewright.hub.data.erasure.traces import Finder, seen_by, trace
+from edgewright.hub.data.erasure.traces import Finder, seen_by, trace, with_replaced
 from edgewright.hub.data.samples.store import read_tensors
 from edgewright.hub.data.service import Data
 from edgewright.hub.db import Database, to_record
@@ -70,13 +70,14 @@ class Erasures:
             raise InvalidInput(f"a subject has 1 to {MAX_SUBJECT_CHARS} characters", field="subject")
         found = self._find(draft.subject)
         finder = Finder([read_tensors(self._blobs.path(item.sha256).read_bytes()) for item in found], self._blobs.path)
-        held = [(one, told) for one in self._data.snapshots() if not one.replaced_by and (told := trace(one, finder))]
+        snapshots = self._data.snapshots()
+        held = [(one, told) for one in snapshots if not one.replaced_by and (told := trace(one, finder))]
+        record = self._told(draft, found, finder, [told for _, told in held], snapshots)
         if dry_run:
-            return self._told(draft, found, finder, [told for _, told in held])
+            return record
         if held and draft.rewrite is None:
             names = ", ".join(snapshot.id for snapshot, _ in held)
             raise SnapshotsAffected(f"rows of these samples are in {names}; nothing was erased", field="rewrite")
-        record = self._told(draft, found, finder, [told for _, told in held])
         self._refuse_late(draft.subject)
         if draft.rewrite:  # first: without the samples, their rows could not be found again
             record = msgspec.structs.replace(record, snapshots=tuple(self._rewrite(principal, held, finder)))
@@ -94,10 +95,15 @@ class Erasures:
             return [to_record(row, SampleRecord) for row in connection.execute(query).mappings()]
 
     def _told(
-        self, draft: ErasureDraft, found: Sequence[SampleRecord], finder: Finder, held: Sequence[SnapshotTrace]
+        self,
+        draft: ErasureDraft,
+        found: Sequence[SampleRecord],
+        finder: Finder,
+        held: Sequence[SnapshotTrace],
+        snapshots: Sequence[SnapshotRecord],
     ) -> ErasureRecord:
-        models = self._registry.models()
-        versions = seen_by(models, frozenset(one.snapshot for one in held)) if held else []
+        learned_from = with_replaced((one.snapshot for one in held), snapshots)
+        versions = seen_by(self._registry.models(), learned_from) if held else []
         tests = self._self_tests(finder) if found else []
         return ErasureRecord(
             samples=len(found),

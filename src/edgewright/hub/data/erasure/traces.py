@@ -77,6 +77,15 @@ def trace(snapshot: SnapshotRecord, finder: Finder) -> SnapshotTrace | None:
     return SnapshotTrace(snapshot=snapshot.id, rows=held) if held else None
 
 
+def with_replaced(held: Iterable[str], snapshots: Sequence[SnapshotRecord]) -> frozenset[str]:
+    """Snapshots, and all whose place they took: what a successor holds, those held too. `snapshots` oldest first."""
+    found = set(held)
+    for snapshot in reversed(snapshots):
+        if snapshot.replaced_by in found:
+            found.add(snapshot.id)
+    return frozenset(found)
+
+
 def seen_by(models: Iterable[ModelRecord], snapshots: frozenset[str]) -> list[SeenBy]:
     """The versions that learned from one of these snapshots, and those that go on from such a version."""
     found = []
