@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import msgspec
@@ -21,10 +22,13 @@ from edgewright.contract.api import (
     WaveDraft,
 )
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.manifest import Budgets
 from edgewright.hub.fleet import table
-from edgewright.hub.rehearsals.question import Facts, Question
+from edgewright.hub.rehearsals.question import DeviceFact, Facts, Question
 from edgewright.hub.rehearsals.scaling import choose, scale_waves
 from edgewright.hub.rehearsals.service import RehearsalNotDone
+from edgewright.sim.rehearsal.behaviour import Behaviour
+from edgewright.sim.rehearsal.effects import effect_of
 from edgewright.sim.rehearsal.play import play
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import BEGINS_AT, SimHub, lay_out, scratch
@@ -59,6 +63,28 @@ def test_counts_of_waves_shrink_with_the_fleet_and_still_rise():
 
     assert [(wave.count, wave.percent) for wave in scaled.waves] == [(1, 0.0), (2, 0.0), (0, 50.0), (50, 0.0)]
     assert scale_waves(draft, 1.0) is draft
+
+
+BUDGETS = Budgets(latency_p95_ms=80.0, memory_bytes=2**27)
+
+
+def a_device(**known) -> DeviceFact:
+    facts = {"site": "s0", "time_zone": "", "download_bytes_s": 1e6, "request_s": 0.1, "apply_bytes_s": 1e8}
+    return DeviceFact(**{"id": "dev-0"} | facts | known)
+
+
+def facts_of(*devices: DeviceFact, **known) -> Facts:
+    facts = {
+        "began_at": BEGINS_AT,
+        "poll_s": 30.0,
+        "failure_rate": 0.0,
+        "requests_h": 360.0,
+        "failed_share": 0.01,
+        "budgets": {"cpu-fp32": BUDGETS},
+    }
+    target_of = {device.id: "cpu-fp32" for device in devices}
+    draft = RolloutDraft(release="digits/2", group="rehearsed", waves=(1,), target_of=target_of)
+    return Facts(draft=draft, devices=devices, **facts | known)
 
 
 class Fleet:
@@ -155,6 +181,39 @@ def test_the_copy_has_no_key_of_the_hub_and_the_fleet_is_left_alone(fleet):
     assert facts.devices[5].download_bytes_s == 20.0
     assert fleet.hub.fleet.device("dev-1") == before
     assert fleet.hub.rollouts.rollouts() == []
+
+
+def test_a_release_three_times_as_slow_passes_where_its_budget_is_ten_times_what_was_measured(fleet):
+    run = fleet.played(Badness.SLOWER)
+
+    assert run.state is RolloutState.DONE
+    assert run.committed == 8
+    assert run.effect == "p95 24 ms, 3 times what was measured; its budget is 80 ms"
+
+
+def test_a_release_that_no_one_has_measured_is_not_said_to_be_slow():
+    effect = effect_of(Badness.SLOWER, facts_of(a_device()))
+
+    assert effect == "its latency was measured nowhere: how slow it would be is not known"
+
+
+def test_a_device_refuses_what_is_over_the_budget_in_the_words_of_its_agent():
+    slow = Behaviour(Badness.SLOWER, facts_of(device := a_device(latency_p95_ms=30.0)))
+
+    tried = slow.tried(BUDGETS, device, random.Random(1))
+
+    assert not tried.is_ok
+    assert tried.reason == "latency p95 is 90 ms, the budget 80 ms"
+
+
+def test_every_device_is_rehearsed_with_the_package_and_the_figures_of_its_hardware(fleet):
+    fleet.hub.rehearsals._copy(fleet.draft(), place := fleet.folder / "copy")
+
+    facts = msgspec.json.decode((place / "facts.json").read_bytes(), type=Facts)
+
+    assert facts.draft.target_of == {f"dev-{number}": "cpu-fp32" for number in range(8)}
+    assert {(one.latency_p95_ms, one.memory_bytes) for one in facts.devices} == {(8.0, 1000)}
+    assert facts.budgets["cpu-fp32"].latency_p95_ms == 80.0
 
 
 @pytest.mark.e2e

@@ -68,6 +68,7 @@ class RehearsedRun(msgspec.Struct, frozen=True, kw_only=True):
     waves: tuple[RehearsedWave, ...]
     sites: tuple[RehearsedSite, ...]
     sites_count: int = 0  # of all sites; `sites` has the twenty worst
+    effect: str = ""  # what the badness comes to on this fleet, in words
     touched_at: tuple[tuple[float, int], ...] = ()  # seconds from the start, and how many were touched by then
 
 

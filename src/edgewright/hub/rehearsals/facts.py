@@ -6,9 +6,10 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import RolloutState
+from edgewright.contract.api import ClassFigure, FitRecord, Place, RolloutState
 from edgewright.contract.report import Pace
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import DeviceFacts
@@ -16,6 +17,7 @@ from edgewright.hub.observe import table as observe
 from edgewright.hub.observe.behaviour import SPAN_S, span_of
 from edgewright.hub.rehearsals.question import DeviceFact
 from edgewright.hub.rollout import table as rollout
+from edgewright.hub.rollout.planning import Plan
 
 DOWNLOAD_BYTES_S = 1_000_000.0
 REQUEST_S = 0.1
@@ -95,6 +97,30 @@ def requests_of(db: Database, model: str, now: float) -> tuple[float, float, str
         return REQUESTS_H, FAILED_SHARE, said
     rate, share = float(asked) / count * 3600.0 / SPAN_S, float(unanswered) / float(asked)
     return rate, share, f"a device has {rate:.0f} requests an hour, of which {share:.2%} fail, as on the last day"
+
+
+def figures_of(fit: FitRecord, plan: Plan, devices: Sequence[str]) -> tuple[dict[str, ClassFigure], str]:
+    """What the package that each device gets takes on its hardware, where that is known, and where it is from."""
+    known = {(one.target, figure.hardware): figure for one in fit.packages for figure in one.figures}
+    found = {}
+    for device in devices:
+        kind = plan.offers[device].package.target, plan.devices[device].machine.hardware
+        if kind in known and known[kind].latency_p95_ms > 0:
+            found[device] = known[kind]
+    measured = sum(figure.place is Place.DEVICE for figure in found.values())
+    if not found:
+        return found, "what the release takes was measured nowhere: latency and memory are not rehearsed"
+    said = f"latency and memory are as measured on the hardware of {measured} of {len(devices)} devices"
+    if measured < len(found):
+        said += f", on {len(found) - measured} as measured or estimated where the package was made"
+    return found, said + (f", on {len(devices) - len(found)} unknown" if len(found) < len(devices) else "")
+
+
+def with_figure(line: DeviceFact, figure: ClassFigure | None) -> DeviceFact:
+    """The device with what the release takes on it."""
+    if figure is None:
+        return line
+    return msgspec.structs.replace(line, latency_p95_ms=figure.latency_p95_ms, memory_bytes=figure.memory_bytes)
 
 
 def _line(device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], per: str) -> DeviceFact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.contract.api import Badness, RolloutDraft
+from edgewright.contract.manifest import Budgets
 
 FACTS = "facts.json"
 """Beside the copied hub's database: a Facts."""
@@ -15,7 +16,8 @@ GROUP = "rehearsed"
 class DeviceFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One device: what its hub knows of it beside its record.
 
-    `hours` are those of the day (UTC) in which it sent profiles of late; () for always.
+    `hours` are those of the day (UTC) in which it sent profiles of late; () for always. Latency and memory are what
+    the release takes on its hardware, as far as that was measured; 0 where it was not.
     """
 
     id: str
@@ -25,22 +27,24 @@ class DeviceFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     request_s: float
     apply_bytes_s: float
     hours: tuple[int, ...] = ()
+    latency_p95_ms: float = 0.0
+    memory_bytes: int = 0
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a fleet. `failure_rate` is the share of past installs that failed by themselves.
 
-    `latency_share` is what a good release takes of its latency budget. A device has `requests_h` requests an hour, of
-    which `failed_share` get no answer. `draft` is the rollout, scaled to `devices`.
+    A device has `requests_h` requests an hour, of which `failed_share` get no answer. `draft` is the rollout, scaled to
+    `devices`, with the target that each of them gets; `budgets` are those of the packages, by target.
     """
 
     began_at: float
     poll_s: float
     failure_rate: float
-    latency_share: float
     requests_h: float
     failed_share: float
     draft: RolloutDraft
+    budgets: dict[str, Budgets]
     devices: tuple[DeviceFact, ...]
 
 

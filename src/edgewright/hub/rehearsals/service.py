@@ -30,11 +30,11 @@ from edgewright.hub.rehearsals.copying import copy_hub
 from edgewright.hub.rehearsals.question import FACTS, GROUP, Facts, Question
 from edgewright.hub.rehearsals.scaling import choose, scale_waves
 from edgewright.hub.rollout.planner import Planned, Planner
+from edgewright.hub.rollout.planning import Plan
 
 KIND = "rehearsal"
 PLAY_S = 1800.0  # for one play; so much time has a fleet of many thousands
 SITE = "site"
-LATENCY_SHARE = 0.5
 MAX_DEVICES = 20_000
 POLL_S = 30.0  # of agents as they are set up
 
@@ -110,6 +110,7 @@ class Rehearsals:
     def _copy(self, draft: RehearsalDraft, folder: Path) -> dict[str, Any]:
         """Write the copy and the facts; returns what of them is shown."""
         planned = self._planner.plan(draft.rollout)
+        fitted = planned.release.model, planned.release.counter, draft.rollout.group
         per = _label_of_sites(draft.rollout)
         devices = planned.plan.devices
         site_of = {device: devices[device].labels.get(per, "") for device in planned.plan.offers}
@@ -117,20 +118,21 @@ class Rehearsals:
         copy_hub(self._db, self._blobs, planned.release, chosen, folder)
         paces, hours = self._fleet.paces(chosen), facts.hours_of(self._db, chosen, self._clock())
         lines, said = facts.lines([devices[device] for device in chosen], paces, hours, per)
+        takes, takes_said = facts.figures_of(self._planner.fit(*fitted), planned.plan, chosen)
         rate, rate_said = facts.failure_rate(self._db)
         requests_h, failed_share, requests_said = facts.requests_of(self._db, planned.release.model, self._clock())
         written = Facts(
             began_at=self._clock(),
             poll_s=self._poll_s,
             failure_rate=rate,
-            latency_share=LATENCY_SHARE,
             requests_h=requests_h,
             failed_share=failed_share,
-            draft=_scaled(draft.rollout, chosen, len(site_of)),
-            devices=lines,
+            draft=_scaled(draft.rollout, _targets(planned.plan, chosen), len(site_of)),
+            budgets={offer.package.target: offer.manifest.budgets for offer in planned.plan.offers.values()},
+            devices=tuple(facts.with_figure(line, takes.get(line.id)) for line in lines),
         )
         (folder / FACTS).write_bytes(msgspec.json.encode(written))
-        return _shown(planned, draft, len(chosen), [*said, rate_said, requests_said])
+        return _shown(planned, draft, len(chosen), [*said, takes_said, rate_said, requests_said])
 
     def _play(
         self, context: RunContext, draft: RehearsalDraft, folder: Path, badness: Badness | None
@@ -159,11 +161,14 @@ def _label_of_sites(draft: RolloutDraft) -> str:
     return labels[0]
 
 
-def _scaled(draft: RolloutDraft, chosen: list[str], count: int) -> RolloutDraft:
-    kept = set(chosen)
-    target_of = {device: target for device, target in draft.target_of.items() if device in kept}
+def _targets(plan: Plan, chosen: list[str]) -> dict[str, str]:
+    """Which package each device gets here: the copy, without what devices have measured, might choose another one."""
+    return {device: plan.offers[device].package.target for device in chosen}
+
+
+def _scaled(draft: RolloutDraft, target_of: dict[str, str], count: int) -> RolloutDraft:
     draft = msgspec.structs.replace(draft, group=GROUP, target_of=target_of)
-    return scale_waves(draft, len(chosen) / count)
+    return scale_waves(draft, len(target_of) / count)
 
 
 def _shown(planned: Planned, draft: RehearsalDraft, simulated: int, said: list[str]) -> dict[str, Any]:

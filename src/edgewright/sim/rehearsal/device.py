@@ -14,10 +14,11 @@ import msgspec
 
 from edgewright.agent import states
 from edgewright.agent.states import Candidate, ModelRecord, Step, candidate_of
+from edgewright.agent.trial import judge_shadow
 from edgewright.contract import windows
 from edgewright.contract.errors import InvalidInput, Unreachable
 from edgewright.contract.manifest import Manifest
-from edgewright.contract.order import Install, Order
+from edgewright.contract.order import Install, Order, Shadow
 from edgewright.hub.rehearsals.question import DeviceFact
 from edgewright.sim.rehearsal.behaviour import CRASHES_AFTER_S, CRASHES_LAST_S, Behaviour, sent_bytes
 from edgewright.sim.rehearsal.talk import Line, Talk
@@ -155,8 +156,8 @@ class Device:
                 self._advance(model)
             case Step.TRIAL if candidate is not None:
                 self._try(model, candidate)
-            case Step.SHADOW:
-                self._advance(model)
+            case Step.SHADOW if candidate is not None:
+                self._shadow(model, candidate)
             case Step.ROLL_BACK if candidate is not None:
                 self._roll_back(model, record, candidate)
             case Step.COMMIT if candidate is not None:
@@ -184,19 +185,35 @@ class Device:
     def _try(self, model: str, candidate: Candidate) -> None:
         if self._waits_for_lease(model, candidate):
             return
-        has_active = bool(self.records[model].active)
-        wait_s = self.shared.behaviour.trial_s(candidate.install, has_active=has_active)
-        self._later(model, wait_s, candidate, lambda: self._judge(model))
+        self._later(model, self.shared.behaviour.trial_s, candidate, lambda: self._judge(model))
 
     def _judge(self, model: str) -> None:
-        record = self.records[model]
-        install = candidate_of(record).install
-        manifest = self.shared.manifest(install.manifest_sha256)
-        tried = self.shared.behaviour.tried(install, manifest, self.chance, has_active=bool(record.active))
-        measured = {"golden": tried.golden, "shadow": tried.shadow, "latency_p95_ms": tried.latency_p95_ms}
+        candidate = candidate_of(self.records[model])
+        budgets = self.shared.manifest(candidate.install.manifest_sha256).budgets
+        tried = self.shared.behaviour.tried(budgets, self.fact, self.chance)
+        measured = {"golden": tried.golden, "latency_p95_ms": tried.latency_p95_ms}
         measured |= {"latency_p50_ms": tried.latency_p95_ms / 2, "memory_bytes": tried.memory_bytes}
-        self._keep(msgspec.structs.replace(record, candidate=msgspec.structs.replace(candidate_of(record), **measured)))
+        self._measured(model, **measured)
         self._advance(model, is_ok=tried.is_ok, reason=tried.reason)
+
+    def _shadow(self, model: str, candidate: Candidate) -> None:
+        """Compare it with the running version, where there is one."""
+        policy = candidate.install.shadow
+        if policy is None or not self.records[model].active:
+            self._advance(model)
+            return
+        wait_s = self.shared.behaviour.shadow_s(policy)
+        self._later(model, wait_s, candidate, lambda: self._judge_shadow(model, policy))
+
+    def _judge_shadow(self, model: str, policy: Shadow) -> None:
+        seen = self.shared.behaviour.compared(policy)
+        is_ok, reason = judge_shadow(seen, policy)
+        self._measured(model, shadow=seen, reason=reason)
+        self._advance(model, is_ok=is_ok, reason=reason)
+
+    def _measured(self, model: str, **found: object) -> None:
+        record = self.records[model]
+        self._keep(msgspec.structs.replace(record, candidate=msgspec.structs.replace(candidate_of(record), **found)))
 
     def _commit(self, model: str, candidate: Candidate) -> None:
         if self._waits_for_lease(model, candidate):

@@ -108,7 +108,7 @@ class _Stage:
         shared = Shared(
             Line(self._hub, self._agenda, self._trust()),
             functools.cache(self._hub.hub.packaging.manifest),
-            Behaviour(self._badness, self._facts.failure_rate, self._facts.latency_share),
+            Behaviour(self._badness, self._facts),
             self._facts.poll_s,
         )
         devices = {fact.id: Device(fact, shared, dice(seed, fact.id)) for fact in self._facts.devices}
