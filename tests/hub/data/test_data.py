@@ -61,6 +61,37 @@ def test_a_dry_run_keeps_nothing(data, blobs, ana):
     assert data.snapshots() == []
 
 
+def test_the_successor_of_an_old_snapshot_does_not_become_the_newest(data, db, blobs, ana):
+    old, new = (frozen(data, blobs, ana, start) for start in (0, 100))
+
+    replaced(data, db, blobs, ana, old)
+
+    assert data.snapshot("d").id == new.id
+    assert frozen(data, blobs, ana, 100) == new
+    after = frozen(data, blobs, ana, 200)
+    assert (after.id, after.parent) == ("d@4", "d@2")
+    assert data.snapshot("d") == after
+
+
+def test_the_last_successor_of_the_newest_snapshot_is_the_newest(data, db, blobs, ana):
+    old, new = (frozen(data, blobs, ana, start) for start in (0, 100))
+
+    once = replaced(data, db, blobs, ana, new)
+    replaced(data, db, blobs, ana, old)
+    twice = replaced(data, db, blobs, ana, once)
+
+    assert data.snapshot("d").id == twice.id == "d@5"
+
+
+def frozen(data, blobs, ana, start):
+    return data.create(ana, SnapshotDraft(dataset="d", files=(upload(blobs, "train.npz", **rows(4, start)),)))
+
+
+def replaced(data, db, blobs, ana, snapshot):
+    with db.write() as connection:
+        return data.replace(connection, ana, snapshot, (upload(blobs, "train.npz", **rows(1, snapshot.number)),))
+
+
 @pytest.mark.parametrize("path", ["../x.npz", "/etc/passwd", "a//b", "a/./b", "a\\b"])
 def test_a_path_that_leaves_the_folder_is_refused(data, blobs, ana, path):
     file = FileRef(path=path, sha256=blobs.put_bytes(b"x"), size_bytes=1)

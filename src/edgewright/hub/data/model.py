@@ -56,6 +56,21 @@ class NothingLabelled(Refused):
     hint = "Label samples first: `edgewright data label FILE.csv`."
 
 
+def newest(replaced_by: Sequence[tuple[int, str]]) -> int | None:
+    """The number of a dataset's newest snapshot, given each one's number and successor ('' for none), in their order.
+
+    It is the last of the line that began last: the successor of an old snapshot has old data under a new number.
+    """
+    began: dict[int, int] = {}  # by number of a successor, the number with which its line began
+    last: dict[int, int] = {}
+    for number, successor in replaced_by:
+        line = began.pop(number, number)
+        last[line] = number
+        if successor:
+            began[int(successor.rpartition("@")[2])] = line
+    return last[max(last)] if last else None
+
+
 def check_files(files: Sequence[FileRef]) -> None:
     """Raise InvalidInput unless there are files and their paths are fine."""
     if not files:

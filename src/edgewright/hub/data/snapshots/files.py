@@ -19,6 +19,7 @@ from edgewright.hub.data.model import (
     UnknownSnapshot,
     check_files,
     check_rows,
+    newest,
     snapshot_digest,
 )
 from edgewright.hub.data.snapshots import rows
@@ -59,17 +60,17 @@ class Snapshots:
             self._check_file(file)
         digest = snapshot_digest(draft.files)
         with self._db.write() as connection:
-            newest = self._newest(connection, draft.dataset)
-            if newest is not None and newest.digest == digest:
-                return newest
-            number = newest.number + 1 if newest else 1
+            before = self._newest(connection, draft.dataset)
+            if before is not None and before.digest == digest:
+                return before
+            number = self._next_number(connection, draft.dataset)
             record = SnapshotRecord(
                 id=f"{draft.dataset}@{number}",
                 dataset=draft.dataset,
                 number=number,
                 digest=digest,
                 files=draft.files,
-                parent=draft.parent or (newest.id if newest else ""),
+                parent=draft.parent or (before.id if before else ""),
                 note=draft.note,
                 created_at=self._clock(),
                 created_by=principal.name,
@@ -93,12 +94,8 @@ class Snapshots:
             if not number:
                 found = self._newest(connection, dataset)
             else:
-                query = sa.select(table.snapshot.c.record).where(
-                    table.snapshot.c.dataset == dataset,
-                    table.snapshot.c.number == (int(number) if number.isdecimal() and len(number) < 10 else -1),
-                )
-                record = connection.scalar(query)
-                found = msgspec.convert(record, SnapshotRecord) if record else None
+                wanted = int(number) if number.isdecimal() and len(number) < 10 else -1
+                found = self._numbered(connection, dataset, wanted)
         if found is None:
             hint = "" if number else f"Freeze a folder first: `edgewright data snapshot {dataset} FOLDER`."
             raise UnknownSnapshot(f"there is no snapshot '{snapshot_id}'", field="snapshot", hint=hint)
@@ -145,8 +142,7 @@ class Snapshots:
         self, connection: sa.Connection, principal: Principal, old: SnapshotRecord, files: Sequence[FileRef]
     ) -> SnapshotRecord:
         """A successor that takes the place of `old`, whose own files may go then."""
-        newest = self._newest(connection, old.dataset)
-        number = newest.number + 1 if newest else 1
+        number = self._next_number(connection, old.dataset)
         record = SnapshotRecord(
             id=f"{old.dataset}@{number}",
             dataset=old.dataset,
@@ -210,14 +206,20 @@ class Snapshots:
             check_rows(npz.read(place, file.path), file.path)
 
     def _newest(self, connection: sa.Connection, dataset: str) -> SnapshotRecord | None:
-        query = (
-            sa.select(table.snapshot.c.record)
-            .where(table.snapshot.c.dataset == dataset)
-            .order_by(table.snapshot.c.number.desc())
-            .limit(1)
-        )
-        record = connection.scalar(query)
+        of = table.snapshot.c
+        query = sa.select(of.number, of.record["replaced_by"].as_string()).where(of.dataset == dataset)
+        found = [(number, successor or "") for number, successor in connection.execute(query.order_by(of.number))]
+        number = newest(found)
+        return self._numbered(connection, dataset, number) if number is not None else None
+
+    def _numbered(self, connection: sa.Connection, dataset: str, number: int) -> SnapshotRecord | None:
+        of = table.snapshot.c
+        record = connection.scalar(sa.select(of.record).where(of.dataset == dataset, of.number == number))
         return msgspec.convert(record, SnapshotRecord) if record else None
+
+    def _next_number(self, connection: sa.Connection, dataset: str) -> int:
+        of = table.snapshot.c
+        return (connection.scalar(sa.select(sa.func.max(of.number)).where(of.dataset == dataset)) or 0) + 1
 
     def _save(
         self, connection: sa.Connection, principal: Principal, record: SnapshotRecord, why: Mapping[str, int | str]
