@@ -334,7 +334,7 @@ def build_hub(
         pipelines=pipelines,
         triggers=Triggers(db, audit, clock, firing, checks(pipelines), lambda: keys.secret("webhooks")),
         listening=listening,
-        ticking=Ticking(listening.look),
+        ticking=Ticking(listening.look, executors.forgetting.look),
         judging=judging,
         policies=policies,
         desk=Desk(db, approvals, people, packaging),

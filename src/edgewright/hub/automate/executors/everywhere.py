@@ -10,7 +10,7 @@ from edgewright.hub.automate.executors.ci import Ci, InCi
 from edgewright.hub.automate.executors.describing import Links
 from edgewright.hub.automate.executors.local import Local
 from edgewright.hub.automate.executors.model import Executor, IsCancelled, NotConfigured, OnLine, check_labels
-from edgewright.hub.automate.executors.queue import ByWorkers, Following, Grants, News, Tasks, Workers
+from edgewright.hub.automate.executors.queue import ByWorkers, Following, Forgetting, Grants, News, Tasks, Workers
 from edgewright.hub.automate.executors.ray import OnRay, RayJobs
 from edgewright.hub.db import Database
 from edgewright.hub.events import Events
@@ -40,6 +40,7 @@ class Executors:
     ) -> None:
         self.tasks = Tasks(db, events, clock, Grants(secret))
         self.workers = Workers(db, events, audit, clock, self.tasks)
+        self.forgetting = Forgetting(db, clock)
         self.links = Links(self.tasks, public_url)
         news = News(events)
         following = Following(self.tasks, news, clock)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from edgewright.contract.api.tasks import HERE, Finished, Limits, Place, Task, Where
 from edgewright.contract.api.workers import MAX_LOG_CHARS, WorkerDraft, WorkerRecord, WorkerState
 from edgewright.contract.errors import Conflict, InvalidInput, NotFound, Refused
@@ -150,6 +152,11 @@ def bounded(finished: Finished, where: str) -> Finished:
         where=where,
         environment={_plain(name): _plain(value) for name, value in list(finished.environment.items())[:100]},
     )
+
+
+def is_repeated(kept: Finished, told: Finished) -> bool:
+    """Whether an outcome is the one that is kept, whose output may have been emptied since."""
+    return kept == (told if kept.output else msgspec.structs.replace(told, output=""))
 
 
 def longer_log(log: str, known_chars: int, more: str, more_from: int) -> tuple[str, int]:

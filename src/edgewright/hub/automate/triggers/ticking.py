@@ -1,4 +1,4 @@
-"""A thread that looks at the clock for triggers: for schedules that strike, and for what waits."""
+"""A thread that looks at the clock: for schedules that strike, for what waits, and for what is old."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ AFTER_FAILURE_S = 10.0
 
 
 class Ticking:
-    """Calls `look` every second, for as long as the hub runs. Of several hubs each does: who comes first decides."""
+    """Calls `looks` every second, for as long as the hub runs. Of several hubs each does: who comes first decides."""
 
-    def __init__(self, look: Callable[[], object], *, every_s: float = LOOK_EVERY_S) -> None:
-        self._look = look
+    def __init__(self, *looks: Callable[[], object], every_s: float = LOOK_EVERY_S) -> None:
+        self._looks = looks
         self._every_s = every_s
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="triggers", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ticking", daemon=True)
 
     def start(self) -> None:
         """Begin: what came while no hub was up is looked at first."""
@@ -37,11 +37,16 @@ class Ticking:
     def _run(self) -> None:
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
-            wait_s = self._every_s
-            try:
-                self._look()
-            except (DatabaseAway, DatabaseBusy):
-                wait_s = AFTER_FAILURE_S
-            except Exception:
-                log.exception("triggers.look_failed")
-                wait_s = AFTER_FAILURE_S
+            failures = [look for look in self._looks if not _is_fine(look)]
+            wait_s = AFTER_FAILURE_S if failures else self._every_s
+
+
+def _is_fine(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except (DatabaseAway, DatabaseBusy):
+        return False
+    except Exception:
+        log.exception("ticking.look_failed")
+        return False
+    return True

@@ -19,6 +19,7 @@ from edgewright.hub.automate.executors.model import (
     check_finished,
     check_output_size,
     fits,
+    is_repeated,
     longer_log,
 )
 from edgewright.hub.automate.executors.queue import table
@@ -205,7 +206,7 @@ class Tasks:
             task = msgspec.convert(row["record"], Task)
             told = bounded(finished, f"worker {row['holder']}" if row["kind"] == Place.WORKER else row["holder"])
             if row["state"] == TaskState.ENDED and row["attempt"] == attempt:
-                if msgspec.convert(row["finished"], Finished) != told:
+                if not is_repeated(msgspec.convert(row["finished"], Finished), told):
                     raise AlreadyEnded(f"task {id} has ended already, in another way", field="task")
                 return _record(row)
             self._held(connection, id, grant, Scope.END)
