@@ -298,6 +298,21 @@ def test_a_lake_that_takes_nothing_keeps_no_sample_beyond_its_time(
     assert [(one["event"], one["step"]) for one in told] == [("data.keeping_failed", "move")]
 
 
+def test_labels_whose_samples_never_came_go_and_the_audit_log_says_so(
+    db, data, events, audit, mover, removal, ana, tmp_path
+):
+    data.label(ana, [LabelDraft(model="m", reference="ADAM/1", label=1)], is_partial=True)
+    later = 2_000.0 + 90 * 86_400
+
+    Keeper(db, events, audit, lambda: later, mover, removal).look()
+
+    with db.read() as connection:
+        assert connection.execute(sa.select(table.waiting_label)).all() == []
+    assert b"ADAM" not in everything(tmp_path)
+    (entry,) = [entry for entry in audit.entries() if entry.action == "labels.expire"]
+    assert (entry.subject, entry.detail) == ("m", {"count": 1})
+
+
 def test_a_hub_with_nothing_to_land_does_not_load_the_lakes_library():
     code = "import edgewright.hub.app, sys; sys.exit('deltalake' in sys.modules)"
 

@@ -12,6 +12,7 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.report import Sample
 from edgewright.hub.data import Data
 from edgewright.hub.data.model import UnknownSample
+from edgewright.hub.data.samples import labels
 from edgewright.hub.events import Event
 from edgewright.hub.govern import Principal
 
@@ -117,6 +118,18 @@ def test_a_label_that_comes_before_its_sample_waits_for_it(known_as, data, take_
     assert reply == LabelReply(waiting=1)
     assert (by_id(data, "dev:s1").label, by_id(data, "dev:s1").labelled_by) == (4, "ana")
     assert by_id(data, "dev:s2").label is None
+
+
+def test_a_label_that_has_waited_for_its_sample_for_a_quarter_of_a_year_waits_no_longer(data, take_in, db, ana):
+    data.label(ana, [LabelDraft(model="m", reference="order-7", label=4)], is_partial=True)  # at 100
+    data.label(ana, [LabelDraft(model="m", reference="order-8", label=4)], is_partial=True)  # at 101
+
+    with db.write() as connection:
+        forgotten = labels.forget_waiting(connection, 100.0 + labels.MAX_WAIT_S)
+    take_in(sample(7, "order-7"), sample(8, "order-8"))
+
+    assert forgotten == {"m": 1}
+    assert (by_id(data, "dev:s7").label, by_id(data, "dev:s8").label) == (None, 4)
 
 
 def test_a_batch_with_an_unknown_sample_labels_nothing_and_names_its_place(data, take_in, ana):

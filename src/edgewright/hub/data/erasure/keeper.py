@@ -1,4 +1,4 @@
-"""Keeps the lake and the terms of data policies, for as long as the hub runs: a thread that looks every few seconds.
+"""Keeps the lake and the terms of what is kept, for as long as the hub runs: a thread that looks every few seconds.
 
 The timer of a sample is a moment in its row: it outlives any crash, and changes with its model's policy.
 """
@@ -27,7 +27,7 @@ AT_ONCE = 500
 
 
 class Keeper:
-    """Moves what has landed to the lake, and deletes samples whose time is up.
+    """Moves what has landed to the lake, and deletes samples, and labels that wait for theirs, whose time is up.
 
     This is no run: nobody may cancel it, and one failure must not end it.
     """
@@ -65,7 +65,12 @@ class Keeper:
 
     def look(self) -> bool:
         """Do what is due; a step that fails is logged and keeps no other from its turn. Says whether none failed."""
-        steps = {"move": self._mover.move, "expire": self._expire, "sweep": self._removal.sweep}
+        steps = {
+            "move": self._mover.move,
+            "expire": self._expire,
+            "forget labels": self._forget_labels,
+            "sweep": self._removal.sweep,
+        }
         failed = [name for name, step in steps.items() if not self._is_done(name, step)]
         return not failed
 
@@ -94,6 +99,14 @@ class Keeper:
                     self._audit.record(connection, SYSTEM.name, "samples.expire", model, count=count)
                     self._events.record(connection, "data.expired", model, model=model, count=count)
         return len(expired)
+
+    def _forget_labels(self) -> None:
+        """Delete labels whose samples never came."""
+        forgotten = self._removal.forget_waiting(self._clock())
+        if forgotten:
+            with self._db.write() as connection:
+                for model, count in sorted(forgotten.items()):
+                    self._audit.record(connection, SYSTEM.name, "labels.expire", model, count=count)
 
     def _run(self) -> None:
         wait_s = self._every_s

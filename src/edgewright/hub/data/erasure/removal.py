@@ -6,7 +6,7 @@ go are listed in the transaction that forgets their samples, so a crash leaves n
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from edgewright.hub.data import table
 from edgewright.hub.data.lake import Lake
 from edgewright.hub.data.lake.mover import PLACE, day_of
 from edgewright.hub.data.lake.tables import Partition
+from edgewright.hub.data.samples import labels
 from edgewright.hub.db import Database, insert_all, scrubbing
 
 AT_ONCE = 400
@@ -61,6 +62,17 @@ class Removal:
             lake_rows = self._lake.delete(partitions)
             self._forget_rows(samples)
         return Removed(len(samples), lake_rows, self.sweep())
+
+    def forget_waiting(self, now: float) -> Counter[str]:
+        """Delete labels that have waited too long for their samples; returns how many of which model."""
+        with self._db.read() as connection:
+            if not labels.has_forgettable(connection, now):
+                return Counter()
+        with self._db.write() as connection:
+            scrubbing.begin(connection)
+            forgotten = labels.forget_waiting(connection, now)
+        scrubbing.finish(self._db.engine, TABLES)
+        return forgotten
 
     def doom(self, connection: sa.Connection, digests: Sequence[str]) -> None:
         """Have blobs deleted by the next `sweep`, unless something still refers to them."""

@@ -19,6 +19,8 @@ from edgewright.hub.db import to_record
 AT_ONCE = 400
 """Names in one question to the database: SQLite takes 999 at least."""
 MAX_LABEL = 2**31 - 1
+MAX_WAIT_S = 90 * 86_400.0
+"""How long a label waits for its sample."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,18 @@ def join_waiting(connection: sa.Connection, model: str, references: Mapping[str,
     return touched
 
 
+def has_forgettable(connection: sa.Connection, now: float) -> bool:
+    """Whether a label has waited too long for its sample."""
+    query = sa.select(table.waiting_label.c.model).where(_has_waited_too_long(now)).limit(1)
+    return connection.scalar(query) is not None
+
+
+def forget_waiting(connection: sa.Connection, now: float) -> Counter[str]:
+    """Delete labels whose samples have not come in time; returns how many of which model."""
+    gone = sa.delete(table.waiting_label).where(_has_waited_too_long(now)).returning(table.waiting_label.c.model)
+    return Counter(connection.scalars(gone))
+
+
 def history(connection: sa.Connection, sample: str) -> list[LabelChange]:
     """Everything that was said of a sample, in the order of arrival; raises UnknownSample."""
     if connection.scalar(sa.select(table.sample.c.id).where(table.sample.c.id == sample)) is None:
@@ -171,6 +185,10 @@ class _Found:
 def _means(waiting: str, reference: str) -> bool:
     """Whether a waiting label's reference is that of a sample, which may have been told hashed."""
     return bool(reference) and (waiting == reference or hashed_reference(waiting) == reference)
+
+
+def _has_waited_too_long(now: float) -> sa.ColumnElement[bool]:
+    return table.waiting_label.c.at <= now - MAX_WAIT_S
 
 
 def _check(draft: LabelDraft, place: int) -> None:
