@@ -30,7 +30,7 @@ class Line:
     def __init__(self, folder: Path) -> None:
         self.now = START
         self.random = np.random.default_rng(0)
-        self.schema: Schema = build_schema(CONTRACT, "press", 1, {"x": self.random.normal(size=(1300, 3))}, {})
+        self.learn(self.random.normal(size=(1300, 3)))
         self.db = new_database(folder)
         self.events = Events(self.db, self._clock)
         self.audit = Audit(self.db, self._clock, CryptoSigner.generate_ed25519())
@@ -42,13 +42,17 @@ class Line:
         self.observe = self.watch("data-drift")
         self._sent = 0
 
+    def learn(self, rows: np.ndarray) -> None:
+        """Version 1 was trained on these rows (n, 3)."""
+        self.schema: Schema = build_schema(CONTRACT, "press", 1, {"x": rows}, {})
+
     def watch(self, *names: str) -> Observe:
         """The hub's observation with these detectors, as after a start."""
         lenses = Lenses(self._schema_of)
         watching = {name: detector(name) for name in names}
         return Observe(self.db, self.events, self._clock, self.alerts, lenses, watching, cohorts_of=self._cohorts_of)
 
-    def window(self, *, shift: float = 0.0, rows: int = 60) -> ProfileWindow:
+    def window(self, *, shift: float = 0.0, rows: int = 60, seconds: float = 60.0) -> ProfileWindow:
         """A window that ends now; `shift` is added to 'flow'."""
         batch = self.random.normal(size=(rows, 3))
         batch[:, 1] += shift
@@ -61,7 +65,7 @@ class Line:
             version=1,
             counter=1,
             schema_sha256=self.schema.sha256,
-            start=self.now - 60,
+            start=self.now - seconds,
             end=self.now,
             rows=rows,
             payload=seen.to_bytes(),

@@ -29,10 +29,14 @@ DEVICES_NAMED = 200
 
 @dataclass
 class Alarms:
-    """What alarms: as alarms, and the largest effect of each detector on each segment."""
+    """What alarms: as alarms, and the largest effect of each detector on each segment.
+
+    `unusual` are the segments that see what the same hours did not bring before: nothing of it is learned.
+    """
 
     alarms: list[Alarm] = field(default_factory=list)
     effects: dict[Place, float] = field(default_factory=dict)
+    unusual: set[Segment] = field(default_factory=set)
 
 
 class Alarming:
@@ -62,6 +66,8 @@ class Alarming:
                 found.alarms.append(self._with_cohorts(connection, alarm))
                 if not self._watch.detectors[name].is_advice:
                     found.effects[where, name] = max(one.effect for one in shared)
+                    if any((one.against or finding.against) is Against.SAME_HOUR for one in shared):
+                        found.unusual.add(where)
         return found
 
     def _alarm(

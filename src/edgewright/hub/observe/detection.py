@@ -51,6 +51,7 @@ class Batch:
     capped: Capped | None = None
     alarms: list[Alarm] = field(default_factory=list)
     alarmed: dict[Place, float] = field(default_factory=dict)
+    unusual: set[Segment] = field(default_factory=set)
 
 
 class Detection:
@@ -126,6 +127,7 @@ class Detection:
             found = self._alarming.alarms(connection, lens, together, version)
             batch.alarms += found.alarms
             batch.alarmed |= found.effects
+            batch.unusual |= found.unusual
 
     def _cut_cohorts(
         self, connection: sa.Connection, lens: Lens, batch: Batch, seen: Sequence[Seen], before: panes.Floats | None
@@ -187,9 +189,8 @@ class Detection:
             self._caps.note(connection, lens, batch.capped)
             self._watch.save(connection, model, version, batch.steps, batch.alarmed)
             self._watch.save(connection, model, ALL_VERSIONS, batch.fleet_steps, batch.alarmed)
-            drifting = {where for where, _ in batch.alarmed}
             for where, some in batch.panes.items():
-                for pane in () if where in drifting else some:
+                for pane in () if where in batch.unusual else some:
                     panes.remember(connection, lens, where, pane)
             connection.execute(sa.insert(table.point), batch.points)
             table.prune_points(connection, model, version, POINTS_KEPT)

@@ -7,6 +7,7 @@ how to add one.
 
 from edgewright.hub.observe.detectors.baseline import Baseline, HoldOut
 from edgewright.hub.observe.detectors.drift.effects import drifting_devices
+from edgewright.hub.observe.detectors.drift.usual import unlike_training
 from edgewright.hub.observe.detectors.evidence import THRESHOLD, over_all
 from edgewright.hub.observe.detectors.model import (
     Against,
@@ -37,4 +38,5 @@ __all__ = [
     "drifting_devices",
     "names",
     "over_all",
+    "unlike_training",
 ]

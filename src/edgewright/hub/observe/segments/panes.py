@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import AlertLevel
 from edgewright.contract.profile import Schema
-from edgewright.hub.observe.detectors import Devices, Pane
+from edgewright.hub.observe.detectors import Devices, Pane, unlike_training
 from edgewright.hub.observe.segments import table
 from edgewright.hub.observe.segments.model import (
     MIN_WEEKS,
@@ -97,20 +97,25 @@ def with_season(
     *,
     is_large: bool = False,
 ) -> Pane:
-    """A pane with what the same hour of the week brought before, where two weeks of it are known."""
+    """A pane with what the same hour of the week brought before, where two weeks of it are known.
+
+    Features whose whole weeks are unlike training have nothing to expect there: no drift becomes usual.
+    """
     pane = pane_of(lens.schema, seen, before, is_large=is_large)
-    old = _season(connection, lens, where, pane)
-    if old is None or old["weeks"] < MIN_WEEKS:
+    names, week, slots = table.key(lens.model, lens.version, where), week_of(_middle(pane)), len(pane.counts)
+    weeks, usual = table.weeks_over(connection, names, _hour(pane), week, slots)
+    if weeks < MIN_WEEKS:
         return pane
-    return replace(pane, expected=table.unpack(old["past"], len(pane.counts)))
+    _, whole = table.weeks_over(connection, names, table.ALL_HOURS, week, slots)
+    return replace(pane, expected=np.where(unlike_training(lens.baseline, whole), 0.0, usual))
 
 
 def remember(connection: sa.Connection, lens: Lens, where: Segment, pane: Pane) -> None:
-    """Add a pane to what its hour of the week brings."""
-    at = (pane.start + pane.end) / 2
+    """Add a pane to what its hour of the week brings, and to what all hours do."""
     names = table.key(lens.model, lens.version, where)
-    old = _season(connection, lens, where, pane)
-    table.add_to_season(connection, names, hour_of_week(at), week_of(at), old, pane.counts)
+    for hour in (_hour(pane), table.ALL_HOURS):
+        old = table.season_of(connection, names, hour)
+        table.add_to_season(connection, names, hour, week_of(_middle(pane)), old, pane.counts)
 
 
 def by_segment(seen: Sequence[Seen], cohorts: Mapping[str, Sequence[str]]) -> dict[Segment, list[Seen]]:
@@ -134,6 +139,9 @@ def _by_device(seen: Sequence[Seen], *, is_weighed: bool) -> tuple[tuple[str, ..
     return names, counts, rows
 
 
-def _season(connection: sa.Connection, lens: Lens, where: Segment, pane: Pane) -> sa.RowMapping | None:
-    hour = hour_of_week((pane.start + pane.end) / 2)
-    return table.season_of(connection, table.key(lens.model, lens.version, where), hour)
+def _middle(pane: Pane) -> float:
+    return (pane.start + pane.end) / 2
+
+
+def _hour(pane: Pane) -> int:
+    return hour_of_week(_middle(pane))

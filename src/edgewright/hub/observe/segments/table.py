@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.api import AlertLevel
 from edgewright.hub.db import metadata
-from edgewright.hub.observe.segments.model import SEASON_KEEPS, WHOLE, Segment
+from edgewright.hub.observe.segments.model import SEASON_KEEPS, WEEK_HOURS, WHOLE, Segment
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +50,7 @@ season = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("level", sa.String(20), primary_key=True),
     sa.Column("name", sa.String(200), primary_key=True),
-    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),  # of the week
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),  # of the week; ALL_HOURS: whole weeks
     sa.Column("week", sa.Integer, nullable=False),
     sa.Column("weeks", sa.Integer, nullable=False),  # that are over and known
     sa.Column("past", sa.LargeBinary, nullable=False),
@@ -70,6 +70,7 @@ share = sa.Table(
 )
 
 Key = Mapping[str, Any]
+ALL_HOURS = WEEK_HOURS
 _PLACE = ("level", "name", "detector")
 _KEPT = ("state", "watched", "evidence", "effect", "updated_at")
 
@@ -182,15 +183,22 @@ def version_before(connection: sa.Connection, model: str, version: int) -> int |
 
 def all_hours(connection: sa.Connection, model: str, version: int, slots: int) -> Floats:
     """What a whole version has counted of late, in all hours of the week together."""
-    query = sa.select(season.c.past, season.c.current).where(*_is(season, key(model, version, WHOLE)))
-    total = np.zeros(slots)
-    for row in connection.execute(query):
-        total += unpack(row.past, slots) + unpack(row.current, slots)
-    return total
+    row = season_of(connection, key(model, version, WHOLE), ALL_HOURS)
+    return np.zeros(slots) if row is None else unpack(row["past"], slots) + unpack(row["current"], slots)
+
+
+def weeks_over(connection: sa.Connection, names: Key, hour: int, week: int, slots: int) -> tuple[int, Floats]:
+    """How many weeks before that one are known of an hour of the week, or of ALL_HOURS, and what they counted."""
+    row = season_of(connection, names, hour)
+    if row is None:
+        return 0, np.zeros(slots)
+    if week <= row["week"]:
+        return row["weeks"], unpack(row["past"], slots)
+    return row["weeks"] + 1, _closed(row, slots)
 
 
 def season_of(connection: sa.Connection, names: Key, hour: int) -> sa.RowMapping | None:
-    """What an hour of the week brought to a segment so far."""
+    """What an hour of the week, or ALL_HOURS, brought to a segment so far."""
     query = sa.select(season).where(*_is(season, names), season.c.hour == hour)
     return connection.execute(query).mappings().first()
 
@@ -206,7 +214,7 @@ def add_to_season(
     if week <= old["week"]:
         values = {"current": pack(unpack(old["current"], len(counts)) + counts)}
     else:
-        past = SEASON_KEEPS * unpack(old["past"], len(counts)) + unpack(old["current"], len(counts))
+        past = _closed(old, len(counts))
         values = {"week": week, "weeks": old["weeks"] + 1, "past": pack(past), "current": pack(counts)}
     connection.execute(sa.update(season).where(*_is(season, names), season.c.hour == hour).values(values))
 
@@ -274,6 +282,11 @@ def unpack(data: bytes, slots: int) -> Floats:
     """Kept counts; zeros where none of that many slots are kept."""
     found = np.frombuffer(zlib.decompress(data), np.float32).astype(np.float64) if data else np.zeros(0)
     return found if len(found) == slots else np.zeros(slots)
+
+
+def _closed(row: sa.RowMapping, slots: int) -> Floats:
+    """What is known of an hour of the week once its present week is over."""
+    return SEASON_KEEPS * unpack(row["past"], slots) + unpack(row["current"], slots)
 
 
 def _is(table: sa.Table, names: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

@@ -18,7 +18,7 @@ from edgewright.contract.profile import FeatureKind
 from edgewright.contract.profile.measures.embeddings import DIRECTIONS, SUMS, UNIT
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats
 from edgewright.hub.observe.detectors.drift.effects import reference_variance
-from edgewright.hub.observe.detectors.drift.multinomial import OF_THE_SAME_WORLD
+from edgewright.hub.observe.detectors.drift.multinomial import OF_THE_SAME_WORLD, compared_with
 from edgewright.hub.observe.detectors.evidence import LEAST, finding, minutes, of_p_values
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -38,12 +38,13 @@ class State:
     variance: Floats  # (embeddings,): rows times the variance of the expectation
     evidence: Floats
     effect: Floats
+    is_seasonal: Floats  # (embeddings,): 1 where a pane of the window was compared with the same hours before
+    last_seasonal: Floats
     rows: float = 0.0
     minutes: float = 0.0
     start: float = 0.0
     last_start: float = 0.0
     last_rows: float = 0.0
-    is_seasonal: int = 0
 
 
 class EmbeddingDrift(Packed[State]):
@@ -65,7 +66,7 @@ class EmbeddingDrift(Packed[State]):
         """Nothing seen."""
         count = len(_places(baseline))
         nothing, zeros = np.zeros((count, SUMS + 1)), np.zeros(count)
-        return State(nothing, nothing, zeros, np.full(count, LEAST), zeros)
+        return State(nothing, nothing, zeros, np.full(count, LEAST), zeros, zeros, zeros)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more; the window that it fills is judged."""
@@ -86,18 +87,19 @@ class EmbeddingDrift(Packed[State]):
             variance=state.variance + rows * variance,
             evidence=state.evidence,
             effect=state.effect,
+            is_seasonal=np.maximum(state.is_seasonal, is_known),
+            last_seasonal=state.last_seasonal,
             rows=state.rows + pane.rows,
             minutes=state.minutes + minutes(pane),
             start=state.start if state.rows else pane.start,
             last_start=state.last_start,
             last_rows=state.last_rows,
-            is_seasonal=int(is_known.any()),
         )
         return filled if filled.rows < self._rows else _judged(filled, _freedom(baseline, places))
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
         """What the last full window said."""
-        against = Against.SAME_HOUR if state.is_seasonal else Against.TRAINING
+        against = compared_with(state.last_seasonal, Against.TRAINING)
         names = self.watches(baseline)
         if not state.last_rows:
             return finding(self.kind, against, (), len(names))
@@ -111,10 +113,30 @@ class EmbeddingDrift(Packed[State]):
                 direction="moved",
                 since=state.last_start,
                 rows=int(state.last_rows),
+                against=Against.SAME_HOUR if state.last_seasonal[i] else Against.TRAINING,
             )
             for i, name in enumerate(names)
         ]
         return finding(self.kind, against, changes)
+
+
+def distances(baseline: Baseline, counts: Floats) -> dict[str, float]:
+    """How far each embedding of `counts` (slots,) is from training's, freed of noise, in the unit of the effect."""
+    places = _places(baseline)
+    if not places:
+        return {}
+    seen, reference = _sums(baseline, places, counts), _sums(baseline, places, baseline.counts)
+    rows, n_ref = np.maximum(seen[:, SUMS], 1.0), np.maximum(reference[:, SUMS], 1.0)
+    means = reference[:, :SUMS] / n_ref[:, None]
+    apart = ((seen[:, :SUMS] / rows[:, None] - means) ** 2).sum(axis=1)
+    noise = _trace(means) * (1 / rows + reference_variance(n_ref))
+    effects = np.where(seen[:, SUMS] > 0, np.sqrt(np.maximum(0.0, apart - noise)), 0.0)
+    return {baseline.schema.features[place].name: float(effects[i]) for i, place in enumerate(places)}
+
+
+def _trace(means: Floats) -> Floats:
+    """tr S: cos² + sin² = 1 in every direction."""
+    return np.asarray(np.maximum(1.0 - (means**2).sum(axis=1), 1e-6))
 
 
 def _judged(state: State, freedom: Floats) -> State:
@@ -123,8 +145,7 @@ def _judged(state: State, freedom: Floats) -> State:
     expected_rows = np.maximum(state.expected[:, SUMS], 1.0)
     means = state.expected[:, :SUMS] / expected_rows[:, None]
     apart = ((state.seen[:, :SUMS] / rows[:, None] - means) ** 2).sum(axis=1)
-    trace = np.maximum(1.0 - (means**2).sum(axis=1), 1e-6)
-    noise = trace * (1 / rows + state.variance / rows)
+    noise = _trace(means) * (1 / rows + state.variance / rows)
     p = chi_square_tail(freedom * apart / noise, freedom)
     nothing, zeros = np.zeros_like(state.seen), np.zeros_like(state.variance)
     return State(
@@ -133,9 +154,10 @@ def _judged(state: State, freedom: Floats) -> State:
         variance=zeros,
         evidence=of_p_values(p, state.minutes),
         effect=np.sqrt(np.maximum(0.0, apart - noise)),
+        is_seasonal=zeros,
+        last_seasonal=state.is_seasonal,
         last_start=state.start,
         last_rows=state.rows,
-        is_seasonal=state.is_seasonal,
     )
 
 

@@ -19,7 +19,12 @@ import numpy as np
 
 from edgewright.contract.api import AlertKind
 from edgewright.hub.observe.detectors.baseline import Baseline, Floats, Groups
-from edgewright.hub.observe.detectors.drift.multinomial import MARGIN_LEVEL, expectation, expected_variance
+from edgewright.hub.observe.detectors.drift.multinomial import (
+    MARGIN_LEVEL,
+    compared_with,
+    expectation,
+    expected_variance,
+)
 from edgewright.hub.observe.detectors.evidence import capped, climb, finding, grow, minutes
 from edgewright.hub.observe.detectors.model import Against, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -37,7 +42,7 @@ class State:
     since: Floats
     rows_since: Floats
     shift_since: Floats  # sum of the scores, less what was expected
-    is_seasonal: int = 0
+    is_seasonal: Floats  # (features,): 1 where the last pane was compared with the same hours before
 
 
 class MeanDrift(Packed[State]):
@@ -60,7 +65,7 @@ class MeanDrift(Packed[State]):
         """Nothing seen."""
         shape = (len(TILTS), len(baseline.inputs.features))
         zeros = np.zeros(shape)
-        return State(np.full(shape, -np.inf), zeros, zeros, zeros, zeros)
+        return State(np.full(shape, -np.inf), zeros, zeros, zeros, zeros, np.zeros(shape[1]))
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more."""
@@ -87,13 +92,13 @@ class MeanDrift(Packed[State]):
             since=np.where(begins, pane.start, state.since),
             rows_since=np.where(begins, 0.0, state.rows_since) + rows,
             shift_since=np.where(begins, 0.0, state.shift_since) + shift,
-            is_seasonal=int(is_seasonal.any()),
+            is_seasonal=is_seasonal.astype(np.float64),
         )
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
         """A feature's evidence is ln of the mean over its tilts; its effect is the shift since the winner began."""
         groups = baseline.inputs
-        against = Against.SAME_HOUR if state.is_seasonal else Against.TRAINING
+        against = compared_with(state.is_seasonal, Against.TRAINING)
         watched = set(self.watches(baseline))
         places = [place for place, name in enumerate(groups.names) if name in watched]
         best = state.log_values.argmax(axis=0) if len(groups.names) else np.zeros(0, np.int64)
@@ -114,6 +119,7 @@ class MeanDrift(Packed[State]):
             direction="higher" if shift > 0 else "lower",
             since=float(state.since[track, place]),
             rows=int(rows),
+            against=Against.SAME_HOUR if state.is_seasonal[place] else Against.TRAINING,
         )
 
 

@@ -63,7 +63,7 @@ class State:
     since: Floats  # start of the pane before the present climb
     rows_since: Floats
     n_ref: Floats  # (tracks, features): rows that what is expected rests on
-    is_seasonal: int = 0
+    is_seasonal: Floats  # (features,): 1 where the last pane was compared with the same hours before
 
 
 class MultinomialDrift(Packed[State]):
@@ -90,8 +90,8 @@ class MultinomialDrift(Packed[State]):
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
         """One change a feature, against training, or the same hour and weekday before."""
-        against = Against.SAME_HOUR if state.is_seasonal else Against.TRAINING
-        return finding(self.kind, against, changes(state, baseline.inputs, self._tolerance))
+        found = changes(state, baseline.inputs, self._tolerance, Against.TRAINING)
+        return finding(self.kind, compared_with(state.is_seasonal, Against.TRAINING), found)
 
 
 def fresh(groups: Groups) -> State:
@@ -99,9 +99,8 @@ def fresh(groups: Groups) -> State:
     tracks = (len(WEIGHTS), len(groups.features))
     nothing = np.zeros((*tracks, groups.shares.shape[1]))
     values, zeros = np.full(tracks, -np.inf), np.zeros(tracks)
-    return State(
-        nothing, nothing, values, zeros, zeros, zeros, np.broadcast_to(groups.n_ref, tracks).astype(np.float64)
-    )
+    n_ref = np.broadcast_to(groups.n_ref, tracks).astype(np.float64)
+    return State(nothing, nothing, values, zeros, zeros, zeros, n_ref, np.zeros(len(groups.features)))
 
 
 def step(state: State, groups: Groups, pane: Pane) -> State:
@@ -127,11 +126,11 @@ def step(state: State, groups: Groups, pane: Pane) -> State:
         since=np.where(is_floor, pane.start, state.since),
         rows_since=np.where(is_floor, 0.0, state.rows_since) + pane.rows,
         n_ref=remembered,
-        is_seasonal=int(is_seasonal.any()),
+        is_seasonal=is_seasonal.astype(np.float64),
     )
 
 
-def changes(state: State, groups: Groups, tolerance: float) -> list[Change]:
+def changes(state: State, groups: Groups, tolerance: float, reference: Against) -> list[Change]:
     """Each feature's evidence is ln of the mean over its tracks; its effect is that of its winning track."""
     if not groups.names:
         return []
@@ -151,9 +150,15 @@ def changes(state: State, groups: Groups, tolerance: float) -> list[Change]:
             direction=words[i],
             since=float(state.since[best][i]),
             rows=int(state.rows_since[best][i]),
+            against=Against.SAME_HOUR if state.is_seasonal[i] else reference,
         )
         for i, name in enumerate(groups.names)
     ]
+
+
+def compared_with(is_seasonal: Floats, reference: Against) -> Against:
+    """What a finding as a whole was compared with; each of its changes says it of its own feature."""
+    return Against.SAME_HOUR if is_seasonal.any() else reference
 
 
 def expectation(groups: Groups, pane: Pane) -> tuple[Floats, Floats, Booleans]:

@@ -25,7 +25,7 @@ from edgewright.hub.observe.detectors.drift.effects import (
     kolmogorov,
     total_variation,
 )
-from edgewright.hub.observe.detectors.drift.multinomial import expectation, expected_variance
+from edgewright.hub.observe.detectors.drift.multinomial import compared_with, expectation, expected_variance
 from edgewright.hub.observe.detectors.evidence import LEAST, finding, minutes, of_p_values
 from edgewright.hub.observe.detectors.model import Against, Booleans, Change, Finding, Pane, Reads
 from edgewright.hub.observe.detectors.saving import Packed
@@ -48,12 +48,13 @@ class State:
     last_expected: Floats
     inflation: Floats  # (features,): of the last window's variance by what its expectation rests on
     evidence: Floats
+    is_seasonal: Floats  # (features,): 1 where a pane of the window was compared with the same hours before
+    last_seasonal: Floats
     rows: float = 0.0
     minutes: float = 0.0
     start: float = 0.0
     last_start: float = 0.0
     last_rows: float = 0.0
-    is_seasonal: int = 0
 
 
 class WindowDrift(Packed[State]):
@@ -75,7 +76,8 @@ class WindowDrift(Packed[State]):
         """Nothing seen."""
         groups = baseline.inputs
         nothing, zeros = np.zeros(groups.shares.shape), np.zeros(len(groups.features))
-        return State(nothing, nothing, zeros, nothing, nothing, zeros + 1, np.full(len(zeros), LEAST))
+        evidence = np.full(len(zeros), LEAST)
+        return State(nothing, nothing, zeros, nothing, nothing, zeros + 1, evidence, zeros, zeros)
 
     def step(self, state: State, baseline: Baseline, pane: Pane) -> State:
         """One pane more; the window that it fills is judged."""
@@ -91,19 +93,20 @@ class WindowDrift(Packed[State]):
             last_expected=state.last_expected,
             inflation=state.inflation,
             evidence=state.evidence,
+            is_seasonal=np.maximum(state.is_seasonal, is_seasonal),
+            last_seasonal=state.last_seasonal,
             rows=state.rows + pane.rows,
             minutes=state.minutes + minutes(pane),
             start=state.start if state.rows else pane.start,
             last_start=state.last_start,
             last_rows=state.last_rows,
-            is_seasonal=int(is_seasonal.any()),
         )
         return filled if filled.rows < self._rows else _judged(filled, groups)
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
         """What the last full window said."""
         groups = baseline.inputs
-        against = Against.SAME_HOUR if state.is_seasonal else Against.TRAINING
+        against = compared_with(state.last_seasonal, Against.TRAINING)
         if not state.last_rows or not groups.names:
             return finding(self.kind, against, (), len(groups.names))
         seen, foretold = np.maximum(state.last_seen, 0.0), np.maximum(state.last_expected, 0.0)
@@ -122,6 +125,7 @@ class WindowDrift(Packed[State]):
                 direction=words[i],
                 since=state.last_start,
                 rows=int(state.last_rows),
+                against=Against.SAME_HOUR if state.last_seasonal[i] else Against.TRAINING,
             )
             for i, name in enumerate(groups.names)
         ]
@@ -136,9 +140,8 @@ def _variance(share: Floats, n_ref: Floats, is_seasonal: Booleans) -> Floats:
 def _judged(state: State, groups: Groups) -> State:
     """The full window's evidence, and an empty one."""
     inflation = 1 + state.variance
-    p = np.ones(len(groups.features))
-    if not state.is_seasonal:
-        p = np.minimum(p, 2 * np.minimum(_pearson(groups, state, inflation), _neyman(groups, state, inflation)))
+    tests = 2 * np.minimum(_pearson(groups, state, inflation), _neyman(groups, state, inflation))
+    p = np.where(state.is_seasonal > 0, 1.0, np.minimum(tests, 1.0))
     nothing, zeros = np.zeros_like(state.seen), np.zeros_like(state.variance)
     return State(
         seen=nothing,
@@ -148,9 +151,10 @@ def _judged(state: State, groups: Groups) -> State:
         last_expected=state.expected,
         inflation=inflation,
         evidence=of_p_values(p, state.minutes),
+        is_seasonal=zeros,
+        last_seasonal=state.is_seasonal,
         last_start=state.start,
         last_rows=state.rows,
-        is_seasonal=state.is_seasonal,
     )
 
 

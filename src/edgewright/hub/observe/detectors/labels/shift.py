@@ -62,8 +62,8 @@ class LabelShift(Packed[State]):
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
         """One change an output; that of the predicted class tells which true classes it takes for more frequent."""
-        against = Against.SAME_HOUR if state.drift.is_seasonal else Against.HOLD_OUT
-        changes = multinomial.changes(state.drift, baseline.outputs, self._tolerance)
+        against = multinomial.compared_with(state.drift.is_seasonal, Against.HOLD_OUT)
+        changes = multinomial.changes(state.drift, baseline.outputs, self._tolerance, Against.HOLD_OUT)
         predicted = {one.name for one in baseline.schema.features if one.measure is Measure.PREDICTED}
         told = [_explained(one, state, baseline) if one.feature in predicted else one for one in changes]
         return finding(self.kind, against, told)
