@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import ssl
+from datetime import datetime
 
 import pytest
 
@@ -68,6 +69,18 @@ def hook(listener, **changes) -> RouteDraft:
 def tell(line) -> None:
     line.events.deliver()
     line.jobs.work()
+
+
+def firing(line, listener) -> list[str]:
+    """The severities that fire at an Alertmanager: it goes by the last word on each set of labels."""
+    posts = [json.loads(asked.body) for asked in listener.asked if asked.path.endswith("/api/v2/alerts")]
+    ends_at = {one["labels"]["severity"]: one["endsAt"] for post in posts for one in post}
+    return sorted(severity for severity, end in ends_at.items() if datetime.fromisoformat(end).timestamp() > line.now)
+
+
+def graves(listener) -> list[str]:
+    """What a webhook at /grave was told."""
+    return [json.loads(asked.body)["news"] for asked in listener.asked if asked.path == "/grave"]
 
 
 def test_a_webhook_tells_a_signed_alert_and_its_resolution(line, routes, listener):
@@ -138,6 +151,67 @@ def test_an_alertmanager_hears_of_what_lives_until_it_is_resolved(line, routes, 
     assert sent[0]["labels"]["alertname"] == "EdgewrightDataDrift"
     assert sent[0]["endsAt"] < sent[1]["endsAt"]
     assert sent[2]["endsAt"] < sent[1]["endsAt"]
+
+
+def test_a_snoozed_alert_does_not_fire_at_an_alertmanager_until_it_wakes(line, routes, listener):
+    routes.put(SYSTEM, hook(listener, kind=RouteKind.ALERTMANAGER))
+    alert = raised(line)
+    tell(line)
+    before = firing(line, listener)
+    line.alerts.act(SYSTEM, alert.id, Act.SNOOZE, AlertEdit(until=line.now + 3600))
+    tell(line)
+    asleep = [firing(line, listener)]
+    for _ in range(3):
+        line.now += 900
+        routes.remind()
+        tell(line)
+        asleep.append(firing(line, listener))
+    line.now += 900
+    line.alerts.wake()
+    tell(line)
+
+    assert (before, asleep, firing(line, listener)) == (["warning"], [[]] * 4, ["warning"])
+
+
+@pytest.mark.parametrize("end", ["wake", Act.REOPEN, Act.ACKNOWLEDGE])
+def test_what_gets_worse_in_its_sleep_is_told_when_that_ends_however_it_ends(line, routes, listener, end):
+    routes.put(SYSTEM, hook(listener, name="am", kind=RouteKind.ALERTMANAGER))
+    routes.put(SYSTEM, hook(listener, name="grave", url=f"{listener.url}/grave", least_severity=Severity.CRITICAL))
+    alert = raised(line)
+    tell(line)
+    line.alerts.act(SYSTEM, alert.id, Act.SNOOZE, AlertEdit(until=line.now + 3600))
+    raised(line, dataclasses.replace(ALARM, times_over=4.0))
+    tell(line)
+    asleep = (firing(line, listener), graves(listener))
+    line.now += 3600
+    line.alerts.wake() if end == "wake" else line.alerts.act(SYSTEM, alert.id, end, AlertEdit())
+    tell(line)
+
+    assert asleep == ([], [])
+    assert (firing(line, listener), graves(listener)) == (["critical"], ["woken"])
+
+
+def test_a_snooze_that_is_told_late_quiets_what_was_told_before(line, routes, listener):
+    routes.put(SYSTEM, hook(listener, kind=RouteKind.ALERTMANAGER))
+    alert = raised(line)
+    tell(line)
+    line.alerts.act(SYSTEM, alert.id, Act.SNOOZE, AlertEdit(until=line.now + 7200))
+    raised(line, dataclasses.replace(ALARM, times_over=4.0))  # before the snooze is told
+    listener.answers += [503]
+    tell(line)
+
+    assert firing(line, listener) == []
+
+
+def test_people_who_snooze_are_not_told_of_it_and_a_longer_snooze_is_no_news(line, routes, listener):
+    routes.put(SYSTEM, hook(listener))
+    routes.put(SYSTEM, hook(listener, name="am", kind=RouteKind.ALERTMANAGER))
+    alert = raised(line)
+    for hours in (1, 2):
+        line.alerts.act(SYSTEM, alert.id, Act.SNOOZE, AlertEdit(until=line.now + hours * 3600))
+    tell(line)
+
+    assert sorted(asked.path for asked in listener.asked) == ["/hook", "/hook/api/v2/alerts", "/hook/api/v2/alerts"]
 
 
 def test_a_letter_goes_by_starttls_and_explains_everything(line, routes, tmp_path, monkeypatch):

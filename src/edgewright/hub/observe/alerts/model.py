@@ -110,6 +110,13 @@ def state_after(state: AlertState, act: Act, alert: str) -> AlertState:
     return after
 
 
+def news_of_sleep(before: AlertState, after: AlertState) -> str:
+    """Whether an alert has fallen asleep ('snoozed') or woken, by the clock or a person ('woken'); '' for neither."""
+    if before is after or after is DONE:
+        return ""
+    return "snoozed" if after is ASLEEP else "woken" if before is ASLEEP else ""
+
+
 def check_until(until: float | None, now: float) -> float:
     """The moment until which an alert sleeps; raises InvalidInput unless it lies in the next 90 days."""
     if until is None or not now < until <= now + MAX_SNOOZE_S:

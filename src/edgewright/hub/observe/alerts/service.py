@@ -33,6 +33,7 @@ from edgewright.hub.observe.alerts.model import (
     UnknownAlert,
     check_until,
     home_of,
+    news_of_sleep,
     severity_of,
     state_after,
 )
@@ -172,7 +173,6 @@ class Alerts:
             rows = connection.execute(due.limit(MOST_SHOWN)).mappings().all()
             for row in rows:
                 self._move(connection, row, state_after(AlertState.SNOOZED, Act.WAKE, row["id"]), SYSTEM.name)
-                self._events.record(connection, "observe.alert_woken", row["id"], **_facts(row))
         return len(rows)
 
     def prune(self) -> int:
@@ -227,7 +227,7 @@ class Alerts:
         }
         if any(row[name] != value for name, value in values.items()):
             table.change(connection, row["id"], **values)
-        if worse != row["severity"]:
+        if worse != row["severity"] and row["state"] != AlertState.SNOOZED:  # one that sleeps tells it when it wakes
             self._events.record(connection, "observe.alert_worse", row["id"], **_facts({**row, "severity": worse}))
 
     def _settle(self, connection: sa.Connection, row: sa.RowMapping, by: str, verdict: Verdict, why: str) -> None:
@@ -247,6 +247,8 @@ class Alerts:
     ) -> None:
         now = self._clock()
         table.change(connection, row["id"], state=state, state_by=by, state_at=now, snoozed_until=until)
+        if kind := news_of_sleep(AlertState(row["state"]), state):
+            self._events.record(connection, f"observe.alert_{kind}", row["id"], **_facts(row))
         if comment:
             table.add_comment(connection, row["id"], now, by, comment)
         detail: dict[str, Any] = {"comment": comment} | ({"until": until} if until else {})

@@ -11,6 +11,7 @@ from edgewright.contract.api import AlertState
 from edgewright.hub.db import metadata
 
 LIVE = tuple(state for state in AlertState if state.is_live)
+AWAKE = tuple(state for state in LIVE if state is not AlertState.SNOOZED)
 
 alert = sa.Table(
     "alert",

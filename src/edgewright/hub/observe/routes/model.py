@@ -34,9 +34,10 @@ class News(StrEnum):
 
     RAISED = "raised"
     WORSE = "worse"
+    SNOOZED = "snoozed"  # for those that hold what fires
     WOKEN = "woken"
     RESOLVED = "resolved"
-    STILL = "still"  # all that are live, for those that forget
+    STILL = "still"  # all that are awake, for those that forget
     TEST = "test"
 
 
@@ -75,6 +76,11 @@ def passes(draft: RouteDraft, alert: AlertRecord) -> bool:
     """Whether the route's filters let an alert pass."""
     wanted = Wanted(kinds=draft.kinds, levels=draft.levels, least_severity=draft.least_severity)
     return wanted.takes(alert) and (not draft.models or alert.model in draft.models)
+
+
+def hears(draft: RouteDraft, news: News) -> bool:
+    """Whether the route is told such news: a snooze is one to an Alertmanager alone, since people wanted silence."""
+    return news is not News.SNOOZED or draft.kind is RouteKind.ALERTMANAGER
 
 
 def passing(draft: RouteDraft, alerts: Sequence[AlertRecord]) -> tuple[AlertRecord, ...]:

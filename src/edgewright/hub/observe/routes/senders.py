@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from edgewright.contract import webhook
-from edgewright.contract.api import AlertRecord, MailSecurity, MailServer, RouteDraft, RouteKind, Severity
+from edgewright.contract.api import AlertRecord, AlertState, MailSecurity, MailServer, RouteDraft, RouteKind, Severity
 from edgewright.hub.observe.routes.model import News, NotTold, Telling
 from edgewright.hub.observe.routes.wording import letter, subject
 
@@ -36,9 +36,12 @@ def post_webhook(draft: RouteDraft, secret: str, telling: Telling, now: float) -
 
 
 def post_alertmanager(draft: RouteDraft, secret: str, telling: Telling, now: float) -> None:
-    """POST to `/api/v2/alerts` (Alertmanager's OpenAPI, `postableAlerts`). One that got worse replaces the milder."""
+    """POST to `/api/v2/alerts` (Alertmanager's OpenAPI, `postableAlerts`).
+
+    One that got worse replaces the milder; one that sleeps does not fire, whatever is told of it.
+    """
     alerts = [_postable(one, one.severity, now, telling.news) for one in telling.alerts]
-    if telling.news is News.WORSE:
+    if telling.news in (News.WORSE, News.SNOOZED):  # which may have got worse since
         milder = [(one, mild) for one in telling.alerts for mild in Severity if mild.rank < one.severity.rank]
         alerts += [_postable(one, mild, now, News.RESOLVED) for one, mild in milder]
     headers = {"authorization": f"Bearer {secret}"} if secret else {}
@@ -117,7 +120,8 @@ def _postable(alert: AlertRecord, severity: Severity, now: float, news: News) ->
     words = "".join(word.capitalize() for word in alert.kind.split("_"))
     labels = {"alertname": f"Edgewright{words}", "alert": alert.id, "model": alert.model, "severity": str(severity)}
     labels |= {"version": str(alert.version), "level": str(alert.level), "segment": alert.segment}
-    ends_at = now if news is News.RESOLVED else now + FORGOTTEN_AFTER_S
+    is_over = news is News.RESOLVED or alert.state in (AlertState.SNOOZED, AlertState.RESOLVED)
+    ends_at = now if is_over else now + FORGOTTEN_AFTER_S
     return {
         "labels": {name: value for name, value in labels.items() if value},
         "annotations": {"summary": alert.message, "description": letter(news, alert)},

@@ -19,7 +19,7 @@ from edgewright.hub.events import Event
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import ENDED, Jobs, RunContext, run_table
 from edgewright.hub.observe.alerts import Alerts, UnknownAlert, Wanted
-from edgewright.hub.observe.alerts.table import LIVE
+from edgewright.hub.observe.alerts.table import AWAKE
 from edgewright.hub.observe.routes import table
 from edgewright.hub.observe.routes.model import (
     GIVE_UP_S,
@@ -32,6 +32,7 @@ from edgewright.hub.observe.routes.model import (
     UnknownRoute,
     bare,
     check,
+    hears,
     passes,
     passing,
     wait_s,
@@ -43,6 +44,7 @@ RUN = "notify"
 NEWS = {  # event: why it is told
     "observe.alert": News.RAISED,
     "observe.alert_worse": News.WORSE,
+    "observe.alert_snoozed": News.SNOOZED,
     "observe.alert_woken": News.WOKEN,
     "observe.alert_resolved": News.RESOLVED,
 }
@@ -117,16 +119,17 @@ class Routes:
                 alert = self._alerts.find(connection, event.data["alert"])
             except UnknownAlert:
                 return
+            news = NEWS[event.kind]
             for row in table.routes(connection):
-                if passes(_draft(row), alert):
-                    self._queue(connection, row, event.number, NEWS[event.kind], alert.id)
+                if hears(_draft(row), news) and passes(_draft(row), alert):
+                    self._queue(connection, row, event.number, news, alert.id)
 
     def remind(self) -> None:
-        """Tell Alertmanagers again of what is live: they forget. To be called a few times an hour."""
+        """Tell Alertmanagers again of what is awake: they forget. To be called a few times an hour."""
         with self._db.read() as connection:
             rows = [row for row in table.routes(connection) if _draft(row).kind is RouteKind.ALERTMANAGER]
-            live = self._alerts.read(connection, Wanted(states=LIVE, limit=1)) if rows else []
-        if not live:
+            awake = self._alerts.read(connection, Wanted(states=AWAKE, limit=1)) if rows else []
+        if not awake:
             return
         with self._db.write() as connection:
             for row in rows:
@@ -193,8 +196,8 @@ class Routes:
 
     def _telling(self, connection: sa.Connection, row: sa.RowMapping, next_: sa.RowMapping) -> Telling:
         if next_["news"] == News.STILL:
-            live = self._alerts.read(connection, Wanted(states=LIVE, limit=1000))
-            alerts = passing(_draft(row), live)
+            awake = self._alerts.read(connection, Wanted(states=AWAKE, limit=1000))
+            alerts = passing(_draft(row), awake)
         else:
             alerts = (self._alerts.find(connection, next_["alert"]),)
         id = f"{row['name']}-{next_['number']}-{next_['news']}"

@@ -12,6 +12,7 @@ SUBJECT_CHARS = 150
 BEGINS = {
     News.RAISED: "",
     News.WORSE: "worse: ",
+    News.SNOOZED: "snoozed: ",
     News.WOKEN: "still open: ",
     News.RESOLVED: "resolved: ",
     News.STILL: "still open: ",
