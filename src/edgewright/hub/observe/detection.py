@@ -114,11 +114,12 @@ class Detection:
         seen = panes.read(lens, fresh, shares)
         seen = panes.levelled(seen) if is_large else seen
         before = self._before(connection, lens)
+        cohorts = self._cohorts_of(sorted({one.device for one in seen}))
         slices = panes.cut(fresh, shares, is_large=is_large)
         batch.panes[WHOLE] = [
-            panes.with_season(connection, lens, WHOLE, seen[one], before, is_large=is_large) for one in slices
+            panes.with_season(connection, lens, WHOLE, seen[one], before, cohorts, is_large=is_large) for one in slices
         ]
-        self._cut_cohorts(connection, lens, batch, seen, before)
+        self._cut_cohorts(connection, lens, batch, seen, before, cohorts)
         batch.steps = self._watch.see(connection, lens, batch.panes)
         batch.fleet_steps = self._see_fleet(connection, lens, batch.panes[WHOLE])
         batch.points = self._points(lens, batch, seen, slices)
@@ -130,18 +131,25 @@ class Detection:
             batch.unusual |= found.unusual
 
     def _cut_cohorts(
-        self, connection: sa.Connection, lens: Lens, batch: Batch, seen: Sequence[Seen], before: panes.Floats | None
+        self,
+        connection: sa.Connection,
+        lens: Lens,
+        batch: Batch,
+        seen: Sequence[Seen],
+        before: panes.Floats | None,
+        cohorts: Mapping[str, Sequence[str]],
     ) -> None:
         """One pane for each cohort that is watched: of two values of a label at least, both heard of by now."""
-        cohorts = panes.by_segment(seen, self._cohorts_of(sorted({one.device for one in seen})))
+        segments = panes.by_segment(seen, cohorts)
         is_large = batch.capped is not None and batch.capped.is_large
-        names = {where.name for where in (*batch.quiet, *cohorts) if where.level is AlertLevel.COHORT}
+        names = {where.name for where in (*batch.quiet, *segments) if where.level is AlertLevel.COHORT}
         watched = watched_cohorts(names)
-        batch.segments = [WHOLE, FLEET, *cohorts]
-        for where, some in cohorts.items():
+        batch.segments = [WHOLE, FLEET, *segments]
+        for where, some in segments.items():
             late = [one for one in some if one.end > batch.quiet.get(where, 0.0)]
             if where.name in watched and late:
-                batch.panes[where] = [panes.with_season(connection, lens, where, late, before, is_large=is_large)]
+                pane = panes.with_season(connection, lens, where, late, before, cohorts, is_large=is_large)
+                batch.panes[where] = [pane]
 
     def _see_fleet(self, connection: sa.Connection, lens: Lens, whole: Sequence[Pane]) -> list[Step]:
         """The same panes as part of all versions, as far as bins are the same in all of them."""

@@ -63,10 +63,11 @@ class Answers:
 
 @dataclass(frozen=True)
 class Devices:
-    """Each device's own part in a pane: `counts` is (devices, slots)."""
+    """Each device's own part in a pane: `counts` is (devices, slots), `cohorts` each one's (such as 'site=berlin')."""
 
     names: tuple[str, ...]
     counts: Floats
+    cohorts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

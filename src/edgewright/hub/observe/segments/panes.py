@@ -73,7 +73,14 @@ def read(lens: Lens, windows: Iterable[sa.RowMapping], shares: Iterable[float]) 
     ]
 
 
-def pane_of(schema: Schema, seen: Sequence[Seen], before: Floats | None = None, *, is_large: bool = False) -> Pane:
+def pane_of(
+    schema: Schema,
+    seen: Sequence[Seen],
+    before: Floats | None = None,
+    cohorts: Mapping[str, Sequence[str]] | None = None,
+    *,
+    is_large: bool = False,
+) -> Pane:
     """These windows as one pane; of a large fleet trimmed, see trimming.py."""
     rows = float(sum(one.rows * one.share for one in seen))
     start, end = (float(np.median([getattr(one, name) for one in seen])) for name in ("start", "end"))
@@ -85,7 +92,7 @@ def pane_of(schema: Schema, seen: Sequence[Seen], before: Floats | None = None, 
     names, own, _ = _by_device(seen, is_weighed=False)
     noise = [one.noise * one.share**2 for one in seen if one.noise is not None]
     spread = np.sum(noise, axis=0) if noise else None
-    return Pane(start, end, rows, total, before=before, devices=Devices(names, own), noise=spread)
+    return Pane(start, end, rows, total, before=before, devices=Devices(names, own, cohorts or {}), noise=spread)
 
 
 def with_season(
@@ -94,6 +101,7 @@ def with_season(
     where: Segment,
     seen: Sequence[Seen],
     before: Floats | None,
+    cohorts: Mapping[str, Sequence[str]],
     *,
     is_large: bool = False,
 ) -> Pane:
@@ -101,7 +109,7 @@ def with_season(
 
     Features whose whole weeks are unlike training have nothing to expect there: no drift becomes usual.
     """
-    pane = pane_of(lens.schema, seen, before, is_large=is_large)
+    pane = pane_of(lens.schema, seen, before, cohorts, is_large=is_large)
     names, week, slots = table.key(lens.model, lens.version, where), week_of(_middle(pane)), len(pane.counts)
     weeks, usual = table.weeks_over(connection, names, _hour(pane), week, slots)
     if weeks < MIN_WEEKS:

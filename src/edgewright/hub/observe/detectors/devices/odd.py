@@ -1,21 +1,24 @@
 """One dirty device among many: a device that changes as its cohort does not, also while the whole cohort drifts.
 
 Devices differ from each other, and a fleet may drift: neither makes a device odd. So what is judged is how a device's
-mean normal score of a feature *changed* from its own past, less the median change of its cohort. A look takes 200 rows
-of the typical device. Its residuals, each over the noise of its rows, are divided by their spread over the cohort
-(1.4826 times the median absolute deviation, Rousseeuw & Croux 1993; never less than the noise of rows alone), which
-makes z; it becomes the normal score of the tail that Student's t with devices − 1 degrees gives it, cut at 6. For a
-device whose score shifted by δ = ±2 or ±4 the ratio e^(δz − δ²/2) is a bet against "no shift": M ← (M + minutes) ·
-ratio, for every device and feature. So a large fault alarms at the first look, a small one over some. Multiplicity is
-counted over devices × features.
+mean normal score of a feature *changed* from its own past, less the median change of its cohort: the smallest one of
+eight devices or more that it belongs to, or else all devices. A look takes 200 rows of the typical device. Its
+residuals, each over the noise of its rows, are divided by their spread over all devices (1.4826 times the median
+absolute deviation, Rousseeuw & Croux 1993; never less than the noise of rows alone), which makes z; it becomes the
+normal score of the tail that Student's t with devices − 1 degrees gives it, cut at 6. For a device whose score shifted
+by δ = ±2 or ±4 the ratio e^(δz − δ²/2) is a bet against "no shift": M ← (M + minutes) · ratio, for every device and
+feature. So a large fault alarms at the first look, a small one over some. Multiplicity is counted over devices ×
+features.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -36,6 +39,8 @@ SHIFTS = (-4.0, -2.0, 2.0, 4.0)
 MOST_Z = 6.0
 PAST_LOOKS = 48.0
 TOLERANCE_SD = 0.3
+KEPT_S = 7 * 86400.0
+"""A device that was not heard of for so long makes room for another."""
 DAMPED = 0.9
 """Of z: the median and its spread are estimates too, and rows of one hour are not independent."""
 
@@ -45,6 +50,8 @@ class State:
     """Arrays are (devices[, 2 or shifts], features): rows and sums of scores, of the look and of the past."""
 
     names: tuple[str, ...]
+    cohorts: tuple[tuple[str, ...], ...]  # of each device
+    last_at: Floats  # (devices,): start of the last pane that it was part of
     look: Floats  # (devices, 2, features): rows, sum of scores
     past: Floats  # the same, weighted
     log_values: Floats  # (devices, shifts, features)
@@ -79,7 +86,7 @@ class OddDevice:
         """One pane more; the look that it completes is judged."""
         if pane.devices is None or not self.watches(baseline):
             return state
-        state = _joined(state, pane.devices.names)
+        state = _joined(state, pane.devices, pane.start)
         look = state.look.copy()
         rows, sums = _scored(baseline, pane.devices)
         place = {name: i for i, name in enumerate(state.names)}
@@ -87,17 +94,8 @@ class OddDevice:
         at = [place[pane.devices.names[i]] for i in known]
         np.add.at(look[:, 0], at, rows[known])
         np.add.at(look[:, 1], at, sums[known])
-        filled = State(
-            names=state.names,
-            look=look,
-            past=state.past,
-            log_values=state.log_values,
-            climbs=state.climbs,
-            since=state.since,
-            effect=state.effect,
-            minutes=state.minutes + minutes(pane),
-            start=state.start if state.minutes else pane.start,
-        )
+        start = state.start if state.minutes else pane.start
+        filled = replace(state, look=look, minutes=state.minutes + minutes(pane), start=start)
         return _judged(filled) if _is_full(look) else filled
 
     def judge(self, state: State, baseline: Baseline) -> Finding:
@@ -127,9 +125,10 @@ class OddDevice:
 
     def encode(self, state: State) -> bytes:
         """Names, then arrays."""
-        arrays = [state.look, state.past, state.log_values, state.climbs, state.since, state.effect]
+        arrays = [getattr(state, name) for name in ARRAYS]
         saved = _Saved(
             names=state.names,
+            cohorts=state.cohorts,
             arrays=[np.ascontiguousarray(one, "<f4").tobytes() for one in arrays],
             minutes=state.minutes,
             start=state.start,
@@ -141,8 +140,12 @@ class OddDevice:
         return _decoded(data, len(self.watches(baseline))) if data else self.fresh(baseline)
 
 
+ARRAYS = ("last_at", "look", "past", "log_values", "climbs", "since", "effect")
+
+
 class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...]
+    cohorts: tuple[tuple[str, ...], ...]
     arrays: list[bytes]
     minutes: float
     start: float
@@ -157,45 +160,55 @@ def _decoded(data: bytes, features: int) -> State:
         raise HostileInput(f"not a detector's state: {error}", field="state") from error
     if len(saved.names) > MOST_DEVICES or len(set(saved.names)) != len(saved.names):
         raise HostileInput("a state has names of different devices", field="names")
+    if len(saved.cohorts) != len(saved.names):
+        raise HostileInput("a state has the cohorts of each device", field="cohorts")
     like = _empty(saved.names, features)
-    wanted = [like.look, like.past, like.log_values, like.climbs, like.since, like.effect]
+    wanted = [getattr(like, name) for name in ARRAYS]
     if [len(one) for one in saved.arrays] != [4 * one.size for one in wanted]:
         raise HostileInput("the state's arrays do not fit its devices and features", field="arrays")
     read = [np.frombuffer(one, "<f4") for one in saved.arrays]
     if not all(((np.abs(one) <= MOST) | (one == -np.inf)).all() for one in read):
         raise HostileInput("the state has values that no state has", field="arrays")
-    arrays: list[Floats] = [one.reshape(to.shape).astype(np.float64) for one, to in zip(read, wanted, strict=True)]
+    arrays: dict[str, Any] = {
+        name: one.reshape(to.shape).astype(np.float64) for name, one, to in zip(ARRAYS, read, wanted, strict=True)
+    }
     if not (0 <= saved.minutes <= MOST and abs(saved.start) <= MOST):
         raise HostileInput("the state has times that are none", field="minutes")
-    look, past, log_values, climbs, since, effect = arrays
-    return State(saved.names, look, past, log_values, climbs, since, effect, saved.minutes, saved.start)
+    return replace(like, cohorts=saved.cohorts, minutes=saved.minutes, start=saved.start, **arrays)
 
 
 def _empty(names: tuple[str, ...], features: int) -> State:
     sums = np.zeros((len(names), 2, features))
     zeros = np.zeros((len(names), features))
     bets = np.zeros((len(names), len(SHIFTS), features))
-    return State(names, sums, sums, np.full(bets.shape, -np.inf), bets, zeros, zeros)
+    cohorts: tuple[tuple[str, ...], ...] = ((),) * len(names)
+    return State(names, cohorts, np.zeros(len(names)), sums, sums, np.full(bets.shape, -np.inf), bets, zeros, zeros)
 
 
-def _joined(state: State, names: Sequence[str]) -> State:
-    """Room for devices that are new; of more than MOST_DEVICES, those whose names hash lowest."""
-    new = sorted(set(names) - set(state.names), key=_hash)
-    room = MOST_DEVICES - len(state.names)
-    if not new[: max(0, room)]:
-        return state
-    more = _empty(tuple(new[:room]), state.look.shape[2])
-    return State(
-        names=state.names + more.names,
-        look=np.concatenate([state.look, more.look]),
-        past=np.concatenate([state.past, more.past]),
-        log_values=np.concatenate([state.log_values, more.log_values]),
-        climbs=np.concatenate([state.climbs, more.climbs]),
-        since=np.concatenate([state.since, more.since]),
-        effect=np.concatenate([state.effect, more.effect]),
-        minutes=state.minutes,
-        start=state.start,
+def _joined(state: State, devices: Devices, at: float) -> State:
+    """Room for devices that are new, in place of those long gone; where it does not do, for those that hash lowest."""
+    new = sorted(set(devices.names) - set(state.names), key=_hash)
+    if new and len(state.names) + len(new) > MOST_DEVICES:
+        state = _only(state, state.last_at >= at - KEPT_S)
+    if added := new[: MOST_DEVICES - len(state.names)]:
+        more = _empty(tuple(added), state.look.shape[2])
+        both: dict[str, Any] = {name: np.concatenate([getattr(state, name), getattr(more, name)]) for name in ARRAYS}
+        state = replace(state, names=state.names + more.names, cohorts=state.cohorts + more.cohorts, **both)
+    here = set(devices.names)
+    is_here = np.array([name in here for name in state.names], np.bool_)
+    cohorts = tuple(
+        tuple(devices.cohorts.get(name, ())) if name in here else known
+        for name, known in zip(state.names, state.cohorts, strict=True)
     )
+    return replace(state, cohorts=cohorts, last_at=np.where(is_here, at, state.last_at))
+
+
+def _only(state: State, kept: np.ndarray) -> State:
+    """The state of the kept devices (devices,) alone."""
+    places = np.flatnonzero(kept).tolist()
+    arrays: dict[str, Any] = {name: getattr(state, name)[kept] for name in ARRAYS}
+    names = tuple(state.names[i] for i in places)
+    return replace(state, names=names, cohorts=tuple(state.cohorts[i] for i in places), **arrays)
 
 
 def _hash(name: str) -> bytes:
@@ -230,6 +243,8 @@ def _judged(state: State) -> State:
     forget = np.where(rows[:, None] > 0, 1 - joins / PAST_LOOKS, 1.0)
     return State(
         names=state.names,
+        cohorts=state.cohorts,
+        last_at=state.last_at,
         look=np.zeros_like(state.look),
         past=forget * state.past + joins * state.look,
         log_values=grow(state.log_values, gain, max(1.0, state.minutes)),
@@ -244,14 +259,36 @@ def _residuals(state: State, is_told: np.ndarray) -> tuple[Floats, Floats]:
     rows, past = np.maximum(state.look[:, 0], 1e-9), np.maximum(state.past[:, 0], 1e-9)
     change = state.look[:, 1] / rows - state.past[:, 1] / past
     noise = np.sqrt(1 / rows + 1 / past)
+    cohort = _smallest_cohorts(state.cohorts, np.asarray(is_told.any(axis=1)))
     z, away = np.zeros_like(change), np.zeros_like(change)
     for place in range(change.shape[1]):
         told = is_told[:, place]
         if told.sum() < LEAST_DEVICES:
             continue
-        own = change[told, place] - np.median(change[told, place])
+        own = change[told, place] - _medians(change[told, place], cohort[told])
         scaled = own / noise[told, place]
         spread = max(1.0, 1.4826 * float(np.median(np.abs(scaled))))
         away[told, place] = own
         z[told, place] = np.clip(normal_of_t(DAMPED * scaled / spread, told.sum() - 1.0), -MOST_Z, MOST_Z)
     return away, z
+
+
+def _smallest_cohorts(cohorts: Sequence[Sequence[str]], is_told: np.ndarray) -> np.ndarray:
+    """(devices,): a number for the smallest cohort of each that is large enough; 0 for all devices together."""
+    sizes = Counter(name for own, told in zip(cohorts, is_told, strict=True) if told for name in own)
+    numbers = {name: number for number, name in enumerate(sorted(sizes), start=1) if sizes[name] >= LEAST_DEVICES}
+    smallest = [
+        min((name for name in own if name in numbers), key=lambda name: (sizes[name], name), default="")
+        for own in cohorts
+    ]
+    return np.array([numbers.get(name, 0) for name in smallest], np.int64)
+
+
+def _medians(values: Floats, cohort: np.ndarray) -> Floats:
+    """(devices,): the median of each one's cohort, where enough of it is there, or else of all."""
+    found = np.full(len(values), np.median(values))
+    for number in np.unique(cohort[cohort > 0]):
+        own = cohort == number
+        if own.sum() >= LEAST_DEVICES:
+            found[own] = np.median(values[own])
+    return found
