@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -13,6 +14,9 @@ from edgewright.contract.report import GoldenResult, Outcome, ShadowResult
 from edgewright.hub.data import Answer
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates import Counted, Evidence, EvidenceReader, Labelled, note_fault, reading
+from edgewright.hub.rollout.running.ledger import tally
+
+FAILED_GOLDEN = GoldenResult(passed=False, max_error=1.0, argmax_agreement=0.5)
 
 
 class Played:
@@ -60,12 +64,13 @@ def rollout(world, veterans) -> str:
     return id
 
 
-def read(world, reader: EvidenceReader, rollout: str, wave: int = 1, committed: int = 1) -> Evidence:
+def read(world, reader: EvidenceReader, rollout: str, wave: int = 1) -> Evidence:
     with world.db.read() as connection:
         head = connection.execute(sa.select(table.rollout).where(table.rollout.c.id == rollout)).mappings().one()
         query = sa.select(table.wave).where(table.wave.c.rollout == rollout, table.wave.c.number == wave)
         row = connection.execute(query).mappings().one()
-        return reader.read(connection, dict(head), dict(row), committed, world.clock())
+        counts = tally(connection, rollout, wave).get(wave, Counter())
+        return reader.read(connection, dict(head), dict(row), counts, world.clock())
 
 
 def commit(world, device: str, **measured) -> None:
@@ -73,6 +78,17 @@ def commit(world, device: str, **measured) -> None:
     world.run(device, "digits", 2)
     report = msgspec.structs.replace(world.result(installs[0], Outcome.COMMITTED), **measured)
     world.report(report, device)
+
+
+def give_up(world, device: str, outcome: Outcome = Outcome.ROLLED_BACK, **measured) -> None:
+    """End the device's install without a commit."""
+    installs, _ = world.check_in(device)
+    world.report(msgspec.structs.replace(world.result(installs[0], outcome), **measured), device)
+
+
+def state_of(world, rollout: str, metric: str) -> str:
+    """What that rule of the first wave's gate said last."""
+    return {verdict.metric: verdict.state for verdict in world.rollouts.rollout(rollout).waves[0].verdicts}[metric]
 
 
 def test_a_report_is_read_against_the_budgets_of_its_package(world, reader, rollout):
@@ -92,7 +108,7 @@ def test_the_bar_is_told_where_labelled_data_lowered_it(world, reader, veterans,
     world.expected = {} if expected is None else {("digits", 2): expected}
     id = world.start("digits/2").id
 
-    assert read(world, reader, id, committed=0).shadow_bar == (None if bar is None else pytest.approx(bar, abs=0.001))
+    assert read(world, reader, id).shadow_bar == (None if bar is None else pytest.approx(bar, abs=0.001))
 
 
 def test_figures_that_make_no_sense_are_as_if_they_had_not_been_told(world, reader, rollout):
@@ -104,6 +120,75 @@ def test_figures_that_make_no_sense_are_as_if_they_had_not_been_told(world, read
 
     (one,) = read(world, reader, rollout).installed
     assert (one.agreement, one.score_shift, one.latency_share, one.memory_share) == (None,) * 4
+
+
+@pytest.fixture
+def fleet_wave(world, veterans) -> str:
+    """Release digits/2 on its way to all eight devices at once, of which many may fail."""
+    id = world.start("digits/2", waves=(8,), max_failed=50, min_reported=0.1).id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    return id
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ROLLED_BACK, Outcome.FAILED])
+def test_a_device_that_ended_without_a_commit_says_how_its_trial_went_as_well(world, reader, fleet_wave, outcome):
+    device = world.wave(fleet_wave, 1)[0]
+
+    give_up(world, device, outcome, golden=FAILED_GOLDEN, latency_p95_ms=15.0, memory_bytes=2**21)
+
+    (one,) = read(world, reader, fleet_wave).installed
+    assert (one.golden_passed, one.latency_share, one.memory_share) == (False, 1.5, 2.0)
+    assert one.has_crashed is None
+
+
+def test_what_a_device_said_of_its_trial_outlives_its_going_back_later(world, reader, fleet_wave):
+    device = world.wave(fleet_wave, 1)[0]
+    installs, _ = world.check_in(device)
+    world.run(device, "digits", 2)
+    for outcome, measured in ((Outcome.COMMITTED, {"latency_p95_ms": 5.0}), (Outcome.ROLLED_BACK, {})):
+        world.clock.now += 1
+        world.report(msgspec.structs.replace(world.result(installs[0], outcome), **measured), device)
+
+    (one,) = read(world, reader, fleet_wave).installed
+
+    assert one.latency_share == 0.5
+
+
+def test_those_that_are_still_at_it_are_counted_until_the_wave_has_done_what_it_can(world, reader, fleet_wave):
+    for device in world.wave(fleet_wave, 1)[:3]:
+        commit(world, device)
+    assert read(world, reader, fleet_wave).awaited == 5
+
+    world.clock.now += 61
+    world.tick(fleet_wave, 1)
+
+    assert world.rollouts.rollout(fleet_wave).waves[0].committed_at is not None
+    assert read(world, reader, fleet_wave).awaited == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "measured"),
+    [
+        ("golden_parity", {"golden": FAILED_GOLDEN}),
+        ("latency", {"latency_p95_ms": 15.0}),
+        ("memory", {"memory_bytes": 2**21}),
+    ],
+)
+def test_devices_that_roll_back_over_a_budget_or_off_golden_fail_the_rule_though_many_may_fail(
+    world, fleet_wave, metric, measured
+):
+    fine = {"golden": GoldenResult(passed=True, max_error=0.0, argmax_agreement=1.0), "latency_p95_ms": 5.0}
+    first, *others = world.wave(fleet_wave, 1)
+    give_up(world, first, **(fine | {"memory_bytes": 2**19} | measured))
+    for device in others:
+        commit(world, device, **fine, memory_bytes=2**19)
+
+    action = world.tick(fleet_wave, 1)
+
+    assert action == "roll_back"
+    assert f"{metric}: 1 of 8 devices" in world.rollouts.rollout(fleet_wave).reason
+    assert state_of(world, fleet_wave, metric) == "failed"
 
 
 def test_a_crash_after_the_commit_is_laid_to_its_device_once(world, reader, rollout):
@@ -120,6 +205,16 @@ def test_a_crash_after_the_commit_is_laid_to_its_device_once(world, reader, roll
 
     world.clock.now += 31
     assert read(world, reader, rollout).installed[0].has_crashed
+
+
+def test_a_device_that_went_back_after_a_crash_still_counts_as_one_that_crashed(world, reader, fleet_wave):
+    device = world.wave(fleet_wave, 1)[0]
+    install = world.install(device)
+    with world.db.write() as connection:
+        note_fault(connection, device, "crashed", "digits: SIGSEGV", 1.0)
+    world.report(world.result(install, Outcome.ROLLED_BACK), device)
+
+    assert read(world, reader, fleet_wave).installed[0].has_crashed
 
 
 def test_a_release_that_crashes_is_halted_by_its_first_wave(world, rollout):
@@ -187,16 +282,16 @@ def test_labelled_answers_count_by_device_and_group_where_they_are_a_fair_draw(w
 
 def test_behaviour_is_read_every_half_minute_and_reports_as_they_come(world, reader, played, rollout):
     (device,) = world.wave(rollout, 1)
-    read(world, reader, rollout, committed=0)
+    read(world, reader, rollout)
     asked = played.asked
     commit(world, device)
 
-    evidence = read(world, reader, rollout, committed=1)
+    evidence = read(world, reader, rollout)
     assert len(evidence.installed) == 1
     assert played.asked == asked
 
     world.clock.now += 31
-    read(world, reader, rollout, committed=1)
+    read(world, reader, rollout)
     assert played.asked > asked
 
 
@@ -212,6 +307,19 @@ def test_what_is_looked_at_is_bounded(world, reader, rollout, monkeypatch):
     with world.db.read() as connection:
         assert len(reading._devices(connection, rollout, reading.DeploymentState.COMMITTED, is_last=False)) == 2
         assert len(reading._devices(connection, rollout, reading.DeploymentState.PENDING, is_last=True)) == 2
+
+
+def test_of_a_large_wave_each_outcome_is_read_in_proportion(world, reader, fleet_wave, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_DEVICES", 4)
+    devices = world.wave(fleet_wave, 1)
+    for device in devices[:6]:
+        commit(world, device, latency_p95_ms=5.0)
+    for device in devices[6:]:
+        give_up(world, device, latency_p95_ms=15.0)
+
+    shares = sorted(one.latency_share for one in read(world, reader, fleet_wave).installed)
+
+    assert shares == [0.5, 0.5, 0.5, 1.5]
 
 
 def test_the_verdicts_of_earlier_waves_are_remembered(world, reader, rollout):

@@ -36,7 +36,7 @@ INSTALLED = st.builds(
     score_shift=st.none() | st.floats(0, 1),
     latency_share=st.none() | st.floats(0, 3),
     memory_share=st.none() | st.floats(0, 3),
-    has_crashed=st.booleans(),
+    has_crashed=st.none() | st.booleans(),
 )
 
 
@@ -71,6 +71,28 @@ def test_more_than_a_tenth_of_the_devices_fail_a_wave(metric, fault, count, bad,
 
     assert verdict.state == state
     assert (verdict.numbers["bad"], verdict.numbers["devices"]) == (bad, count)
+
+
+@pytest.mark.parametrize(("bad", "state"), [(1, "passed"), (2, "passed"), (3, "failed")])
+@pytest.mark.parametrize(
+    ("metric", "fault"),
+    [
+        ("golden_parity", {"golden_passed": False}),
+        ("latency", {"latency_share": 1.01}),
+        ("memory", {"memory_share": 1.01}),
+    ],
+)
+def test_trials_that_fail_first_are_no_finding_while_others_may_still_pass_theirs(metric, fault, bad, state):
+    evidence = dataclasses.replace(wave_of(bad, bad, **fault), committed_at=None, awaited=20 - bad)
+
+    assert say(metric, evidence).state == state
+
+
+def test_a_device_that_never_committed_says_nothing_of_crashes():
+    never = tuple(Installed(device=f"n{n}", has_crashed=None) for n in range(9))
+    evidence = Evidence(committed_at=NOW, installed=(*wave_of(2, 1, has_crashed=True).installed, *never))
+
+    assert say("crashes", evidence).numbers["devices"] == 2
 
 
 @pytest.mark.parametrize(
@@ -205,6 +227,7 @@ def test_one_more_bad_device_never_turns_a_failure_into_a_pass(devices, data):
 def failures(devices: list[Installed]) -> set[str]:
     """The metrics that fail on devices that have measured everything."""
     whole = {"golden_passed": True, "agreement": 1.0, "score_shift": 0.0, "latency_share": 0.0, "memory_share": 0.0}
+    whole["has_crashed"] = False
     filled = [Installed(**(vars(one) | {k: v for k, v in whole.items() if vars(one)[k] is None})) for one in devices]
     verdicts = judge(GateDraft(), Evidence(installed=tuple(filled)), NOW)
     return {verdict.metric for verdict in verdicts if verdict.state is GateState.FAILED}

@@ -9,9 +9,10 @@ from edgewright.contract.api import GateState, GateVerdict
 
 @dataclass(frozen=True)
 class Installed:
-    """What one device that has committed said of its install. None stands for what it did not measure.
+    """What one device said of its install, whichever way that ended. None stands for what it did not measure.
 
-    Latency and memory are shares of the budget in the manifest of its package: 1.0 is all of it.
+    Latency and memory are shares of the budget in the manifest of its package: 1.0 is all of it. What it found beside
+    the running version, and that it has not crashed, is known of devices that have committed alone.
     """
 
     device: str
@@ -20,7 +21,7 @@ class Installed:
     score_shift: float | None = None
     latency_share: float | None = None
     memory_share: float | None = None
-    has_crashed: bool = False
+    has_crashed: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Labelled:
 class Evidence:
     """What is known of a wave. `committed_at` is when its devices had done what they can; None: they have not yet.
 
+    Until then, `awaited` devices may still say how their install ended; where not all of `installed` were read, so many
+    for those that were.
     `shadow_bar` is set where labelled data lowered the bar of a challenger's agreement, which differs on purpose.
     `canaries` run the new version, `controls` are devices of the same rollout that still run the one before.
     `drift` is how far the canaries' data are from the training data (total variation) in the feature that is
@@ -69,6 +72,7 @@ class Evidence:
     committed_at: float | None = None
     shadow_bar: float | None = None
     installed: tuple[Installed, ...] = ()
+    awaited: int = 0
     canaries: tuple[Served, ...] = ()
     controls: tuple[Served, ...] = ()
     drift: float | None = None

@@ -21,18 +21,24 @@ def trimmed_mean(values: Sequence[float], share: float = TRIM_SHARE) -> float:
     return sum(kept) / len(kept)
 
 
-def _share(says: str, is_bad: Callable[[Installed], bool | None]) -> Callable[[Evidence, float], Found]:
-    """Holds the share of devices of which `is_bad` is true, each counted once, to the limit."""
+def _share(
+    says: str, is_bad: Callable[[Installed], bool | None], *, is_of_trial: bool = False
+) -> Callable[[Evidence, float], Found]:
+    """Holds the share of devices of which `is_bad` is true, each counted once, to the limit.
+
+    Trials that fail are over sooner than good ones: of those, devices that are still at it count as good.
+    """
 
     def find(evidence: Evidence, limit: float) -> Found:
         answers = {one.device: is_bad(one) for one in evidence.installed}
         known = [answer for answer in answers.values() if answer is not None]
         if not known:
             return Found(None, "no device has reported it")
-        bad = sum(known)
+        bad, awaited = sum(known), evidence.awaited if is_of_trial else 0
         numbers = {"bad": bad, "devices": len(known), "share": bad / len(known)}
-        state = GateState.FAILED if bad > limit * len(known) else GateState.PASSED
-        return Found(state, f"{bad} of {len(known)} devices {says}", numbers)
+        state = GateState.FAILED if bad > limit * (len(known) + awaited) else GateState.PASSED
+        reason = f"{bad} of {len(known)} devices {says}"
+        return Found(state, f"{reason}, {awaited} are at it" if awaited else reason, numbers)
 
     return find
 
@@ -114,9 +120,9 @@ def _labelled_accuracy(evidence: Evidence, limit: float) -> Found:
 
 FIND: dict[str, Callable[[Evidence, float], Found]] = {  # metric: what it says of the evidence, at a limit
     "crashes": _share("had a crash of it", lambda one: one.has_crashed),
-    "golden_parity": _share("fail the golden test", _fails_golden),
-    "latency": _share("are over the budget", lambda one: _over(one.latency_share)),
-    "memory": _share("are over the budget", lambda one: _over(one.memory_share)),
+    "golden_parity": _share("fail the golden test", _fails_golden, is_of_trial=True),
+    "latency": _share("are over the budget", lambda one: _over(one.latency_share), is_of_trial=True),
+    "memory": _share("are over the budget", lambda one: _over(one.memory_share), is_of_trial=True),
     "shadow_agreement": _agreement,
     "score_shift": _score_shift,
     "canary_failures": failures_differ,

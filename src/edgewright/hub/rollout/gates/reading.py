@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,9 @@ from edgewright.hub.data import Answer
 from edgewright.hub.data.model import RESERVOIR
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
-from edgewright.hub.rollout.model import DeploymentState
+from edgewright.hub.rollout.model import BROKEN, OPEN, DeploymentState
 
+ENDED = (DeploymentState.COMMITTED, *BROKEN)
 MOST_DEVICES = 1000
 """Of a wave's reports, of canaries and of controls that are looked at; the plan shuffles who is in which wave."""
 READ_EVERY_S = 30.0
@@ -90,7 +92,7 @@ class Unwatched:
 class EvidenceReader:
     """Reads what a wave's gate needs, bounded whatever the fleet's size; in one hub process for all rollouts.
 
-    Reports of installs are read again when more devices have committed; the rest at most every `READ_EVERY_S`.
+    Reports of installs are read again when more installs have ended; the rest at most every `READ_EVERY_S`.
     """
 
     def __init__(self, manifests: Manifests, behaviour: Behaviour, labels: Labels) -> None:
@@ -100,18 +102,23 @@ class EvidenceReader:
         self._budgets: dict[str, Budgets] = {}
         self._kept: dict[str, tuple[int, int, float, Evidence]] = {}
 
-    def read(self, connection: sa.Connection, head: Row, wave: Row, committed: int, now: float) -> Evidence:
-        """The evidence of `wave` (rows of the tables rollout and wave), of which so many devices have committed."""
+    def read(
+        self, connection: sa.Connection, head: Row, wave: Row, counts: Mapping[DeploymentState, int], now: float
+    ) -> Evidence:
+        """The evidence of `wave` (rows of the tables rollout and wave), of whose deployments so many are where."""
+        ended = sum(counts.get(state, 0) for state in ENDED)
         number, kept, at, old = self._kept.get(head["id"], (0, 0, 0.0, Evidence()))
         is_fresh = number == wave["number"] and 0 <= now - at < READ_EVERY_S
         if not is_fresh:
             old = self._behaves(connection, head, wave, now)
-        if not is_fresh or (committed != kept and len(old.installed) < MOST_DEVICES):
-            old = replace(old, installed=self._installed(connection, head, wave["number"]))
+        if not is_fresh or (ended != kept and kept < MOST_DEVICES):
+            old = replace(old, installed=self._installed(connection, head, wave["number"], counts))
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
-        self._kept[head["id"]] = (wave["number"], committed, at if is_fresh else now, old)
-        return replace(old, committed_at=wave["committed_at"], before=_before(connection, head["id"]))
+        self._kept[head["id"]] = (wave["number"], ended, at if is_fresh else now, old)
+        awaited = _awaited(counts, ended) if wave["committed_at"] is None else 0
+        before = _before(connection, head["id"])
+        return replace(old, committed_at=wave["committed_at"], awaited=awaited, before=before)
 
     def _behaves(self, connection: sa.Connection, head: Row, wave: Row, now: float) -> Evidence:
         model, version = head["model"], head["version"]
@@ -136,16 +143,17 @@ class EvidenceReader:
         before = self._behaviour.served(connection, model, devices, since - BEFORE_S, since, **past)
         return tuple(_joined(device, one, before.get(device, Counted())) for device, one in after.items())
 
-    def _installed(self, connection: sa.Connection, head: Row, number: int) -> tuple[Installed, ...]:
-        of, reports = table.deployment.c, table.install_report.c
-        some = _of_wave(of.id, head["id"], number, DeploymentState.COMMITTED, MOST_DEVICES).subquery()
-        query = (
-            sa.select(of.device, of.manifest_sha256, of.faulted_at, reports.body)
-            .join(some, some.c.id == of.id)
-            .join(table.install_report, reports.deployment == of.id)
-            .order_by(reports.received_at)
-        )
-        found = {row.device: self._one(row) for row in connection.execute(query)}
+    def _installed(
+        self, connection: sa.Connection, head: Row, number: int, counts: Mapping[DeploymentState, int]
+    ) -> tuple[Installed, ...]:
+        """By device; where there are more than can be read, of each outcome in proportion."""
+        ended, found = sum(counts.get(state, 0) for state in ENDED), dict[str, Installed]()
+        for state in ENDED:
+            count = counts.get(state, 0)
+            most = count if ended <= MOST_DEVICES else math.ceil(MOST_DEVICES * count / ended)
+            for row in connection.execute(_reports(head["id"], number, state, most)) if most else ():
+                if row.device not in found or _tells_of_a_trial(row.body):  # later it may go back, and say no more
+                    found[row.device] = self._one(row)
         return tuple(found.values())
 
     def _one(self, row: Any) -> Installed:
@@ -153,16 +161,36 @@ class EvidenceReader:
         if budgets is None:
             budgets = self._manifests.manifest(row.manifest_sha256).budgets
             self._budgets[row.manifest_sha256] = budgets
+        is_committed, has_crashed = row.state == DeploymentState.COMMITTED, row.faulted_at is not None
         golden, shadow = row.body.get("golden") or {}, row.body.get("shadow") or {}
         return Installed(
             device=row.device,
             golden_passed=golden.get("passed"),
-            agreement=_share(shadow.get("agreement")),
-            score_shift=_share(shadow.get("score_shift")),
+            agreement=_share(shadow.get("agreement")) if is_committed else None,
+            score_shift=_share(shadow.get("score_shift")) if is_committed else None,
             latency_share=_part(row.body.get("latency_p95_ms"), budgets.latency_p95_ms),
             memory_share=_part(row.body.get("memory_bytes"), budgets.memory_bytes),
-            has_crashed=row.faulted_at is not None,
+            has_crashed=has_crashed if has_crashed or is_committed else None,
         )
+
+
+def _reports(rollout: str, number: int, state: DeploymentState, most: int) -> sa.Select[Any]:
+    """What devices of a wave told whose deployments are in that state, each device's in the order in which it came."""
+    of, reports = table.deployment.c, table.install_report.c
+    some = _of_wave(of.id, rollout, number, state, most).subquery()
+    query = sa.select(of.device, of.state, of.manifest_sha256, of.faulted_at, reports.body)
+    query = query.join(some, some.c.id == of.id).join(table.install_report, reports.deployment == of.id)
+    return query.order_by(reports.received_at)
+
+
+def _tells_of_a_trial(report: Mapping[str, Any]) -> bool:
+    return bool(report.get("golden") or report.get("latency_p95_ms") or report.get("memory_bytes"))
+
+
+def _awaited(counts: Mapping[DeploymentState, int], ended: int) -> int:
+    """How many devices may still report, for as many as are read of those that have."""
+    still = sum(counts.get(state, 0) for state in OPEN)
+    return still if ended <= MOST_DEVICES else round(still * MOST_DEVICES / ended)
 
 
 def _labelled(answers: Iterable[Answer], devices: Sequence[str], since: float) -> tuple[Labelled, ...]:

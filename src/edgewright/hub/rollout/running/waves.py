@@ -152,7 +152,8 @@ class Waves:
         seen = self._health(connection, head, wave, counts, gate, now)
         if wave["committed_at"] is None and decide(seen, gate).action is Action.ADVANCE:
             wave["committed_at"] = now
-        verdicts = judge(gate, self._evidence.read(connection, head, wave, seen.committed, now), now)
+        evidence = self._evidence.read(connection, head, wave, counts.get(number, Counter()), now)
+        verdicts = judge(gate, evidence, now)
         decision = decide(seen, gate, verdicts)
         if decision.action is Action.ADVANCE:
             decision = _ripe(wave, decision, now)
