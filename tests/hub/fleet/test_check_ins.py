@@ -74,6 +74,34 @@ def test_check_ins_that_change_nothing_write_nothing_for_some_seconds(fleet, id,
     assert reborn().seen([id])[id].at == clock.now
 
 
+def test_what_a_device_is_told_anew_of_its_check_ins_is_saved_at_once(fleet, id, clock, reborn):
+    heartbeats, row = fleet.presence.heartbeats, fleet.presence.memory.row(id)
+    fleet.check_in(id, CheckIn(nonce="n"))
+    clock.now += 6.0
+
+    heartbeats.tell(row, 240.0)
+    fleet.check_in(id, CheckIn(nonce="n"))
+
+    saved = reborn().seen([id])[id]
+    assert (saved.at, saved.poll_s) == (clock.now, 240.0)
+
+
+def test_a_heartbeat_in_memory_brings_what_was_told_with_it(fleet, id, clock, reborn):
+    heartbeats, row = fleet.presence.heartbeats, fleet.presence.memory.row(id)
+    heartbeats.tell(row, 240.0)
+    fleet.check_in(id, CheckIn(nonce="n"))
+    fleet.flush()
+    other = reborn()
+    clock.now += 1.0
+
+    other.presence.heartbeats.tell(other.presence.memory.row(id), 30.0)
+    other.check_in(id, CheckIn(nonce="n"))
+
+    assert (other.seen([id])[id].poll_s, fleet.seen([id])[id].poll_s) == (30.0, 30.0)
+    assert other.lanes.of([id])[id].seen == other.lanes.present([id])[id].seen
+    assert other.lanes.of([id])[id].seen.poll_s == 30.0
+
+
 def test_past_their_bound_heartbeats_are_refused_until_the_database_takes_them(db, fleet, clock):
     memory = fleet.presence.memory
     one, other = memory.row("dev-1"), memory.row("dev-2")

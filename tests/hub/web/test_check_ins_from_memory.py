@@ -286,3 +286,34 @@ def test_each_group_says_how_often_to_check_in(hub, doors):
     agent.check_in()
 
     assert agent.order.poll_s == 40.0
+
+
+def test_how_often_a_device_was_told_to_check_in_is_known_with_stretching_also_by_other_hubs(hub):
+    hub.settings.poll_s = 40.0
+    agent = Agent(hub, DeviceDoors(hub), "lane-1")
+    agent.check_in()
+    calm = agent.order.poll_s, hub.fleet.seen([agent.id])[agent.id].poll_s
+    agent.doors = DeviceDoors(hub, Busy(3))
+    hub.events.look()
+
+    agent.check_in()
+
+    busy = agent.order.poll_s, hub.fleet.seen([agent.id])[agent.id].poll_s
+    assert (calm, busy) == ((40.0, 40.0), (320.0, 320.0))
+    hub.fleet.flush()
+    other = type(hub.fleet)(hub.db, Events(hub.db, hub.clock), hub.audit, hub.clock, lambda: b"", lambda _count: b"")
+    assert other.seen([agent.id])[agent.id].poll_s == 320.0
+
+
+def test_a_device_that_is_told_nothing_goes_by_its_own_setting(agent):
+    assert agent.hub.fleet.seen([agent.id])[agent.id].poll_s is None
+
+
+class Busy:
+    """The load of a hub that stays as busy as it is."""
+
+    def __init__(self, level):
+        self.level = level
+
+    def look(self, _piled):
+        pass

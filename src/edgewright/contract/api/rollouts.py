@@ -45,7 +45,7 @@ class GateDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     max_failed: int = 0
     min_reported: float = 0.5
-    patience_s: float = 60.0  # a device that was not heard of for so long does not hold up its wave
+    patience_s: float = 60.0  # who is silent for longer, and for three late check-ins, does not hold up its wave
     shadow_requests: int = 50  # 0: no shadow phase
     shadow_agreement: float = 0.9
     shadow_wait_s: float = 120.0

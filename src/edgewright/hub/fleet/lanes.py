@@ -20,23 +20,24 @@ CHUNK = 500
 SETTLED_S = 5.0
 """A change that is older is in the table for every reader."""
 _OF, _HEARD = table.device.c, table.device_heard.c
+_SEEN = (_HEARD.last_seen_at, _HEARD.poll_s)
 
 
 class Lane(msgspec.Struct, frozen=True, gc=False):
-    """One device in service. `is_active`: it may get orders; `seen_at` is in seconds since the epoch."""
+    """One device in service. `is_active`: it may get orders; `seen` is when it was last heard of."""
 
     id: str
     labels: Mapping[str, str]
     time_zone: str
     is_active: bool
-    seen_at: float | None
+    seen: Seen
 
 
 class Presence(NamedTuple):
-    """Whether a device in service may get orders, and when it was last heard of, in seconds since the epoch."""
+    """Whether a device in service may get orders, and when it was last heard of."""
 
     is_active: bool
-    seen_at: float | None
+    seen: Seen
 
 
 class Lanes:
@@ -53,18 +54,18 @@ class Lanes:
 
     def of(self, devices: Collection[str]) -> dict[str, Lane]:
         """Those of `devices` that are in service."""
-        columns = (_OF.id, _OF.state, _HEARD.last_seen_at, sa.cast(_OF.labels, sa.Text), _OF.time_zone)
+        columns = (_OF.id, _OF.state, *_SEEN, sa.cast(_OF.labels, sa.Text), _OF.time_zone)
         return {
-            id: Lane(id, _labels(labels), time_zone, state == DeviceState.ACTIVE, self._heard(id, seen_at))
-            for id, state, seen_at, labels, time_zone in self._rows(devices, columns)
+            id: Lane(id, _labels(labels), time_zone, state == DeviceState.ACTIVE, self._heard(id, seen_at, poll_s))
+            for id, state, seen_at, poll_s, labels, time_zone in self._rows(devices, columns)
         }
 
     def present(self, devices: Collection[str]) -> dict[str, Presence]:
         """Those of `devices` that are in service, with less about each."""
-        columns = (_OF.id, _OF.state, _HEARD.last_seen_at)
+        columns = (_OF.id, _OF.state, *_SEEN)
         return {
-            id: Presence(state == DeviceState.ACTIVE, self._heard(id, seen_at))
-            for id, state, seen_at in self._rows(devices, columns)
+            id: Presence(state == DeviceState.ACTIVE, self._heard(id, seen_at, poll_s))
+            for id, state, seen_at, poll_s in self._rows(devices, columns)
         }
 
     def at(self, label: str, values: Collection[str], now: float) -> Mapping[str, frozenset[str]]:
@@ -82,8 +83,8 @@ class Lanes:
             for start in range(0, len(ordered), CHUNK):
                 yield from connection.execute(query.where(_OF.id.in_(ordered[start : start + CHUNK]))).all()
 
-    def _heard(self, id: str, saved_at: float | None) -> float | None:
-        return self._newest(id, Seen(at=saved_at)).at
+    def _heard(self, id: str, saved_at: float | None, poll_s: float | None) -> Seen:
+        return self._newest(id, Seen(at=saved_at, poll_s=poll_s))
 
 
 class _Label:

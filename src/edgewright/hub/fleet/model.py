@@ -106,10 +106,14 @@ class Desired(NamedTuple):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """When a device was last heard of, in seconds since the epoch, and how many records wait on it."""
+    """When a device was last heard of, in seconds since the epoch, and how many records wait on it.
+
+    `poll_s` is how often it was told then to check in, stretching included; None: as it is set itself.
+    """
 
     at: float | None
     backlog: int = 0
+    poll_s: float | None = None
 
 
 def check_admitted(device: str, state: str, reason: str = "") -> None:

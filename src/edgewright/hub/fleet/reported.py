@@ -27,11 +27,12 @@ class Reported:
         """When each of `devices` was last heard of."""
         found: dict[str, Seen] = {}
         of, heard = table.device.c, table.device_heard.c
-        query = sa.select(of.id, heard.last_seen_at, heard.backlog).select_from(table.devices)
+        query = sa.select(of.id, heard.last_seen_at, heard.backlog, heard.poll_s).select_from(table.devices)
         with self._db.read() as connection:
             for part in chunks(devices):
                 for row in connection.execute(query.where(of.id.in_(part))):
-                    found[row.id] = self._newest(row.id, Seen(at=row.last_seen_at, backlog=row.backlog or 0))
+                    saved = Seen(at=row.last_seen_at, backlog=row.backlog or 0, poll_s=row.poll_s)
+                    found[row.id] = self._newest(row.id, saved)
         return found
 
     def states(self, devices: Collection[str]) -> dict[str, tuple[ModelState, ...]]:

@@ -44,6 +44,7 @@ device_heard = sa.Table(  # beside `device`, whose wide rows would cost each hea
     sa.Column("device", sa.String(40), primary_key=True),
     sa.Column("last_seen_at", sa.Float, nullable=False),
     sa.Column("backlog", sa.Integer, nullable=False),
+    sa.Column("poll_s", sa.Float),  # how often it was told to check in; NULL: as it is set itself
     sqlite_with_rowid=False,
 )
 

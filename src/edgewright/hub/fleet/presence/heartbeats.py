@@ -21,6 +21,9 @@ MAX_WAITING = 200_000
 class Heartbeats:
     """Each device's is saved once in SAVE_EVERY_S at most: so much of them a crash of the hub loses.
 
+    With it stands how often the device was told to check in. Where that has changed, its next one is saved at once:
+    other hubs must not take it for away meanwhile.
+
     At most `max_waiting` wait to be saved, where the database is away; beyond that devices are told to come again.
     """
 
@@ -49,6 +52,15 @@ class Heartbeats:
         self._flushed_at = now
         return True
 
+    def tell(self, row: int, poll_s: float | None) -> None:
+        """Remember how often the device of `row` is told to check in, before the check-in itself is noted."""
+        told_s = poll_s or 0.0
+        if self._memory.poll_s[row] == told_s:
+            return
+        self._memory.poll_s[row] = told_s
+        if row < len(self._due):
+            self._due[row] = min(self._due[row], int(self._memory.seen_at[row]))
+
     def flush(self) -> None:
         """Save those that are due; without effect while another thread does."""
         if not self._flushing.acquire(blocking=False):
@@ -72,19 +84,25 @@ class Heartbeats:
 
     def _save(self, part: list[int]) -> None:
         memory = self._memory
-        rows = sorted((memory.devices[row], memory.seen_at[row], memory.backlog[row]) for row in set(part))
+        rows = sorted(
+            (memory.devices[row], memory.seen_at[row], memory.backlog[row], memory.poll_s[row] or None)
+            for row in set(part)
+        )
         with self._db.write() as connection:
             connection.execute(_SAVE[connection.dialect.name], {"rows": msgspec.json.encode(rows).decode()})
 
 
-_TO = "INSERT INTO device_heard (device, last_seen_at, backlog)"
-_ELSE = "ON CONFLICT (device) DO UPDATE SET last_seen_at = excluded.last_seen_at, backlog = excluded.backlog"
+_TO = "INSERT INTO device_heard (device, last_seen_at, backlog, poll_s)"
+_ELSE = (
+    "ON CONFLICT (device) DO UPDATE "
+    "SET last_seen_at = excluded.last_seen_at, backlog = excluded.backlog, poll_s = excluded.poll_s"
+)
 _OF_SQLITE = (
-    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') "
-    "FROM json_each(:rows) WHERE true"
+    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), "
+    "json_extract(value, '$[3]') FROM json_each(:rows) WHERE true"
 )
 _OF_POSTGRESQL = (
-    "SELECT value ->> 0, (value ->> 1)::float, (value ->> 2)::integer "
+    "SELECT value ->> 0, (value ->> 1)::float, (value ->> 2)::integer, (value ->> 3)::float "
     "FROM json_array_elements(CAST(:rows AS json)) AS value"
 )
 _SAVE = {

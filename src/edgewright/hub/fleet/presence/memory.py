@@ -23,6 +23,7 @@ class Memory:
         self.expires_at = array("d")
         self.seen_at = array("d")  # 0: not since this process began
         self.backlog = array("i")
+        self.poll_s = array("d")  # how often it was told to check in; 0: as it is set itself
         self.reported = array("q")  # a hash of what was saved of its last report; 0: not known
         self.life = array("q")  # a hash of the life that it told last; 0: not known
         self.turn = array("q")
@@ -65,11 +66,11 @@ class Memory:
         row = self._row_of_device.get(device)
         if row is None or not self.seen_at[row]:
             return None
-        return Seen(at=self.seen_at[row], backlog=self.backlog[row])
+        return Seen(at=self.seen_at[row], backlog=self.backlog[row], poll_s=self.poll_s[row] or None)
 
     def _add(self, device: str) -> int:
         row = len(self.devices)
-        for column in (self.expires_at, self.seen_at):
+        for column in (self.expires_at, self.seen_at, self.poll_s):
             column.append(0.0)
         for numbers in (self.backlog, self.reported, self.life, self.turn):
             numbers.append(0)

@@ -9,6 +9,7 @@ from edgewright.hub.rollout.gates.decision import (
     decide,
     health,
     is_away,
+    silence_s,
 )
 from edgewright.hub.rollout.gates.evidence import Evidence, Installed, Labelled, Served
 from edgewright.hub.rollout.gates.faults import note_fault
@@ -39,4 +40,5 @@ __all__ = [
     "note_fault",
     "rules_of",
     "shadow_policy",
+    "silence_s",
 ]

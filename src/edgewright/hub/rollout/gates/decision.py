@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edgewright.contract.api import GateDraft, GateState, GateVerdict
+from edgewright.hub.fleet import Seen
 from edgewright.hub.rollout.model import BROKEN, OPEN, DeploymentState
+
+POLLS = 3
+LATE = 1.2
+"""How much later than it was told a device may check in, as agents spread their check-ins (JITTER)."""
 
 
 class Action(StrEnum):
@@ -29,10 +34,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """One device of a wave: where its deployment is, and when it was last heard of."""
+    """One device of a wave: where its deployment is, when it was last heard of, and how often it was told to be."""
 
     state: DeploymentState
     seen_at: float | None
+    poll_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class WaveFacts:
 
 @dataclass(frozen=True)
 class Health:
-    """The counts that a gate decides by. Away devices were not heard of for the gate's patience."""
+    """The counts that a gate decides by. Away devices were silent for longer than they may be; see `is_away`."""
 
     size: int
     committed: int
@@ -63,7 +69,8 @@ def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
     """Count where the devices of a wave are. Withdrawn ones count nowhere: they will not answer."""
     states = [device.state for device in wave.devices]
     open_ = [device for device in wave.devices if device.state in OPEN]
-    away = sum(is_away(device.seen_at, wave.listening_since, gate.patience_s, now) for device in open_)
+    seen = [Seen(at=device.seen_at, poll_s=device.poll_s) for device in open_]
+    away = sum(is_away(one, wave.listening_since, gate.patience_s, now) for one in seen)
     return Health(
         size=len(states),
         committed=states.count(DeploymentState.COMMITTED),
@@ -73,9 +80,17 @@ def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
     )
 
 
-def is_away(seen_at: float | None, listening_since: float, patience_s: float, now: float) -> bool:
-    """Whether a device was not heard of for `patience_s`, in a time in which the hub did listen."""
-    return now - max(seen_at or 0.0, listening_since) > patience_s
+def is_away(seen: Seen, listening_since: float, patience_s: float, now: float) -> bool:
+    """Whether a device was silent for longer than it may be, in a time in which the hub did listen."""
+    return now - max(seen.at or 0.0, listening_since) > silence_s(patience_s, seen.poll_s)
+
+
+def silence_s(patience_s: float, poll_s: float | None) -> float:
+    """How long a device may be silent: for the gate's patience, and for three late check-ins as it was told at least.
+
+    Of one that was told nothing (None) the hub does not know how often it checks in.
+    """
+    return max(patience_s, POLLS * LATE * (poll_s or 0.0))
 
 
 def decide(seen: Health, gate: GateDraft, verdicts: Sequence[GateVerdict] = ()) -> Decision:

@@ -180,7 +180,7 @@ class Desk:
                     held=kept or held[row.rollout].get(row.device, ""),
                     is_away=lane is not None
                     and patience_s is not None
-                    and self._sites.is_away(lane.seen_at, patience_s, now),
+                    and self._sites.is_away(lane.seen, patience_s, now),
                 )
             )
         return found

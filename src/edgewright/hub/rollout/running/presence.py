@@ -27,7 +27,7 @@ class Presence:
     def is_anybody_there(
         self, connection: sa.Connection, rollout: str, wave: int, patience_s: float, now: float
     ) -> bool:
-        """Whether a device whose deployment is open was heard of within `patience_s`, as long as the hub listens."""
+        """Whether a device whose deployment is open is there: not silent for longer than it may be; see `is_away`."""
         query = sa.select(_OF.id, _OF.device).where(_OF.rollout == rollout, _OF.wave == wave, _OF.state.in_(OPEN))
         witness = self._witness.pop((rollout, wave), "")
         found = witness and self._first(connection.execute(query.where(_OF.id == witness)).all(), patience_s, now)
@@ -51,5 +51,5 @@ class Presence:
     def _first(self, deployments: Sequence[Any], patience_s: float, now: float) -> str:
         """One of `deployments` whose device is there; '' if all are away."""
         seen = self._fleet.seen([row.device for row in deployments])
-        there = (row.id for row in deployments if not is_away(seen[row.device].at, self._since, patience_s, now))
+        there = (row.id for row in deployments if not is_away(seen[row.device], self._since, patience_s, now))
         return next(there, "")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from edgewright.contract import windows
 from edgewright.contract.api import Budget, ScheduleDraft, SiteCap
-from edgewright.hub.fleet import Fleet
+from edgewright.hub.fleet import Fleet, Seen
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.gates import is_away
 from edgewright.hub.rollout.model import ACTIVE
@@ -59,9 +59,9 @@ class Sites:
         for budget in terms.budgets:
             self._fleet.lanes.at(budget.per, (), now)
 
-    def is_away(self, seen_at: float | None, patience_s: float, now: float) -> bool:
-        """Whether a device was not heard of for `patience_s` while the hub listened."""
-        return is_away(seen_at, self._listening_since, patience_s, now)
+    def is_away(self, seen: Seen, patience_s: float, now: float) -> bool:
+        """Whether a device was silent for longer than it may be, while the hub listened."""
+        return is_away(seen, self._listening_since, patience_s, now)
 
     def _unavailable(
         self, sites: Collection[tuple[str, str]], patience_s: float, now: float
@@ -76,7 +76,7 @@ class Sites:
         for label, values in stale.items():
             at = self._fleet.lanes.at(label, values, now)
             present = self._fleet.lanes.present([device for devices in at.values() for device in devices])
-            out = {id for id, one in present.items() if not one.is_active or self.is_away(one.seen_at, patience_s, now)}
+            out = {id for id, one in present.items() if not one.is_active or self.is_away(one.seen, patience_s, now)}
             self._out |= {f"{label}={value}": (now, at[value] & out) for value in values}
         return {name: self._out[name][1] for _, name in sites if name in self._out}
 

@@ -19,7 +19,7 @@ def gate_terms(gate: GateDraft) -> tuple[str, ...]:
     """What a gate asks of a wave, a sentence each."""
     failed = f"at most {plural(gate.max_failed, 'device')} may fail" if gate.max_failed else "no device may fail"
     told = [failed, f"{gate.min_reported:.0%} of a wave must have answered"]
-    told.append(f"a device that was silent for {duration(gate.patience_s)} holds nobody up")
+    told.append(f"who is silent for {duration(gate.patience_s)}, and for three late check-ins, holds nobody up")
     if gate.shadow_requests:
         told.append(
             f"{gate.shadow_requests} requests are answered beside the old version before the switch, "

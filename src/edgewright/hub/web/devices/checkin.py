@@ -84,9 +84,10 @@ class CheckIns:
             if self._kept.keep(row, stamp, found.tail, min(found.until, now + KEEP_S + row % SPREAD_S)):
                 break
         self.asked += 1
-        self._heard(row, check_in, now)
         answer = self._from_memory(row, check_in, now) if self._kept.tail(row) is not None else None
-        return answer or self._unkept(row, check_in, found.tail, now)
+        answer = answer or self._unkept(row, check_in, found.tail, now)
+        self._heard(row, check_in, now)
+        return answer
 
     def _look(self, now: float) -> None:
         """What need not be known anew for each check-in: how busy the hub is, and whether it hears of other hubs."""
@@ -115,8 +116,10 @@ class CheckIns:
             tail = self._kept.tail(row)
             if tail is None:
                 return None
-            tag = short(tag_of(self._memory.devices[row], tail, stretched(tail.poll_s, level)))
+            poll_s = stretched(tail.poll_s, level)
+            tag = short(tag_of(self._memory.devices[row], tail, poll_s))
             self._kept.retag(row, level, tag)
+            self._presence.heartbeats.tell(row, poll_s)
         if check_in.order_age_s < self._fresh_s and short(check_in.etag) == tag:
             return NOTHING_NEW
         tail = self._kept.tail(row)
@@ -135,7 +138,9 @@ class CheckIns:
 
     def _unkept(self, row: int, check_in: CheckIn, tail: Tail, now: float) -> Answer:
         level = self._level
-        tag = tag_of(self._memory.devices[row], tail, stretched(tail.poll_s, level))
+        poll_s = stretched(tail.poll_s, level)
+        tag = tag_of(self._memory.devices[row], tail, poll_s)
+        self._presence.heartbeats.tell(row, poll_s)
         if check_in.order_age_s < self._fresh_s and check_in.etag == tag:
             return NOTHING_NEW
         return self._signed(row, check_in, tail, level, now)
