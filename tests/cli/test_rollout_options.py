@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
-from edgewright.cli.verbs.rollout_options import Options
+from edgewright.cli.verbs.rollout_options import Options, with_options
 from edgewright.contract.api import Budget, GateDraft, GateRule, RolloutDraft, ScheduleDraft, SiteCap, WaveDraft
 from edgewright.contract.errors import UsageError
 
@@ -72,6 +73,49 @@ def test_a_file_may_be_taken_for_another_release_and_group(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    "told",
+    [
+        {"max_failed": 0},
+        {"min_reported": 0.0},
+        {"shadow_requests": 0},
+        {"shadow_agreement": 0.0},
+        {"patience": ""},
+        {"promote": True},
+        {"rule": ["drift"]},
+    ],
+)
+def test_whatever_is_told_beside_a_file_is_refused_also_where_it_is_nothing(tmp_path: Path, told):
+    path = tmp_path / "plan.toml"
+    path.write_text('release = "digits/4"\ngroup = "lanes"\nwaves = [2]\n[gate]\nmax_failed = 5\n')
+
+    with pytest.raises(UsageError, match="and --file at once"):
+        Options(file=path, **told).draft("")
+
+
+def test_zero_is_a_word_as_any_other():
+    asked = Options(group="lanes", max_failed=0, min_reported=0.0, shadow_requests=0, shadow_agreement=0.0)
+
+    gate = asked.draft("digits/4").gate
+
+    assert gate == GateDraft(max_failed=0, min_reported=0.0, shadow_requests=0, shadow_agreement=0.0)
+
+
+def test_a_command_with_a_file_and_no_other_option_takes_the_file(tmp_path: Path):
+    path, taken = tmp_path / "plan.toml", []
+    path.write_text('release = "digits/4"\ngroup = "lanes"\nwaves = [2]\n')
+    app = typer.Typer()
+
+    @app.command()
+    @with_options
+    def start(release: str = "", *, options: Options) -> None:
+        taken.append(options.draft(release))
+
+    app(["--file", str(path)], standalone_mode=False)
+
+    assert taken == [RolloutDraft(release="digits/4", group="lanes", waves=(2,))]
+
+
+@pytest.mark.parametrize(
     ("options", "field"),
     [
         ({}, "release"),
@@ -82,6 +126,8 @@ def test_a_file_may_be_taken_for_another_release_and_group(tmp_path: Path):
         ({"group": "g", "rule": ["crashes=few"]}, "rule"),
         ({"group": "g", "start_at": "tomorrow"}, "start-at"),
         ({"group": "g", "soak": "long"}, "soak"),
+        ({"group": "g", "patience": ""}, "patience"),
+        ({"group": "g", "defer": ""}, "defer"),
     ],
 )
 def test_what_cannot_be_read_is_usage(options, field):

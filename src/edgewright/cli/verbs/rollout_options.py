@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WAVES = "1,3,8"
 Words = list[str] | None
+NOT_GIVEN = (None, [], ())
+"""How options look that were left out: 0 and '' were given."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Options:
 
         from edgewright.client import rollout_file
 
-        too_many = [one.name for one in fields(self) if one.name not in ("file", "group") and getattr(self, one.name)]
+        given = [one.name for one in fields(self) if getattr(self, one.name) not in NOT_GIVEN]
+        too_many = [name for name in given if name not in ("file", "group")]
         if too_many:
             option = too_many[0].replace("_", "-")
             raise _usage(f"--{option} and --file at once", option, "Write it into the file.")
@@ -106,10 +109,10 @@ class Options:
         told: dict[str, Any] = {
             "max_failed": self.max_failed,
             "min_reported": self.min_reported,
-            "patience_s": seconds_of(self.patience, "patience") if self.patience else None,
+            "patience_s": seconds_of(self.patience, "patience") if self.patience is not None else None,
             "shadow_requests": self.shadow_requests,
             "shadow_agreement": self.shadow_agreement,
-            "shadow_wait_s": seconds_of(self.shadow_wait, "shadow-wait") if self.shadow_wait else None,
+            "shadow_wait_s": seconds_of(self.shadow_wait, "shadow-wait") if self.shadow_wait is not None else None,
             "rules": tuple(map(_rule, self.rule)) if self.rule else None,
         }
         return GateDraft(**{name: value for name, value in told.items() if value is not None})
@@ -118,9 +121,9 @@ class Options:
         from edgewright.contract.api import ScheduleDraft
 
         return ScheduleDraft(
-            start_at=_moment(self.start_at) if self.start_at else None,
+            start_at=_moment(self.start_at) if self.start_at is not None else None,
             windows=tuple(self.window or ()),
-            max_defer_s=seconds_of(self.defer, "defer") if self.defer else 0.0,
+            max_defer_s=seconds_of(self.defer, "defer") if self.defer is not None else 0.0,
         )
 
 
