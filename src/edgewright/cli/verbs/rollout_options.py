@@ -45,7 +45,9 @@ class Options:
     min_reported: Annotated[
         float | None, typer.Option(help="The share of a wave that must report.  [default: 0.5]", min=0, max=1)
     ] = None
-    patience: Annotated[str | None, typer.Option(help="How long a device may be silent at least.  [default: 60s]")] = None
+    patience: Annotated[str | None, typer.Option(help="How long a device may be silent at least.  [default: 60s]")] = (
+        None
+    )
     rule: Annotated[Words, typer.Option(help="Of the gate: METRIC, METRIC=LIMIT[@4h], METRIC=off; repeatable.")] = None
     shadow_requests: Annotated[
         int | None, typer.Option(help="Requests to compare beforehand; 0: none.  [default: 50]", min=0)
