@@ -28,8 +28,10 @@ from edgewright.hub.rehearsals.question import DeviceFact, Facts, Question
 from edgewright.hub.rehearsals.scaling import choose, scale_waves
 from edgewright.hub.rehearsals.service import RehearsalNotDone
 from edgewright.sim.rehearsal.behaviour import Behaviour
+from edgewright.sim.rehearsal.device import Device, Shared
 from edgewright.sim.rehearsal.effects import effect_of
-from edgewright.sim.rehearsal.play import play
+from edgewright.sim.rehearsal.play import Stage, play
+from edgewright.sim.rehearsal.talk import Line
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import BEGINS_AT, SimHub, lay_out, scratch
 from edgewright.sim.world.releases import OPERATOR, Made
@@ -70,7 +72,7 @@ BUDGETS = Budgets(latency_p95_ms=80.0, memory_bytes=2**27)
 
 def a_device(**known) -> DeviceFact:
     facts = {"site": "s0", "time_zone": "", "download_bytes_s": 1e6, "request_s": 0.1, "apply_bytes_s": 1e8}
-    return DeviceFact(**{"id": "dev-0"} | facts | known)
+    return DeviceFact(**{"id": "dev-0", "poll_s": 30.0} | facts | known)
 
 
 def facts_of(*devices: DeviceFact, **known) -> Facts:
@@ -214,6 +216,50 @@ def test_every_device_is_rehearsed_with_the_package_and_the_figures_of_its_hardw
     assert facts.draft.target_of == {f"dev-{number}": "cpu-fp32" for number in range(8)}
     assert {(one.latency_p95_ms, one.memory_bytes) for one in facts.devices} == {(8.0, 1000)}
     assert facts.budgets["cpu-fp32"].latency_p95_ms == 80.0
+
+
+def test_a_device_checks_in_as_often_as_its_groups_say_else_as_the_hub_does(fleet):
+    fleet.hub.fleet.create_group(OPERATOR, GroupDraft(name="slow", devices=("dev-1", "dev-2"), poll_s=900.0))
+    fleet.hub.fleet.create_group(OPERATOR, GroupDraft(name="quick", devices=("dev-2",), poll_s=60.0))
+
+    shown = fleet.hub.rehearsals._copy(fleet.draft(), place := fleet.folder / "copy")
+
+    facts = msgspec.json.decode((place / "facts.json").read_bytes(), type=Facts)
+    assert [one.poll_s for one in facts.devices][:4] == [300.0, 900.0, 60.0, 300.0]
+    assert "devices check in every 60 s to 900 s, as their groups and the hub say" in shown["assumptions"]
+
+
+def test_the_copied_hub_knows_how_often_each_device_checks_in(fleet):
+    fleet.hub.fleet.create_group(OPERATOR, GroupDraft(name="slow", devices=("dev-1",), poll_s=900.0))
+    place = fleet.folder / "play"
+    fleet.hub.rehearsals._copy(fleet.draft(), place)
+
+    with Stage(Question(folder=str(place), badness=None, seed=1)) as stage:
+        stage.begin()
+
+        hub = stage.hub.hub
+        assert (hub.settings.poll_s, hub.fleet.poll_s("dev-1"), hub.fleet.poll_s("dev-2")) == (300.0, 900.0, None)
+
+
+def test_the_hub_hears_of_a_device_when_it_checks_in_and_not_in_between(fleet):
+    line = Line(fleet.sim, fleet.agenda, lambda: pytest.fail("nobody asks"))
+    device = Device(a_device(poll_s=300.0), Shared(line, pytest.fail, Behaviour(None, facts_of())), random.Random(1))
+
+    heard = {device.heard_at(BEGINS_AT + 20.0 * beat) for beat in range(180)}
+
+    assert len(heard) in (12, 13)
+    assert {round(moment - min(heard)) % 300 for moment in heard} == {0}
+
+
+def test_a_device_that_is_off_is_not_heard_of(fleet):
+    line = Line(fleet.sim, fleet.agenda, lambda: pytest.fail("nobody asks"))
+    on_at_nine = a_device(poll_s=300.0, hours=(9,))
+    device = Device(on_at_nine, Shared(line, pytest.fail, Behaviour(None, facts_of())), random.Random(1))
+    nine = BEGINS_AT // 86_400 * 86_400 + 9 * 3600
+
+    assert device.heard_at(nine - 20.0) is None
+    assert nine <= (device.heard_at(nine + 1800.0) or 0.0) <= nine + 1800.0
+    assert device.heard_at(nine + 5400.0) is None
 
 
 @pytest.mark.e2e

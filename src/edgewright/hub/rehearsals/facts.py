@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from edgewright.contract.api import ClassFigure, FitRecord, Place, RolloutState
 from edgewright.contract.report import Pace
 from edgewright.hub.db import Database
-from edgewright.hub.fleet import DeviceFacts
+from edgewright.hub.fleet import DeviceFacts, Fleet
+from edgewright.hub.fleet.table import group as groups
 from edgewright.hub.observe import table as observe
 from edgewright.hub.observe.behaviour import SPAN_S, span_of
 from edgewright.hub.rehearsals.question import DeviceFact
@@ -26,13 +27,18 @@ HISTORY_S = 8 * 86_400.0  # as long as behaviour is kept
 LEAST_DAYS = 3  # with profiles, before their hours say anything
 LEAST_ANSWERS = 20  # of past installs, before their failures do
 CHUNK = 500
+POLL_S = 30.0  # of agents as they are set up
 DAY_S = 86_400.0
 REQUESTS_H = 360.0
 FAILED_SHARE = 0.01
 
 
 def lines(
-    devices: Sequence[DeviceFacts], paces: Mapping[str, Pace], hours: Mapping[str, tuple[int, ...]], per: str
+    devices: Sequence[DeviceFacts],
+    paces: Mapping[str, Pace],
+    hours: Mapping[str, tuple[int, ...]],
+    polls: Mapping[str, float],
+    per: str,
 ) -> tuple[tuple[DeviceFact, ...], list[str]]:
     """Each device's line and hours, and what had to be assumed; `per` is the label that names sites."""
     known = [pace for pace in paces.values() if pace.download_bytes_s > 0]
@@ -42,7 +48,8 @@ def lines(
         apply_bytes_s=_median([pace.apply_bytes_s for pace in known if pace.apply_bytes_s], APPLY_BYTES_S),
     )
     found = tuple(
-        _line(device, paces.get(device.id, Pace()), usual, hours.get(device.id, ()), per) for device in devices
+        _line(device, paces.get(device.id, Pace()), usual, hours.get(device.id, ()), polls[device.id], per)
+        for device in devices
     )
     measured = sum(paces.get(device.id, Pace()).download_bytes_s > 0 for device in devices)
     said = [f"line speeds were measured on {measured} of {len(devices)} devices"]
@@ -69,6 +76,24 @@ def hours_of(db: Database, devices: Sequence[str], now: float) -> dict[str, tupl
         for device, numbers in seen.items()
         if len({number // 24 for number in numbers}) >= LEAST_DAYS
     }
+
+
+def polls_of(db: Database, fleet: Fleet, devices: Sequence[str], hub_s: float | None) -> tuple[dict[str, float], str]:
+    """How often each device checks in: the shortest time of its groups, else the hub's; and where that is from."""
+    of = groups.c
+    found: dict[str, float] = {}
+    with db.read() as connection:
+        paced = connection.execute(sa.select(of.name, of.poll_s).where(of.poll_s.is_not(None))).all()
+    for name, poll_s in paced:
+        for device in fleet.members(name):
+            found[device] = min(poll_s, found.get(device, poll_s))
+    usual_s = hub_s or POLL_S
+    polls = {device: found.get(device, usual_s) for device in devices}
+    first, last = min(polls.values()), max(polls.values())
+    said = f"devices check in every {first:g} s" + (f" to {last:g} s" if last > first else "")
+    if hub_s is None and not found.keys() >= polls.keys():
+        return polls, f"{said}: {POLL_S:g} s is what agents do who are not told"
+    return polls, f"{said}, as their groups and the hub say"
 
 
 def failure_rate(db: Database) -> tuple[float, str]:
@@ -123,9 +148,10 @@ def with_figure(line: DeviceFact, figure: ClassFigure | None) -> DeviceFact:
     return msgspec.structs.replace(line, latency_p95_ms=figure.latency_p95_ms, memory_bytes=figure.memory_bytes)
 
 
-def _line(device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], per: str) -> DeviceFact:
+def _line(device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], poll_s: float, per: str) -> DeviceFact:
     return DeviceFact(
         id=device.id,
+        poll_s=poll_s,
         site=device.labels.get(per, ""),
         time_zone=device.time_zone,
         download_bytes_s=pace.download_bytes_s or usual.download_bytes_s,

@@ -16,11 +16,12 @@ GROUP = "rehearsed"
 class DeviceFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One device: what its hub knows of it beside its record.
 
-    `hours` are those of the day (UTC) in which it sent profiles of late; () for always. Latency and memory are what
-    the release takes on its hardware, as far as that was measured; 0 where it was not.
+    It checks in every `poll_s`. `hours` are those of the day (UTC) in which it sent profiles of late; () for always.
+    Latency and memory are what the release takes on its hardware, as far as that was measured; 0 where it was not.
     """
 
     id: str
+    poll_s: float
     site: str
     time_zone: str
     download_bytes_s: float
@@ -32,8 +33,9 @@ class DeviceFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a fleet. `failure_rate` is the share of past installs that failed by themselves.
+    """What is known of a fleet. `poll_s` is how often devices check in of whose groups none says how often.
 
+    `failure_rate` is the share of past installs that failed by themselves.
     A device has `requests_h` requests an hour, of which `failed_share` get no answer. `draft` is the rollout, scaled to
     `devices`, with the target that each of them gets; `budgets` are those of the packages, by target.
     """

@@ -36,7 +36,6 @@ KIND = "rehearsal"
 PLAY_S = 1800.0  # for one play; so much time has a fleet of many thousands
 SITE = "site"
 MAX_DEVICES = 20_000
-POLL_S = 30.0  # of agents as they are set up
 
 
 class RehearsalNotDone(Conflict):
@@ -65,7 +64,7 @@ class Rehearsals:
         self._fleet = fleet
         self._blobs = blobs
         self._work_dir = work_dir
-        self._poll_s = poll_s or POLL_S
+        self._poll_s = poll_s
         jobs.define(KIND, self._body, at_once=1)
 
     def start(self, principal: Principal, draft: RehearsalDraft) -> RunRecord:
@@ -117,13 +116,14 @@ class Rehearsals:
         chosen = choose(site_of, draft.max_devices, draft.seed)
         copy_hub(self._db, self._blobs, planned.release, chosen, folder)
         paces, hours = self._fleet.paces(chosen), facts.hours_of(self._db, chosen, self._clock())
-        lines, said = facts.lines([devices[device] for device in chosen], paces, hours, per)
+        polls, polls_said = facts.polls_of(self._db, self._fleet, chosen, self._poll_s)
+        lines, said = facts.lines([devices[device] for device in chosen], paces, hours, polls, per)
         takes, takes_said = facts.figures_of(self._planner.fit(*fitted), planned.plan, chosen)
         rate, rate_said = facts.failure_rate(self._db)
         requests_h, failed_share, requests_said = facts.requests_of(self._db, planned.release.model, self._clock())
         written = Facts(
             began_at=self._clock(),
-            poll_s=self._poll_s,
+            poll_s=self._poll_s or facts.POLL_S,
             failure_rate=rate,
             requests_h=requests_h,
             failed_share=failed_share,
@@ -132,7 +132,7 @@ class Rehearsals:
             devices=tuple(facts.with_figure(line, takes.get(line.id)) for line in lines),
         )
         (folder / FACTS).write_bytes(msgspec.json.encode(written))
-        return _shown(planned, draft, len(chosen), [*said, takes_said, rate_said, requests_said])
+        return _shown(planned, draft, len(chosen), [*said, polls_said, takes_said, rate_said, requests_said])
 
     def _play(
         self, context: RunContext, draft: RehearsalDraft, folder: Path, badness: Badness | None

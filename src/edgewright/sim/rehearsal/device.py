@@ -36,7 +36,6 @@ class Shared:
     line: Line
     manifest: Callable[[str], Manifest]
     behaviour: Behaviour
-    poll_s: float
 
     @property
     def agenda(self) -> Agenda:
@@ -65,7 +64,7 @@ class Device:
 
     def __post_init__(self) -> None:
         self.talk = Talk(self.shared.line, self.fact, self.chance)
-        self._phase_s = self.chance.uniform(0.0, self.shared.poll_s)
+        self._phase_s = self.chance.uniform(0.0, self.fact.poll_s)
         self._zone = zone_of(self.fact.time_zone)
         self._asks_at = math.inf
         self._held: dict[str, Callable[[], None]] = {}
@@ -78,9 +77,17 @@ class Device:
         """Hear that the hub may have something new: it is asked with the next poll."""
         self._ask_at(self._next_poll(self.shared.agenda.now))
 
+    def heard_at(self, now: float) -> float | None:
+        """When it has last checked in, be it to no purpose; None if it is off, or was then."""
+        moment = self._poll(now, 0)
+        return moment if self.is_on(now) and self.is_on(moment) else None
+
+    def _poll(self, moment: float, further: int) -> float:
+        """The last poll that is due by `moment`, or so many further ones."""
+        return self._phase_s + (math.floor((moment - self._phase_s) / self.fact.poll_s) + further) * self.fact.poll_s
+
     def _next_poll(self, after: float) -> float:
-        polls = int((after - self._phase_s) // self.shared.poll_s) + 1
-        moment = self._phase_s + polls * self.shared.poll_s
+        moment = self._poll(after, 1)
         while not self.is_on(moment):
             moment = (moment // HOUR_S + 1) * HOUR_S + self._phase_s % HOUR_S
         return moment
@@ -108,7 +115,7 @@ class Device:
 
     def _ask_before_leases_end(self) -> None:
         """What keeps an install alive is asked for in time; polls that only tell of its steps are left out."""
-        poll_s, now = self.shared.poll_s, self.shared.agenda.now
+        poll_s, now = self.fact.poll_s, self.shared.agenda.now
         for record in self.records.values():
             lease_until = record.candidate.install.lease_until if record.candidate else None
             if lease_until is not None:

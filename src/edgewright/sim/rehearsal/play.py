@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import sqlalchemy as sa
@@ -39,35 +40,39 @@ REST_S = 900.0  # after the end, in which devices go back and the last of them a
 
 def play(question: Question) -> RehearsedRun:
     """Play one rollout to its end."""
-    folder = Path(question.folder)
-    facts = msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts)
-    with hushed():
-        stage = _Stage(folder, facts, question.badness, question.seed)
-        try:
-            return stage.run()
-        finally:
-            stage.close()
+    with hushed(), Stage(question) as stage:
+        return stage.run()
 
 
-class _Stage:
-    def __init__(self, folder: Path, facts: Facts, badness: Badness | None, seed: int) -> None:
-        self._facts = facts
-        self._badness = badness
+class Stage:
+    """The copied hub and its rehearsed devices, for one play."""
+
+    def __init__(self, question: Question) -> None:
+        folder, self._seed = Path(question.folder), question.seed
+        self._facts = facts = msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts)
+        self._badness = question.badness
         self._agenda = Agenda(facts.began_at)
         keys = Keys(folder / "keys").public()
         ceremony(folder / "operator", folder / "tuf", keys, datetime.fromtimestamp(facts.began_at, UTC))
-        self._hub = SimHub(folder, self._agenda, seed)
-        self._devices = self._assemble(seed)
+        self.hub = SimHub(folder, self._agenda, self._seed, poll_s=facts.poll_s)
+        self._devices = self._assemble(self._seed)
         self._requests = Requests(
-            self._hub.hub.db, self._agenda, facts, self._devices.values(), badness, dice(seed, "requests")
+            self.hub.hub.db, self._agenda, facts, self._devices.values(), self._badness, dice(self._seed, "requests")
         )
-        self._hub.hub.events.watch(KINDS, self._stir)
+        self.hub.hub.events.watch(KINDS, self._stir)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of everything."""
+        self.hub.close()
 
     def run(self) -> RehearsedRun:
         """Play until the rollout has ended and its devices have answered, or for two weeks."""
-        record = self._begin()
-        outcome = Outcome(self._hub, record.id, self._facts, self._badness, self._agenda)
-        self._hub.hub.events.watch(ENDS, outcome.hear)
+        record = self.begin()
+        outcome = Outcome(self.hub, record.id, self._facts, self._badness, self._agenda)
+        self.hub.hub.events.watch(ENDS, outcome.hear)
         ends_at = self._facts.began_at + LONGEST_S
         while self._agenda.next_at < ends_at:
             self._agenda.step()
@@ -75,20 +80,26 @@ class _Stage:
                 ends_at = min(ends_at, outcome.ended_at + self._rest_s())
         return outcome.tell(self._devices.values())
 
-    def close(self) -> None:
-        """Let go of everything."""
-        self._hub.close()
-
-    def _begin(self) -> RolloutRecord:
-        hub, devices = self._hub.hub, tuple(self._devices)
-        hub.fleet.create_group(OPERATOR, GroupDraft(name=GROUP, devices=devices))
+    def begin(self) -> RolloutRecord:
+        """Start the rollout; nobody has heard of it yet."""
+        hub = self.hub.hub
+        hub.fleet.create_group(OPERATOR, GroupDraft(name=GROUP, devices=tuple(self._devices)))
+        self._set_paces()
         self._beat()
         self._agenda.every(BEAT_S, self._beat)
         record = hub.rollouts.start(OPERATOR, self._facts.draft)
         self._requests.follow(record)
-        self._hub.settle()
+        self.hub.settle()
         self._promote_when_asked(record.id)
         return record
+
+    def _set_paces(self) -> None:
+        """Let the hub know how often devices check in whose groups say so; it judges by that who is away."""
+        paces = sorted({fact.poll_s for fact in self._facts.devices} - {self._facts.poll_s})
+        for number, poll_s in enumerate(paces):
+            devices = tuple(fact.id for fact in self._facts.devices if fact.poll_s == poll_s)
+            draft = GroupDraft(name=f"{GROUP}-{number}", devices=devices, poll_s=poll_s)
+            self.hub.hub.fleet.create_group(OPERATOR, draft)
 
     def _promote_when_asked(self, id: str) -> None:
         """A person who is asked for says yes at once: how long people take is theirs to know."""
@@ -97,33 +108,32 @@ class _Stage:
             self._agenda.every(PROMOTED_S, functools.partial(self._promote, id))
 
     def _promote(self, id: str) -> None:
-        if any(wave.state == WaveState.WAITING for wave in self._hub.hub.rollouts.rollout(id).waves):
-            self._hub.hub.rollouts.promote(OPERATOR, id, "rehearsed")
-            self._hub.settle()
+        if any(wave.state == WaveState.WAITING for wave in self.hub.hub.rollouts.rollout(id).waves):
+            self.hub.hub.rollouts.promote(OPERATOR, id, "rehearsed")
+            self.hub.settle()
 
     def _rest_s(self) -> float:
         return CRASHES_AFTER_S + CRASHES_LAST_S + REST_S if self._badness is Badness.CRASHES else REST_S
 
     def _assemble(self, seed: int) -> dict[str, Device]:
         shared = Shared(
-            Line(self._hub, self._agenda, self._trust()),
-            functools.cache(self._hub.hub.packaging.manifest),
+            Line(self.hub, self._agenda, self._trust()),
+            functools.cache(self.hub.hub.packaging.manifest),
             Behaviour(self._badness, self._facts),
-            self._facts.poll_s,
         )
         devices = {fact.id: Device(fact, shared, dice(seed, fact.id)) for fact in self._facts.devices}
-        for id, states in self._hub.hub.fleet.states(list(devices)).items():
+        for id, states in self.hub.hub.fleet.states(list(devices)).items():
             devices[id].records = {state.model: _record(state) for state in states}
         of = fleet_table.device.c
         rows = [{"of": id, "key": device.talk.key.public_key.raw} for id, device in devices.items()]
-        with self._hub.hub.db.write() as connection:
+        with self.hub.hub.db.write() as connection:
             known = sa.update(fleet_table.device).where(of.id == sa.bindparam("of"))
             connection.execute(known.values(public_key=sa.bindparam("key")), rows)
         return devices
 
     def _trust(self) -> Callable[[], TrustedSet]:
         """What devices believe: read once, as the online keys do not change here."""
-        tuf = self._hub.hub.packaging.tuf_file
+        tuf = self.hub.hub.packaging.tuf_file
         trusted = TrustedSet.from_root(tuf("1.root.json"))
         return lambda: trusted
 
@@ -134,11 +144,12 @@ class _Stage:
                 self._devices[id].stir()
 
     def _beat(self) -> None:
-        """Let the hub have heard of every device that is on: what its polls in between would tell."""
-        memory, now = self._hub.hub.fleet.presence.memory, self._agenda.now
+        """Let the hub have heard of every device that is on when it would have: with its last poll."""
+        memory, now = self.hub.hub.fleet.presence.memory, self._agenda.now
         for id, device in self._devices.items():
-            if device.is_on(now):
-                memory.seen_at[memory.row(id)] = now
+            if (heard_at := device.heard_at(now)) is not None:
+                row = memory.row(id)
+                memory.seen_at[row] = max(memory.seen_at[row], heard_at)
 
 
 def _record(state: ModelState) -> ModelRecord:

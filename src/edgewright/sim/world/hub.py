@@ -36,11 +36,13 @@ class SimHub:
         seed: int,
         *,
         serve: Callable[[Hub], DeviceDoors] = DeviceDoors,
+        poll_s: float = POLL_S,
     ) -> None:
         self.folder = folder
         self.agenda = agenda
         self.is_up = False
         self._serve = serve
+        self._poll_s = poll_s
         self._store = Store()
         self._token_bytes = dice(seed, "hub").randbytes
         self._doors = Doors()
@@ -50,7 +52,7 @@ class SimHub:
     def start(self) -> None:
         """Start the hub: what it had under way goes on."""
         self.hub = build_hub(
-            Settings(dir=self.folder, poll_s=POLL_S, database_url=""),
+            Settings(dir=self.folder, poll_s=self._poll_s, database_url=""),
             self.agenda.clock,
             jobs_of=lambda db, events, clock: VirtualJobs(db, events, clock, self.agenda, self._store, IDLE),
             token_bytes=self._token_bytes,
