@@ -24,13 +24,17 @@ from edgewright.contract.api import (
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Budgets
 from edgewright.hub.fleet import table
+from edgewright.hub.observe.table import behaviour
 from edgewright.hub.rehearsals.question import DeviceFact, Facts, Question
 from edgewright.hub.rehearsals.scaling import choose, scale_waves
 from edgewright.hub.rehearsals.service import RehearsalNotDone
+from edgewright.hub.rollout.table import deployment as deployments
+from edgewright.sim.rehearsal import requests
 from edgewright.sim.rehearsal.behaviour import Behaviour
 from edgewright.sim.rehearsal.device import Device, Shared
 from edgewright.sim.rehearsal.effects import effect_of
 from edgewright.sim.rehearsal.play import Stage, play
+from edgewright.sim.rehearsal.requests import watched
 from edgewright.sim.rehearsal.talk import Line
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import BEGINS_AT, SimHub, lay_out, scratch
@@ -260,6 +264,42 @@ def test_a_device_that_is_off_is_not_heard_of(fleet):
     assert device.heard_at(nine - 20.0) is None
     assert nine <= (device.heard_at(nine + 1800.0) or 0.0) <= nine + 1800.0
     assert device.heard_at(nine + 5400.0) is None
+
+
+def test_in_a_large_fleet_canaries_of_the_first_waves_and_controls_of_the_last_have_requests():
+    wave_of = {
+        f"dev-{number:05}": 1 if number % 1000 == 999 else 2 if number % 10 == 3 else 3 for number in range(20_000)
+    }
+
+    asked = watched(list(wave_of.items()), most=1000)
+
+    assert len(asked) == 2000
+    assert sum(wave_of[device] == 1 for device in asked) == 20
+    assert sum(wave_of[device] == 2 for device in asked) == 980
+    assert sum(wave_of[device] == 3 for device in asked) == 1000
+
+
+def test_in_a_small_fleet_every_device_has_requests():
+    assert watched([("a", 1), ("b", 2), ("c", 2)], most=1000) == ["a", "b", "c"]
+
+
+def test_a_device_in_no_wave_has_no_requests():
+    assert watched([("a", 0), ("b", 1)], most=1000) == ["b"]
+
+
+def test_the_canaries_of_a_rehearsal_have_requests_though_others_come_first_by_name(fleet, monkeypatch):
+    monkeypatch.setattr(requests, "MOST_DEVICES", 1)
+    fleet.hub.rehearsals._copy(fleet.draft(), place := fleet.folder / "play")
+
+    with Stage(Question(folder=str(place), badness=Badness.ERRORS, seed=1)) as stage:
+        rollout = stage.begin().id
+
+        of, served = deployments.c, behaviour.c
+        with stage.hub.hub.db.read() as connection:
+            canary = connection.scalars(sa.select(of.device).where(of.rollout == rollout, of.wave == 1)).all()
+            asked = connection.scalars(sa.select(served.device).distinct()).all()
+        assert len(asked) == 2
+        assert {*canary} < {*asked}
 
 
 @pytest.mark.e2e

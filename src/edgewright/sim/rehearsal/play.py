@@ -56,9 +56,8 @@ class Stage:
         ceremony(folder / "operator", folder / "tuf", keys, datetime.fromtimestamp(facts.began_at, UTC))
         self.hub = SimHub(folder, self._agenda, self._seed, poll_s=facts.poll_s)
         self._devices = self._assemble(self._seed)
-        self._requests = Requests(
-            self.hub.hub.db, self._agenda, facts, self._devices.values(), self._badness, dice(self._seed, "requests")
-        )
+        chance = dice(self._seed, "requests")
+        self._requests = Requests(self.hub.hub.db, self._agenda, facts, self._devices, self._badness, chance)
         self.hub.hub.events.watch(KINDS, self._stir)
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -14,11 +14,12 @@ from edgewright.hub.db import Database
 from edgewright.hub.observe import table
 from edgewright.hub.observe.behaviour import SPAN_S, span_of
 from edgewright.hub.rehearsals.question import Facts
+from edgewright.hub.rollout import table as rollouts
 from edgewright.sim.rehearsal.device import Device
 from edgewright.sim.world.agenda import Agenda
 
 BEFORE_SPANS = 8
-MOST_DEVICES = 1000  # of which a gate looks at requests
+MOST_DEVICES = 1000  # that a gate reads as canaries, and as controls
 SPREAD = 0.3  # how far devices differ in their share of failures, in standard deviations of its logarithm
 DOUBLED = 2.0
 
@@ -31,7 +32,7 @@ class Requests:
         db: Database,
         agenda: Agenda,
         facts: Facts,
-        devices: Collection[Device],
+        devices: Mapping[str, Device],
         badness: Badness | None,
         chance: random.Random,
     ) -> None:
@@ -40,15 +41,25 @@ class Requests:
         self._chance = chance
         self._rows = max(1, round(facts.requests_h * SPAN_S / 3600.0))
         self._badness = badness
-        self._devices = sorted(devices, key=lambda device: device.fact.id)[:MOST_DEVICES]
-        shares = [facts.failed_share * math.exp(chance.gauss(0.0, SPREAD)) for _ in self._devices]
-        self._failed = dict(zip((device.fact.id for device in self._devices), shares, strict=True))
+        self._usual_share = facts.failed_share
+        self._everyone = devices
+        self._devices: list[Device] = []
 
     def follow(self, rollout: RolloutRecord) -> None:
         """Begin: with what the version before has answered so far, and go on as long as the play."""
         self._model, self._counter = rollout.model, rollout.counter
+        self._devices = [self._everyone[device] for device in watched(self._waves(rollout.id), MOST_DEVICES)]
+        self._failed = {
+            device.fact.id: self._usual_share * math.exp(self._chance.gauss(0.0, SPREAD)) for device in self._devices
+        }
         self._tell_past()
         self._agenda.every(SPAN_S, self._tell)
+
+    def _waves(self, rollout: str) -> Sequence[tuple[str, int]]:
+        of = rollouts.deployment.c
+        query = sa.select(of.device, of.wave).where(of.rollout == rollout).order_by(of.number)
+        with self._db.read() as connection:
+            return [(row.device, row.wave) for row in connection.execute(query)]
 
     def _tell_past(self) -> None:
         span = span_of(self._agenda.now)
@@ -81,3 +92,13 @@ class Requests:
     def _draw(self, share: float) -> int:
         """How many of a quarter of an hour's requests fail."""
         return sum(self._chance.random() < share for _ in range(self._rows))
+
+
+def watched(wave_of: Sequence[tuple[str, int]], most: int) -> list[str]:
+    """Whose requests a gate reads: `most` devices of the first waves as canaries, and `most` of the last as controls.
+
+    `wave_of` has devices with their waves, 0 for none, in the order in which the rollout has them.
+    """
+    planned = [(device, wave) for device, wave in wave_of if wave > 0]
+    first, last = sorted(planned, key=lambda one: one[1]), sorted(planned, key=lambda one: -one[1])
+    return sorted({device for device, _ in (*first[:most], *last[:most])})
