@@ -162,6 +162,15 @@ def test_people_are_found_by_key_and_by_reference(db, data, erasures, ana):
     assert erasures.erase(ana, ErasureDraft(subject="a%m")).samples == 3
 
 
+def test_names_that_differ_in_case_are_two(db, data, erasures, ana):
+    take_in(db, data, ana, sample(1, reference="adam/7"), sample(2, reference="Adam/7"))
+    data.label(ana, [LabelDraft(model="m", reference="ADAM/8", label=1)], is_partial=True)
+
+    record = erasures.erase(ana, ErasureDraft(subject="adam"))
+
+    assert (record.samples, record.labels) == (1, 1)
+
+
 def test_a_blob_that_somebody_else_has_too_stays(db, data, blobs, erasures, ana):
     take_in(db, data, ana, sample(1, "adam"), other := sample(1, "eve"))
 

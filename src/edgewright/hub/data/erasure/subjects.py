@@ -183,8 +183,8 @@ def _waits(subject: str) -> sa.ColumnElement[bool]:
 
 
 def _names(reference: sa.Column[str], subject: str) -> sa.ColumnElement[bool]:
-    """Whether a reference is a subject's name, or begins with it and a '/'."""
-    return (reference == subject) | reference.startswith(f"{subject}/", autoescape=True)
+    """Whether a reference is a subject's name, or begins with it and a '/'. (To SQLite's LIKE, 'a' is 'A'.)"""
+    return (reference == subject) | (sa.func.substr(reference, 1, len(subject) + 1) == f"{subject}/")
 
 
 def _remains(
