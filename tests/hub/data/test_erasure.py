@@ -18,7 +18,7 @@ from edgewright.contract.api import (
     Lineage,
     SnapshotDraft,
 )
-from edgewright.contract.data_policy import subject_key
+from edgewright.contract.data_policy import hashed_reference, subject_key
 from edgewright.contract.report import Sample
 from edgewright.hub.data import Data, npz, table
 from edgewright.hub.data.erasure import Erasures, Keeper, Removal, SnapshotsAffected
@@ -81,12 +81,17 @@ def erasures(db, audit, clock, data, shelf, blobs, removal):
     return Erasures(db, audit, clock, data, shelf, blobs, removal)
 
 
+@pytest.fixture
+def keeper(db, events, audit, mover, removal):
+    return Keeper(db, events, audit, lambda: 1000.0, mover, removal)
+
+
 NUMBERS = itertools.count()
 
 
 def sample(value, subject="", **changes):
     facts = {
-        "id": f"s{next(NUMBERS)}",
+        "id": f"s{next(NUMBERS):04}",
         "request": "r1",
         "model": "m",
         "version": 1,
@@ -120,8 +125,8 @@ def everything(folder):
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def base(data, blobs, ana):
-    train = {"x": np.zeros((2, 3), np.float32), "t": np.array([["a"], ["b"]]), "label": np.array([0, 1])}
+def base(data, blobs, ana, kind=np.float32):
+    train = {"x": np.zeros((2, 3), kind), "t": np.array([["a"], ["b"]]), "label": np.array([0, 1])}
     body = npz.write(train)
     files = (FileRef(path="train.npz", sha256=blobs.put_bytes(body), size_bytes=len(body)),)
     return data.create(ana, SnapshotDraft(dataset="d", files=files))
@@ -264,6 +269,94 @@ def test_an_erasure_that_was_cut_off_is_finished_by_another(
 
     assert data.samples("m") == []
     assert b"text of 41" not in everything(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"subject": "adam"},
+        {"reference": "adam"},
+        {"reference": "adam/scans/7"},
+        {"reference": hashed_reference("adam")},
+    ],
+)
+def test_rows_of_a_snapshot_are_found_after_their_samples_have_expired(
+    about, db, data, blobs, shelf, keeper, erasures, ana
+):
+    take_in(db, data, ana, mine := sample(41, **about), sample(42, "eve"), sample(43, reference="adams/scans"))
+    grown = data.extend(ana, base(data, blobs, ana).id, "m")
+    shelf.lineages = [Lineage(snapshot=grown.id)]
+    expire(db, f"dev:{mine.id}")
+    keeper.look()
+
+    record = erasures.erase(ana, ErasureDraft(subject="adam", rewrite=True))
+
+    assert (record.samples, [seen.version for seen in record.versions]) == (0, ["m@1"])
+    assert [(one.snapshot, one.rows) for one in record.snapshots] == [(grown.id, {"train.npz": 1})]
+    assert sorted(data.arrays(grown.id, "train.npz")["x"][:, 0]) == [0, 0, 42, 43]
+    assert erasures.erase(ana, ErasureDraft(subject="adam", rewrite=True)).snapshots == ()
+
+
+def test_a_row_that_was_there_already_is_found_by_everybody_who_sent_it(db, data, blobs, keeper, erasures, ana):
+    take_in(db, data, ana, first := sample(41, "adam"))
+    once = data.extend(ana, base(data, blobs, ana).id, "m")
+    take_in(db, data, ana, again := sample(41, "eve"))
+    assert data.extend(ana, once.id, "m") == once
+    for item in (first, again):
+        expire(db, f"dev:{item.id}")
+    keeper.look()
+
+    record = erasures.erase(ana, ErasureDraft(subject="eve"), dry_run=True)
+
+    assert [one.rows for one in record.snapshots] == [{"train.npz": 1}]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_an_expired_row_is_found_in_later_snapshots_and_self_tests_also_in_other_types(
+    kind, db, data, blobs, shelf, keeper, erasures, ana
+):
+    take_in(db, data, ana, mine := sample(0.1, "adam"))
+    first = data.extend(ana, base(data, blobs, ana, kind).id, "m")
+    expire(db, f"dev:{mine.id}")
+    keeper.look()
+    take_in(db, data, ana, sample(5))
+    second = data.extend(ana, first.id, "m")
+    rows = {"in:x": np.full((2, 3), [[1], [0.1]], np.float32), "in:t": np.array([["a"], ["text of 0.1"]], object)}
+    shelf.golden = blobs.put_bytes(arrays.encode(rows))
+    shelf.lineages = [Lineage()]
+
+    record = erasures.erase(ana, ErasureDraft(subject="adam"), dry_run=True)
+
+    assert [one.snapshot for one in record.snapshots] == [first.id, second.id]
+    assert record.self_tests == ("m@1 for cpu",)
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_what_finds_a_persons_rows_goes_with_them(rewrite, db, data, blobs, erasures, ana):
+    take_in(db, data, ana, sample(41, "adam", reference="order-7/x"), sample(42, "eve"))
+    data.extend(ana, base(data, blobs, ana).id, "m")
+    before = subjects_of_rows(db)
+
+    erasures.erase(ana, ErasureDraft(subject="adam", rewrite=rewrite))
+
+    assert before == {subject_key(name) for name in ("adam", "order-7", "order-7/x", "eve")}
+    assert subjects_of_rows(db) == {subject_key("eve")}
+
+
+def test_files_that_pipelines_made_of_a_persons_rows_are_told(db, data, blobs, erasures, ana):
+    take_in(db, data, ana, sample(41, "adam"))
+    data.extend(ana, base(data, blobs, ana).id, "m")
+
+    held = erasures.erase(ana, ErasureDraft(subject="adam", rewrite=True))
+    nothing = erasures.erase(ana, ErasureDraft(subject="adam"))
+
+    assert any("steps of pipelines" in told for told in held.remains)
+    assert not any("steps of pipelines" in told for told in nothing.remains)
+
+
+def subjects_of_rows(db):
+    with db.read() as connection:
+        return set(connection.scalars(sa.select(table.subject_row.c.subject)))
 
 
 def test_samples_whose_time_is_up_are_deleted_everywhere(db, data, events, audit, mover, removal, ana, tmp_path):

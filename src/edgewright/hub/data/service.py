@@ -22,7 +22,7 @@ from edgewright.contract.api import (
 from edgewright.hub.data.model import HOLDOUT, HOLDOUT_NEW, TRAIN, Answer, NothingLabelled
 from edgewright.hub.data.samples import labels, store
 from edgewright.hub.data.samples.store import Predicted, Scored, read_tensors
-from edgewright.hub.data.snapshots import growing
+from edgewright.hub.data.snapshots import growing, marks
 from edgewright.hub.data.snapshots.files import Snapshots
 from edgewright.hub.govern import Principal
 
@@ -148,6 +148,8 @@ class Data(Snapshots):
         files = {file.path: file for file in old.files}
         known = {path: self._read(files[path]) for path in (TRAIN, HOLDOUT, HOLDOUT_NEW) if path in files}
         grown = growing.grown(known, labelled, self._load)
+        with self._db.write() as connection:  # first: a mark too many finds nothing, a row without one is not found
+            marks.note(connection, grown.marks)
         if not grown.added:
             return old
         files |= {path: self._store(path, arrays) for path, arrays in grown.files.items()}

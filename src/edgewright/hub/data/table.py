@@ -69,7 +69,7 @@ waiting_label = sa.Table(
     sa.Column("hashed", sa.String(64), nullable=False, index=True),  # as a device tells it that hashes references
     sa.Column("label", sa.Integer, nullable=False),
     sa.Column("by", sa.String(80), nullable=False),
-    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("at", sa.Float, nullable=False, index=True),
     sa.Column("source", sa.String(20), nullable=False),
 )
 """Labels of requests whose samples are not here yet: a device may be offline for weeks."""
@@ -114,3 +114,13 @@ erased_subject = sa.Table(
     sa.Column("erased_at", sa.Float, nullable=False),
 )
 """Whose data was erased, by key: what a device sends late, taken before that moment, is not taken in."""
+
+subject_row = sa.Table(
+    "subject_row",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("subject", sa.String(64), nullable=False, index=True),  # a key: of a subject, or of what a reference says
+    sa.Column("types", sa.JSON, nullable=False),
+    sa.Column("digest", sa.String(32), nullable=False, index=True),
+)
+"""Marks of the rows that joined snapshots and tell of somebody: snapshots/marks.py."""

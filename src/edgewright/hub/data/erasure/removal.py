@@ -7,7 +7,7 @@ go are listed in the transaction that forgets their samples, so a crash leaves n
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +19,8 @@ from edgewright.hub.data.lake import Lake
 from edgewright.hub.data.lake.mover import PLACE, day_of
 from edgewright.hub.data.lake.tables import Partition
 from edgewright.hub.data.samples import labels
+from edgewright.hub.data.snapshots import marks
+from edgewright.hub.data.snapshots.marks import Mark
 from edgewright.hub.db import Database, insert_all, scrubbing
 
 AT_ONCE = 400
@@ -73,6 +75,14 @@ class Removal:
             forgotten = labels.forget_waiting(connection, now)
         scrubbing.finish(self._db.engine, TABLES)
         return forgotten
+
+    def forget_marks(self, gone: Collection[Mark]) -> None:
+        """Delete what finds the rows of a person whose data was erased."""
+        if gone:
+            with self._db.write() as connection:
+                scrubbing.begin(connection)
+                marks.forget(connection, gone)
+            scrubbing.finish(self._db.engine, (table.subject_row,))
 
     def doom(self, connection: sa.Connection, digests: Sequence[str]) -> None:
         """Have blobs deleted by the next `sweep`, unless something still refers to them."""

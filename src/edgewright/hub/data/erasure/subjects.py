@@ -23,6 +23,7 @@ from edgewright.hub.data.erasure.removal import AT_ONCE, Doomed, Removal
 from edgewright.hub.data.erasure.traces import Finder, seen_by, trace, with_replaced
 from edgewright.hub.data.samples.store import read_tensors
 from edgewright.hub.data.service import Data
+from edgewright.hub.data.snapshots import marks
 from edgewright.hub.db import Database, to_record
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.registry import Blobs, Registry
@@ -32,6 +33,7 @@ BACKUPS = "backups of the hub, and copies of snapshots that people or training m
 DEVICES = "devices may hold samples that they have not sent yet: those are refused when they come"
 WEIGHTS = "versions that learned from these rows keep what they learned: retrain from a successor, and roll that out"
 SELF_TESTS = "packages carry rows as their self-test to devices: build and roll out new releases"
+STEPS = "files that steps of pipelines made from these snapshots are kept to be used again, and not reached"
 KEPT = "snapshots were left as they are, and can no longer be found by this person's name"
 
 
@@ -69,7 +71,10 @@ class Erasures:
         if not 0 < len(draft.subject) <= MAX_SUBJECT_CHARS:
             raise InvalidInput(f"a subject has 1 to {MAX_SUBJECT_CHARS} characters", field="subject")
         found = self._find(draft.subject)
-        finder = Finder([read_tensors(self._blobs.path(item.sha256).read_bytes()) for item in found], self._blobs.path)
+        samples = [read_tensors(self._blobs.path(item.sha256).read_bytes()) for item in found]
+        with self._db.read() as connection:
+            marked = marks.find(connection, draft.subject)
+        finder = Finder(samples, marked, self._blobs.path)
         snapshots = self._data.snapshots()
         held = [(one, told) for one in snapshots if not one.replaced_by and (told := trace(one, finder))]
         record = self._told(draft, found, finder, [told for _, told in held], snapshots)
@@ -82,6 +87,7 @@ class Erasures:
         if draft.rewrite:  # first: without the samples, their rows could not be found again
             record = msgspec.structs.replace(record, snapshots=tuple(self._rewrite(principal, held, finder)))
         removed = self._removal.remove([Doomed(item.id, item.model, item.at, item.sha256) for item in found])
+        self._removal.forget_marks(marked)
         record = msgspec.structs.replace(record, lake_rows=removed.lake_rows, blobs=removed.blobs)
         self._note(principal, draft, record)
         return record
@@ -104,7 +110,7 @@ class Erasures:
     ) -> ErasureRecord:
         learned_from = with_replaced((one.snapshot for one in held), snapshots)
         versions = seen_by(self._registry.models(), learned_from) if held else []
-        tests = self._self_tests(finder) if found else []
+        tests = self._self_tests(finder) if finder.has_any else []
         return ErasureRecord(
             samples=len(found),
             labels=self._labels(draft.subject, found),
@@ -192,5 +198,6 @@ def _remains(
 ) -> tuple[str, ...]:
     told = [WEIGHTS] if versions else []
     told += [SELF_TESTS] if tests else []
+    told += [STEPS] if held else []
     told += [KEPT] if held and draft.rewrite is False else []
     return (*told, DEVICES, BACKUPS)

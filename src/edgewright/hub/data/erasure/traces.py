@@ -16,6 +16,7 @@ from edgewright.contract.errors import EdgewrightError
 from edgewright.hub.data import npz
 from edgewright.hub.data.model import Arrays
 from edgewright.hub.data.snapshots import rows
+from edgewright.hub.data.snapshots.marks import Mark, marked
 
 IN = "in:"
 
@@ -32,10 +33,11 @@ class Hold(NamedTuple):
 
 
 class Finder:
-    """Finds rows that are equal to samples, whoever put them where they are. Each file is read once."""
+    """Finds rows that are equal to samples, whoever put them where they are, or have marks. Each file is read once."""
 
-    def __init__(self, samples: Sequence[Arrays], path_of: Callable[[str], Path]) -> None:
+    def __init__(self, samples: Sequence[Arrays], marks: Sequence[Mark], path_of: Callable[[str], Path]) -> None:
         self._samples = samples
+        self._marks = marks
         self._path_of = path_of
         self._known: dict[str, Hold] = {}
 
@@ -46,6 +48,11 @@ class Finder:
             read = partial(npz.read, self._path_of(file.sha256), file.path) if is_table else dict
             self._known[file.sha256] = self.in_arrays(read())
         return self._known[file.sha256]
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._samples or self._marks)
 
     def in_self_test(self, sha256: str) -> bool:
         """Whether a package's golden rows hold one; no where they cannot be read any more."""
@@ -64,7 +71,7 @@ class Finder:
             if names and _fit(held, sample, names):
                 typed = {name: rows.as_typed(sample[name], held[name]) for name in names}
                 wanted[names].update(rows.digests(typed, names))
-        mask = np.zeros(max((len(array) for array in held.values()), default=0), dtype=bool)
+        mask = marked(held, self._marks)
         for names, gone in wanted.items():
             mask |= np.array([digest in gone for digest in rows.digests(held, names)], dtype=bool)
         return Hold(mask)

@@ -10,6 +10,7 @@ import numpy as np
 from edgewright.contract.api import SampleRecord
 from edgewright.hub.data.model import HOLDOUT, HOLDOUT_NEW, LABEL, RESERVOIR, TRAIN, Arrays, split
 from edgewright.hub.data.snapshots import rows
+from edgewright.hub.data.snapshots.marks import Mark, mark
 
 DEVICE = "device"
 WEIGHT = "weight"
@@ -18,11 +19,15 @@ Load = Callable[[SampleRecord], Arrays]
 
 
 class Grown(NamedTuple):
-    """The files of a snapshot that have changed, how many rows joined, and how many labelled samples did not."""
+    """The files of a snapshot that have changed, how many rows joined, and how many labelled samples did not.
+
+    `marks` are those of the samples, by id, whose content is in the files now, be it that another brought it.
+    """
 
     files: dict[str, dict[str, np.ndarray]]
     added: int
     left_out: int
+    marks: dict[str, Mark]
 
 
 def grown(files: Mapping[str, Arrays], samples: Sequence[SampleRecord], load: Load) -> Grown:
@@ -35,29 +40,33 @@ def grown(files: Mapping[str, Arrays], samples: Sequence[SampleRecord], load: Lo
     names = rows.input_names(like) if like is not None else ()
     seen = {digest for path in (TRAIN, HOLDOUT, HOLDOUT_NEW) if path in files for digest in _of(files[path], names)}
     changed: dict[str, dict[str, np.ndarray]] = {}
+    marks: dict[str, Mark] = {}
     added = 0
     for path, chosen in zip((TRAIN, HOLDOUT_NEW), split(samples), strict=True):
-        fresh = _fresh(chosen, seen, like, names, load)
+        fresh = _fresh(chosen, seen, marks, like, names, load)
         if fresh:
             stacked = _stack(fresh, files.get(path))
             changed[path] = rows.grow(files.get(path), stacked)
             added += len(fresh)
-    return Grown(changed, added, len(samples) - added)
+    return Grown(changed, added, len(samples) - added, marks)
 
 
 def _fresh(
     chosen: Sequence[SampleRecord],
     seen: set[rows.RowDigest],
+    marks: dict[str, Mark],
     like: Arrays | None,
     names: Sequence[str],
     load: Load,
 ) -> list[tuple[SampleRecord, Arrays]]:
-    """Those whose content is in no file yet, each content once; they count as seen from now on."""
+    """Those whose content is in no file yet, each content once; they count as seen from now on. Marks them all."""
     fresh = []
     for sample in chosen:
         row = load(sample)
         typed = {name: rows.as_typed(row[name], like[name]) for name in names if name in row} if like else row
         found = rows.digests(typed, names or rows.input_names(typed))
+        if found:
+            marks[sample.id] = mark(typed)
         if not found or found[0] not in seen:  # one that does not fit is refused later, by its field
             seen.update(found)
             fresh.append((sample, row))
