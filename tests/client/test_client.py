@@ -19,6 +19,7 @@ from edgewright.contract.api import (
     PipelineDraft,
     ReleaseRecord,
     ReleaseState,
+    RolloutDraft,
     RolloutRecord,
     RolloutState,
     RunRecord,
@@ -285,6 +286,21 @@ def test_a_login_is_used_from_then_on(client, answers):
     client.me()
 
     assert answers.tokens[-1] == "Bearer fresh"
+
+
+def test_devices_that_get_nothing_are_read_page_by_page(client, answers):
+    page = {"misfits": [{"device": "dev-7", "name": "lane-7", "reason": "no package fits"}], "after": "dev-7"}
+    answers.by_verb |= {verb: lambda _: (200, page) for verb in ("GET", "POST")}
+    draft = RolloutDraft(release="digits/4", group="lanes", waves=(1,))
+
+    found = client.releases.misfits("digits", 4, "lanes", after="dev-6", limit=1)
+    left_out = client.rollouts.left_out(draft, after="dev-6", limit=1)
+
+    assert (found, left_out.after) == (left_out, "dev-7")
+    assert [(method, path) for method, path, _ in answers.asked] == [
+        ("GET", "/api/v1/releases/digits/4/misfits?group=lanes&after=dev-6&limit=1"),
+        ("POST", "/api/v1/rollouts/plan/misfits?after=dev-6&limit=1"),
+    ]
 
 
 def test_the_audit_log_is_read_page_by_page(client, answers):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WAVES = "1,3,8"
 Words = list[str] | None
-NOT_GIVEN = (None, [], ())
+NOT_GIVEN: tuple[object, ...] = (None, [], ())
 """How options look that were left out: 0 and '' were given."""
 
 

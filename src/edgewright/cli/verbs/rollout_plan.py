@@ -11,7 +11,7 @@ import typer
 from edgewright.cli.arguments import release_of
 from edgewright.cli.connection import connect
 from edgewright.cli.formats import counted, duration, moment, numbers, share, size, words
-from edgewright.cli.output import Column, Json, refuse, say, say_next, show_facts, show_json, show_table
+from edgewright.cli.output import Column, Json, refuse, say, say_next, say_warnings, show_facts, show_json, show_table
 from edgewright.cli.verbs.rollout_options import Options, with_options
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from edgewright.contract.api import (
         ClassFigure,
         FitRecord,
+        Misfit,
         MisfitGroup,
+        MisfitPage,
         PackageFit,
         PlannedWaveRecord,
         RolloutDraft,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 WORST = 5
 Release = Annotated[str, typer.Argument(metavar="MODEL/COUNTER", help="What to deliver: digits/4.")]
 Group = Annotated[str, typer.Option(help="Of this group; of all devices by default.")]
+Misfits = Annotated[bool, typer.Option("--misfits", help="List every device that gets nothing, and why.")]
+After = Annotated[str, typer.Option(help="Of --misfits: go on where a page has ended.")]
+Limit = Annotated[int, typer.Option(help="Of --misfits: how many.", min=1, max=1000)]
 
 
 @with_options
@@ -43,6 +48,9 @@ def plan(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of a rehearsal.", min=0)] = 0,
     max_devices: Annotated[int, typer.Option(help="A rehearsal scales larger fleets down.", min=1)] = 1000,
+    misfits: Misfits = False,
+    after: After = "",
+    limit: Limit = 200,
     as_json: Json = False,
     *,
     options: Options,
@@ -56,6 +64,10 @@ def plan(
         if rehearse:
             _rehearse(client, draft, badness or (), seed, max_devices, as_json=as_json)
             return
+        if misfits:
+            page = client.rollouts.left_out(draft, after=after, limit=limit)
+            show_misfits(page, "edgewright rollout plan … with the same options", as_json=as_json)
+            return
         found = client.rollouts.plan(draft)
     if write is not None:
         _write(write, found.draft)
@@ -63,24 +75,38 @@ def plan(
         show_json(found)
     else:
         show_plan(found)
+    if not as_json and has_more(found.misfits):
+        say_next("edgewright rollout plan … --misfits with the same options")
     say_next(
         f"edgewright rollout start --file {write}" if write else "edgewright rollout start … with the same options"
     )
 
 
 def fit(
-    reference: Annotated[str, typer.Argument(metavar="MODEL/COUNTER")], group: Group = "", as_json: Json = False
+    reference: Annotated[str, typer.Argument(metavar="MODEL/COUNTER")],
+    group: Group = "",
+    misfits: Misfits = False,
+    after: After = "",
+    limit: Limit = 200,
+    as_json: Json = False,
 ) -> None:
     """Say which devices a release fits.
 
-    For the others it says why not.
+    For the others it says why not, with --misfits device by device.
     """
+    again = f"edgewright release fit {reference}{f' --group {group}' if group else ''}"
     with connect() as client:
+        if misfits:
+            page = client.releases.misfits(*release_of(reference), group=group, after=after, limit=limit)
+            show_misfits(page, again, as_json=as_json)
+            return
         found = client.releases.fit(*release_of(reference), group=group)
     if as_json:
         show_json(found)
     else:
         show_fit(found)
+        if has_more(found.misfits):
+            say_next(f"{again} --misfits")
     if not found.fitting:
         where = f"group '{group}'" if group else "fleet"
         hint = "Make a variant that fits: edgewright optimize run MODEL@VERSION --target TARGET"
@@ -95,7 +121,22 @@ def show_plan(found: RolloutPlan) -> None:
         say(f"\nthe {min(WORST, len(found.sites))} of {counted(found.site_count, found.per)} with the most bytes")
         show_table(found.sites[:WORST], SITE_COLUMNS, as_json=False, empty="")
     _show_misfits(found.misfits)
-    _warn(found.warnings)
+    say_warnings(found.warnings)
+
+
+def show_misfits(page: MisfitPage, again: str, *, as_json: bool) -> None:
+    """Devices that get nothing; `again` is the command that asks for the next ones, without its --misfits."""
+    if as_json:
+        show_json(page)
+        return
+    show_table(page.misfits, EACH_MISFIT_COLUMNS, as_json=False, empty="No such devices.")
+    if page.after:
+        say_next(f"{again} --misfits --after {page.after}")
+
+
+def has_more(misfits: Sequence[MisfitGroup]) -> bool:
+    """Whether a table with one device for each reason leaves any out."""
+    return any(one.count > 1 for one in misfits)
 
 
 def show_fit(found: FitRecord) -> None:
@@ -107,7 +148,7 @@ def show_fit(found: FitRecord) -> None:
         say("\nwhat they take, by hardware")
         show_table(figures, FIGURE_COLUMNS, as_json=False, empty="")
     _show_misfits(found.misfits)
-    _warn(found.warnings)
+    say_warnings(found.warnings)
 
 
 def _rehearse(
@@ -130,11 +171,6 @@ def _show_misfits(misfits: Sequence[MisfitGroup]) -> None:
     if misfits:
         say("\nwho gets nothing, and why")
         show_table(misfits, MISFIT_COLUMNS, as_json=False, empty="")
-
-
-def _warn(warnings: Sequence[str]) -> None:
-    for warning in warnings:
-        say(f"warning: {warning}")
 
 
 def _write(path: Path, draft: RolloutDraft) -> None:
@@ -217,6 +253,12 @@ SITE_COLUMNS: list[Column[SiteForecast]] = [
 MISFIT_COLUMNS: list[Column[MisfitGroup]] = [
     ("SUCH AS", lambda one: words(one.devices[:1])),
     ("DEVICES>", lambda one: str(one.count)),
+    ("REASON", lambda one: one.reason),
+]
+
+EACH_MISFIT_COLUMNS: list[Column[Misfit]] = [
+    ("DEVICE", lambda one: one.device),
+    ("NAME", lambda one: one.name),
     ("REASON", lambda one: one.reason),
 ]
 

@@ -11,6 +11,7 @@ from edgewright.contract.api import (
     DeltaRecord,
     EvaluationRecord,
     FitRecord,
+    MisfitPage,
     Outcome,
     ReleaseDraft,
     ReleaseRecord,
@@ -140,6 +141,12 @@ class Releases:
         """Which devices of a group, or of all, a release fits, and why the others get nothing."""
         query = {"group": group} if group else {}
         return self._hub.get("releases", model, counter, "fit", into=FitRecord, **query)
+
+    def misfits(self, model: str, counter: int, group: str = "", *, after: str = "", limit: int = 200) -> MisfitPage:
+        """Some of the devices that it does not fit, by id, and why; `after` of a page asks for the next one."""
+        asked = {"group": group, "after": after, "limit": limit}
+        given = {name: str(value) for name, value in asked.items() if value != ""}
+        return self._hub.get("releases", model, counter, "misfits", into=MisfitPage, **given)
 
     def deltas(self, model: str, counter: int) -> tuple[DeltaRecord, ...]:
         """The deltas to a release: from what, for how many devices, and what became of them."""

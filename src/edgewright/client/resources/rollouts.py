@@ -8,6 +8,7 @@ from edgewright.client.transport import Transport
 from edgewright.client.watching import Pace, changes
 from edgewright.contract.api import (
     DeploymentPage,
+    MisfitPage,
     RollbackDraft,
     RollbackRecord,
     RolloutDraft,
@@ -30,6 +31,11 @@ class Rollouts:
     def plan(self, draft: RolloutDraft) -> RolloutPlan:
         """What starting it would mean, and what speaks against it; nothing is started."""
         return self._hub.post("rollouts", "plan", body=draft, into=RolloutPlan)
+
+    def left_out(self, draft: RolloutDraft, *, after: str = "", limit: int = 200) -> MisfitPage:
+        """Some of the devices of its group that would get nothing, by id, and why; `after` asks for the next ones."""
+        doors = ("rollouts", "plan", "misfits")
+        return self._hub.post(*doors, body=draft, into=MisfitPage, after=after, limit=str(limit))
 
     def list(self) -> tuple[RolloutRecord, ...]:
         """All rollouts."""

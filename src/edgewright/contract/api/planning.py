@@ -16,6 +16,21 @@ class MisfitGroup(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[str, ...]
 
 
+class Misfit(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that gets nothing, and why."""
+
+    device: str
+    name: str
+    reason: str
+
+
+class MisfitPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the devices that get nothing, by id; `after` asks for the next ones, '' where there are none."""
+
+    misfits: tuple[Misfit, ...]
+    after: str = ""
+
+
 class ClassFigure(msgspec.Struct, frozen=True, kw_only=True):
     """What a package takes on one hardware class: measured there where `place` is DEVICE, else told by the variant."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from edgewright.contract.api import FitRecord, ReleaseRecord, RolloutDraft, RolloutPlan, VariantRecord
+from edgewright.contract.api import FitRecord, MisfitPage, ReleaseRecord, RolloutDraft, RolloutPlan, VariantRecord
 from edgewright.contract.report import Pace
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import Fleet
@@ -26,8 +26,10 @@ from edgewright.hub.rollout.planning import (
     check_draft,
     forecast,
     make_plan,
+    page_misfits,
     selector_models,
     who_fits,
+    who_fits_nothing,
 )
 
 
@@ -100,6 +102,17 @@ class Planner:
         devices = self._fleet.facts(group, {model, *fits.needed})
         variants = {one.target: one for one in self._figures.variants(model, release.version)}
         return who_fits(release, group, fits, devices, variants)
+
+    def left_out(self, draft: RolloutDraft, *, after: str = "", limit: int = 200) -> MisfitPage:
+        """Some of the devices of the group that would get nothing, by id, and why; raises what `plan` raises."""
+        plan = self.plan(draft).plan
+        return page_misfits(plan.refused, {id: one.name for id, one in plan.devices.items()}, after, limit)
+
+    def misfits(self, model: str, counter: int, group: str = "", *, after: str = "", limit: int = 200) -> MisfitPage:
+        """Some of the devices of a group, or of all, that a release does not fit, by id, and why; raises NotFound."""
+        _, fits = self.packages(model, counter)
+        devices = self._fleet.facts(group, {model, *fits.needed})
+        return page_misfits(who_fits_nothing(fits, devices), {one.id: one.name for one in devices}, after, limit)
 
     def packages(self, model: str, counter: int) -> tuple[ReleaseRecord, Fits]:
         """A release, and what chooses among its packages by what devices tell and measured; raises NotFound."""

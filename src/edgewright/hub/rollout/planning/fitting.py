@@ -30,7 +30,7 @@ def who_fits(
 ) -> FitRecord:
     """Which of `devices` get which package, and why the others get none. `variants` are the release's, by target."""
     choices = {device.id: fits.choose(device) for device in devices}
-    refused = {id: choice for id, choice in choices.items() if isinstance(choice, str)}
+    refused = _refused(choices)
     chosen = Counter(choice.package.target for choice in choices.values() if isinstance(choice, Offer))
     kinds = {fits.kind(device): device for device in devices}
     counts = Counter(map(fits.kind, devices))
@@ -48,6 +48,15 @@ def who_fits(
         misfits=group_misfits(refused),
         warnings=_warnings(packages),
     )
+
+
+def who_fits_nothing(fits: Fits, devices: Sequence[DeviceFacts]) -> dict[str, str]:
+    """Why those of `devices` that get no package get none, by their ids."""
+    return _refused({device.id: fits.choose(device) for device in devices})
+
+
+def _refused(choices: Mapping[str, Offer | str]) -> dict[str, str]:
+    return {id: choice for id, choice in choices.items() if isinstance(choice, str)}
 
 
 def _package(

@@ -10,7 +10,9 @@ from edgewright.contract import windows
 from edgewright.contract.api import (
     Budget,
     BudgetForecast,
+    Misfit,
     MisfitGroup,
+    MisfitPage,
     Opening,
     PlannedWaveRecord,
     ReleaseRecord,
@@ -18,7 +20,7 @@ from edgewright.contract.api import (
     RolloutPlan,
     SiteForecast,
 )
-from edgewright.hub.fleet import DeviceFacts
+from edgewright.hub.fleet import MAX_PAGE, DeviceFacts
 from edgewright.hub.rollout.planning.checks import is_zone
 from edgewright.hub.rollout.planning.doubts import doubts
 from edgewright.hub.rollout.planning.plan import Plan, spread_label
@@ -69,6 +71,14 @@ def group_misfits(refused: Mapping[str, str]) -> tuple[MisfitGroup, ...]:
         MisfitGroup(reason=reason, count=len(devices), devices=tuple(sorted(devices)[:NAMED]))
         for reason, devices in ranked
     )
+
+
+def page_misfits(refused: Mapping[str, str], names: Mapping[str, str], after: str, limit: int) -> MisfitPage:
+    """Devices that get nothing, by id, those after the device `after`; `refused` are all reasons by device."""
+    ordered = sorted(device for device in refused if device > after)
+    page = ordered[: min(max(limit, 1), MAX_PAGE)]
+    misfits = tuple(Misfit(device=device, name=names[device], reason=refused[device]) for device in page)
+    return MisfitPage(misfits=misfits, after=page[-1] if len(ordered) > len(page) else "")
 
 
 def _costs(model: str, plan: Plan, way: Way) -> dict[str, tuple[int, int]]:
