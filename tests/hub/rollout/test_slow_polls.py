@@ -9,7 +9,8 @@ from edgewright.hub.rollout.gates import silence_s
 
 ONE_LANE = (Budget(per="site", max_unavailable=1),)
 INSTALL_S = 20.0
-LOOK_S = 5.0
+LOOKS = 40
+"""At the wave, in the time between two check-ins."""
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def play(world, rollout: str, lanes, poll_s: float, until_s: float) -> None:
     next_at = {lane: began + poll_s * (place + 1) / len(lanes) for place, lane in enumerate(lanes)}
     installs: dict[str, tuple[float, object]] = {}
     while world.clock.now < began + until_s:
-        world.clock.now += LOOK_S
+        world.clock.now += poll_s / LOOKS
         for lane in lanes:
             if world.clock.now >= next_at[lane]:
                 next_at[lane] += poll_s
@@ -87,9 +88,9 @@ def test_a_lane_that_is_gone_is_away_after_three_late_polls(world, store, operat
         tell(world, lane, 300.0)
     gone_at = world.clock.now
 
-    play(world, id, others, 300.0, 3 * 1.2 * 300.0 - 2 * LOOK_S)
+    play(world, id, others, 300.0, 3 * 1.2 * 300.0 - 20.0)
     before = world.rollouts.rollout(id).state
-    play(world, id, others, 300.0, 4 * LOOK_S)
+    play(world, id, others, 300.0, 40.0)
 
     record = world.rollouts.rollout(id)
     assert (before, record.state) == (RolloutState.RUNNING, RolloutState.DONE)
