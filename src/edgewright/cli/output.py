@@ -77,6 +77,12 @@ def say(text: str) -> None:
     console(is_talk=True).print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
 
+def say_warnings(warnings: Sequence[str]) -> None:
+    """Tell of what may be meant so, a line for each."""
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
 def plain(text: str) -> str:
     """A text without what steers a terminal: whoever gives a reason or a name does not write on another's screen."""
     return text.translate(_STEERING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edgewright.contract.api import Budget, RolloutDraft, ScheduleDraft, SiteCap, WaveDraft
+from edgewright.contract.api import Budget, GateDraft, GateRule, RolloutDraft, ScheduleDraft, SiteCap, WaveDraft
 from edgewright.contract.errors import InvalidInput
 from edgewright.contract.manifest import Budgets
 from edgewright.hub.rollout import RolloutOverlaps
@@ -73,6 +73,42 @@ def test_small_canaries_are_told_as_such(world, sites):
 
     assert "shows there with a chance of 10% only" in warning
     assert power(22, 0.1) > 0.9
+
+
+NO_SOAK = "no wave soaks: what canaries answer is not compared with controls; --soak 4h"
+SHORT_SOAK = "no wave soaks for half an hour"
+PATIENT = GateDraft(rules=(GateRule(metric="canary_failures", wait_s=14_400.0),))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, NO_SOAK),
+        ({"waves": (1, 3, WaveDraft(percent=100, soak_s=14_400.0))}, NO_SOAK),
+        ({"waves": (WaveDraft(count=1, soak_s=600.0), WaveDraft(count=3, soak_s=1799.0), 7)}, SHORT_SOAK),
+        ({"waves": (WaveDraft(count=1, soak_s=1800.0), 7)}, ""),
+        ({"waves": (1, WaveDraft(count=3, soak_s=14_400.0), 7)}, ""),
+        ({"waves": (WaveDraft(count=1, needs_promotion=True), 7)}, ""),
+        ({"gate": PATIENT}, ""),
+        ({"waves": (WaveDraft(count=1, gate=PATIENT), 7)}, ""),
+        ({"waves": (7,)}, ""),
+        ({"emergency": "doors stay open"}, ""),
+    ],
+)
+def test_waves_that_pass_before_canaries_could_be_compared_are_told_as_such(world, sites, change, said):
+    found = [warning for warning in forecast(world, **change).warnings if "soaks:" in warning or "soaks for" in warning]
+
+    assert len(found) == bool(said)
+    assert all(warning.startswith(said) for warning in found)
+
+
+def test_a_start_says_what_speaks_against_its_plan_as_the_plan_does(world, sites, operator):
+    planned = forecast(world).warnings
+
+    assert world.rollouts.start(operator, DRAFT, dry_run=True).warnings == planned
+    started = world.rollouts.start(operator, DRAFT)
+    assert started.warnings == planned
+    assert world.rollouts.rollout(started.id).warnings == ()
 
 
 @pytest.mark.parametrize(

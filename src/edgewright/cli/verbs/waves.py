@@ -11,6 +11,7 @@ from edgewright.cli.output import (
     build_table,
     console,
     say,
+    say_warnings,
     show_facts,
     show_json,
     show_json_line,
@@ -34,6 +35,7 @@ def show_rollout(rollout: RolloutRecord, *, as_json: bool, with_devices: bool = 
         show_table(rollout.deployments, DEPLOYMENT_COLUMNS, as_json=False, empty="No device has begun.")
         if told := [one for one in rollout.deployments if one.reason]:
             show_table(told, REASON_COLUMNS, as_json=False, empty="")
+    say_warnings(rollout.warnings)
 
 
 def show_watched(rollouts: Iterable[RolloutRecord], *, as_json: bool) -> RolloutRecord:

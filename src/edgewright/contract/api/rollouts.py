@@ -187,7 +187,8 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`deployments` are 200 at most, the broken ones first, and none in a list of rollouts.
 
-    `devices` counts all, and `states` those in each state.
+    `devices` counts all, and `states` those in each state. `warnings` are what speaks against its plan, told as it
+    starts alone.
     """
 
     id: str
@@ -210,6 +211,7 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...] = ()
     caps: tuple[SiteCap, ...] = ()
     emergency: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class RollbackDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from edgewright.contract.api import (
@@ -31,7 +32,7 @@ from edgewright.hub.rollout.held import held
 from edgewright.hub.rollout.model import OPEN, UNFINISHED, DeploymentState, next_state, parse_release
 from edgewright.hub.rollout.packages import Packages, Ways
 from edgewright.hub.rollout.planner import Figures, Planner
-from edgewright.hub.rollout.planning import Offer
+from edgewright.hub.rollout.planning import Offer, doubts
 from edgewright.hub.rollout.running import Desk, Offers, Orders, Reports, Steering, Waves, ledger, starting
 
 DELTAS = "-deltas"
@@ -98,7 +99,8 @@ class Rollouts:
             if not dry_run:
                 self._keep(connection, principal, head, waves, deployments, needs)
         shown = records.first_shown(deployments)
-        return records.record(head, waves, shown, records.counts_of(deployments))
+        record = records.record(head, waves, shown, records.counts_of(deployments))
+        return msgspec.structs.replace(record, warnings=doubts(draft, plan, now))
 
     def deploy_one(
         self,

@@ -1,5 +1,6 @@
 """Gates: whether a wave advances, holds or rolls back, by what its devices report and how the model behaves there."""
 
+from edgewright.hub.rollout.gates.canaries import COMPARISONS
 from edgewright.hub.rollout.gates.decision import (
     Action,
     Decision,
@@ -18,6 +19,7 @@ from edgewright.hub.rollout.gates.rules import check_gate, judge, rules_of
 from edgewright.hub.rollout.gates.shadow import shadow_policy
 
 __all__ = [
+    "COMPARISONS",
     "Action",
     "Behaviour",
     "Counted",

@@ -13,6 +13,8 @@ from edgewright.hub.rollout.gates.evidence import Evidence, Found, Served
 
 FAILURES = "canary_failures"
 UNSURE = "canary_unsure"
+COMPARISONS = frozenset({FAILURES, UNSURE})
+"""The metrics that hold canaries against controls."""
 DOUBLED = 1.0
 """A rise that must be visible before silence says something."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from edgewright.contract import windows
-from edgewright.contract.api import RolloutDraft
+from edgewright.contract.api import GateDraft, RolloutDraft, WaveDraft
+from edgewright.hub.rollout.gates import COMPARISONS, rules_of
 from edgewright.hub.rollout.planning.checks import is_zone
 from edgewright.hub.rollout.planning.plan import Plan, spread_label
 from edgewright.hub.rollout.planning.waves import describe, wave_drafts
@@ -13,11 +15,13 @@ from edgewright.hub.rollout.planning.waves import describe, wave_drafts
 COMMON_FAULT = 0.10
 POWER = 0.8
 SHORT_WINDOW_MIN = 30
+SHORT_SOAK_S = 1800.0
+"""Controls are counted by whole quarters of an hour: half an hour holds one, wherever it begins."""
 
 
 def doubts(draft: RolloutDraft, plan: Plan, now: float) -> tuple[str, ...]:
     """Sentences, the gravest first."""
-    return (*_of_waves(draft, plan), *_of_schedule(draft, plan, now), *_of_sites(draft, plan))
+    return (*_of_waves(draft, plan), *_of_soaks(draft, plan), *_of_schedule(draft, plan, now), *_of_sites(draft, plan))
 
 
 def power(devices: int, share: float) -> float:
@@ -47,6 +51,29 @@ def _of_waves(draft: RolloutDraft, plan: Plan) -> Iterator[str]:
         late -= {plan.devices[device].machine.hardware for device in wave.devices}
     if late and len(plan.waves) > 1:
         yield f"the waves before the last see no {' and no '.join(sorted(late))}"
+
+
+def _of_soaks(draft: RolloutDraft, plan: Plan) -> Iterator[str]:
+    """Whether canaries serve beside controls for long enough to be compared: the last wave leaves no controls."""
+    longest_s = max((_watched_s(wave.draft, draft.gate) for wave in plan.waves[:-1]), default=math.inf)
+    if longest_s <= 0:
+        yield (
+            "no wave soaks: what canaries answer is not compared with controls;"
+            " --soak 4h has each wave but the last watched for so long"
+        )
+    elif longest_s < SHORT_SOAK_S:
+        yield (
+            "no wave soaks for half an hour: what canaries answer is hardly compared with controls,"
+            " which are counted by whole quarters of an hour"
+        )
+
+
+def _watched_s(wave: WaveDraft, gate: GateDraft) -> float:
+    """How long a wave serves before the next begins: its soak, a comparison that waits, or until a person says so."""
+    if wave.needs_promotion:
+        return math.inf
+    waits = [rule.wait_s or 0.0 for rule in rules_of(wave.gate or gate) if rule.metric in COMPARISONS]
+    return max([wave.soak_s, *waits])
 
 
 def _of_schedule(draft: RolloutDraft, plan: Plan, now: float) -> Iterator[str]:
