@@ -66,6 +66,20 @@ def test_windows_with_noise_merge_among_themselves_and_say_how_many_they_were(tm
     assert sum(one.noised for one in waiting(spool)) == 200
 
 
+def test_folded_windows_merge_among_themselves_and_say_how_many_they_were(tmp_path: Path) -> None:
+    folded = [
+        msgspec.structs.replace(each, id=f"folded:{each.id}", min_category_rows=10, folded=1) for each in windows(200)
+    ]
+    write(tmp_path, *windows(200), *folded)
+    spool = Spool(tmp_path)
+
+    condense_all(tmp_path, spool)
+
+    merged = [one for one in waiting(spool) if one.id.startswith("condensed:")]
+    assert {(one.min_category_rows, one.folded > 0) for one in merged} == {(0, False), (10, True)}
+    assert sum(one.folded for one in waiting(spool)) == 200
+
+
 def test_a_window_never_outgrows_what_the_hub_takes() -> None:
     many = [msgspec.structs.replace(each, rows=2**29) for each in windows(130)]
 

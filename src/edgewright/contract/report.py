@@ -211,7 +211,8 @@ class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
     """One window of one model in one process: see edgewright.contract.profile for `payload`.
 
     `noised` says how many windows with noise were merged into it, each with `epsilon_milli` thousandths of epsilon; 0:
-    its counts are exact. `rows` may be 0 where requests were refused, or answers judged, and nothing else.
+    its counts are exact. `folded` says how many were merged whose categories of fewer than `min_category_rows` rows
+    count as others; 0: none did. `rows` may be 0 where requests were refused, or answers judged, and nothing else.
     """
 
     id: str
@@ -225,6 +226,8 @@ class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True, tag="profile"):
     payload: bytes
     epsilon_milli: int = 0
     noised: int = 0
+    min_category_rows: int = 0
+    folded: int = 0
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):

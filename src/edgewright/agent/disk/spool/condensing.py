@@ -59,7 +59,7 @@ def plan(windows: Sequence[ProfileWindow]) -> list[list[ProfileWindow]]:
         if not width_s or not is_old(window.end, newest):
             continue
         package = (window.model, window.version, window.counter, window.schema_sha256)
-        key = (*package, window.epsilon_milli, width_s, window.start // width_s)
+        key = (*package, window.epsilon_milli, window.min_category_rows, width_s, window.start // width_s)
         groups.setdefault(key, []).append(window)
     parts = (part for group in groups.values() for part in _split(group))
     return sorted((part for part in parts if len(part) > 1), key=lambda part: part[0].start)
@@ -163,4 +163,5 @@ def _merged(group: Sequence[ProfileWindow], payload: bytes) -> ProfileWindow:
         rows=sum(window.rows for window in group),
         payload=payload,
         noised=sum(window.noised for window in group),
+        folded=sum(window.folded for window in group),
     )

@@ -208,4 +208,6 @@ def _window(closed: _Closed, below: Callable[[int], int]) -> ProfileWindow:
         payload=closed.profile.protected(privacy, below).to_bytes(),
         epsilon_milli=privacy.epsilon_milli,
         noised=1 if privacy.epsilon_milli else 0,
+        min_category_rows=privacy.min_category_rows,
+        folded=1 if privacy.min_category_rows else 0,
     )

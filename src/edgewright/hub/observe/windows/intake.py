@@ -23,7 +23,8 @@ MAX_AHEAD_S = 86400.0
 """How far a device's clock may run ahead of ours before its windows are refused."""
 MAX_BEHIND_S = 400 * 86400.0
 """Older windows are refused, so that what has come need not be remembered for ever."""
-MAX_EPSILON_MILLI = 1_000_000
+MOST_OF_PRIVACY = 1_000_000
+"""No policy has a larger epsilon (in thousandths), or asks for more rows of a category."""
 KEPT_S = 2 * 86400.0
 KEPT = 50_000
 """Windows that detectors have seen are kept so long, and so many, to name devices and to explain alerts."""
@@ -114,9 +115,12 @@ class Intake:
             raise HostileInput("a window of more than 400 days ago", field="end")
         if not 0 < len(window.id) <= 200:
             raise HostileInput(f"a window id has 1 to 200 characters, not {len(window.id)}", field="id")
-        if not 0 <= window.noised < 2**31 or (window.noised > 0) is not (0 < window.epsilon_milli <= MAX_EPSILON_MILLI):
+        if not _agree(window.noised, window.epsilon_milli):
             told = f"{window.noised} windows with an epsilon of {window.epsilon_milli} thousandths"
             raise HostileInput(told, field="noised")
+        if not _agree(window.folded, window.min_category_rows):
+            told = f"{window.folded} windows whose categories have {window.min_category_rows} rows at least"
+            raise HostileInput(told, field="folded")
         profile = Profile.from_bytes(lens.schema, window.payload, is_noisy=window.noised > 0)
         if profile.rows > MAX_WINDOW_ROWS:
             raise HostileInput(f"a window counts at most {MAX_WINDOW_ROWS} rows, this one {profile.rows}", field="rows")
@@ -129,3 +133,8 @@ class Intake:
         reason = error.message[:MAX_REASON_CHARS]
         self._events.record(connection, "observe.window_refused", device, reason=reason, **facts)
         log.warning("observe.window_refused", device=device, reason=reason, **facts)
+
+
+def _agree(windows: int, strength: int) -> bool:
+    """Whether so many windows with privacy of such a strength make sense: both are 0, or neither."""
+    return 0 <= windows < 2**31 and 0 <= strength <= MOST_OF_PRIVACY and (windows > 0) is (strength > 0)

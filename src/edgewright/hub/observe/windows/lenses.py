@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from edgewright.contract.profile import Profile, Schema, decode_schema, noise_variance
 from edgewright.hub.observe.detectors import Baseline, HoldOut
+from edgewright.hub.observe.windows.unfolding import unfold
 
 MOST_KEPT = 500
 SchemaOf = Callable[[str, int], bytes | None]
@@ -29,9 +30,12 @@ class Lens:
     baseline: Baseline
 
     def counts(self, window: sa.RowMapping) -> npt.NDArray[np.float64]:
-        """The counts of a window that was stored; noise may have brought some below zero."""
+        """The counts of a window that was stored, unfolded; noise may have brought some below zero."""
         profile = Profile.from_bytes(self.schema, window["payload"], is_noisy=window["noised"] > 0)
-        return profile.counts.astype(np.float64)
+        counts = profile.counts.astype(np.float64)
+        if not window["folded"]:
+            return counts
+        return unfold(self.schema, self.baseline.counts, counts, window["min_category_rows"], window["folded"])
 
     def noise(self, window: sa.RowMapping) -> npt.NDArray[np.float64] | None:
         """The variance that noise has added to each count of such a window; None where it has none."""

@@ -23,6 +23,8 @@ window = sa.Table(
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("epsilon_milli", sa.Integer, nullable=False, server_default="0"),
     sa.Column("noised", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("min_category_rows", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("folded", sa.Integer, nullable=False, server_default="0"),
     sa.Column("arrived_at", sa.Float, nullable=False),
     sa.Column("is_waiting", sa.Boolean, nullable=False),
     sa.Index("ix_profile_window_waiting", "model", "version", "is_waiting"),
