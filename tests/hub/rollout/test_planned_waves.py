@@ -70,6 +70,13 @@ def test_patience_bounds_who_is_a_canary():
     assert reachable({"lane-1": 0.0}, patience_s=60.0, now=100.0) == set()
 
 
+def test_devices_that_are_told_to_check_in_seldom_are_canaries_within_three_late_check_ins():
+    seen_at = {"lane-1": 990.0, "lane-2": 800.0, "lane-3": 710.0, "lane-4": 700.0}
+    polls = {"lane-1": 300.0, "lane-2": 300.0, "lane-3": 30.0, "lane-4": None}
+
+    assert reachable(seen_at, 60.0, 1000.0, polls) == {"lane-1", "lane-2"}
+
+
 COUNTS = st.sets(st.integers(1, 60), min_size=1, max_size=4).map(sorted)
 PERCENTS = st.sets(st.integers(1, 100), max_size=3).map(sorted)
 

@@ -117,6 +117,22 @@ def test_a_hub_that_did_not_tell_a_lane_itself_waits_for_it_as_long(world, store
     assert world.tick(id, 1) == "advance"
 
 
+def test_the_first_wave_has_each_kind_of_hardware_however_seldom_devices_are_told_to_check_in(world, manifest_of):
+    world.group()
+    world.shelf.put("digits", 1, cpu=manifest_of("digits", 1, "cpu", hardware=("x86_64", "aarch64")))
+    boards, lanes = world.enrol(3, arch="aarch64"), world.enrol(3)
+    for device in (*boards, *lanes):
+        tell(world, device, 300.0)
+    world.clock.now += 200.0
+    for lane in lanes:
+        world.check_in(lane)
+    world.clock.now += 10.0
+
+    first = world.wave(world.start("digits/1", waves=(2, 6)).id, 1)
+
+    assert (len(first), len({*first} & {*boards}), len({*first} & {*lanes})) == (2, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("patience_s", "poll_s", "silent_s"),
     [(60.0, None, 60.0), (60.0, 10.0, 60.0), (60.0, 30.0, 108.0), (3600.0, 300.0, 3600.0), (60.0, 240.0, 864.0)],

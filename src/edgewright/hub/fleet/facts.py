@@ -51,6 +51,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     state: DeviceState = DeviceState.ACTIVE
     disk_free_bytes: int = 0
     agent_version: str = ""
+    poll_s: float | None = None  # how often it was told to check in; None: as it is set itself
 
     @property
     def arch(self) -> str:
@@ -118,16 +119,27 @@ def read_facts(
                 labels_of(labels),
                 machine_of(*machine),
                 reported.get(id, ()),
-                newest(id, Seen(at=seen_at)).at,
+                (seen := newest(id, Seen(at=seen_at, poll_s=poll_s))).at,
                 link_kind,
                 time_zone,
                 state_of(state),
                 disk_free_bytes,
                 agent_version,
+                seen.poll_s,
             )
-            for id, name, labels, *machine, link_kind, time_zone, seen_at, state, disk_free_bytes, agent_version in (
-                _rows(connection, query)
-            )
+            for (
+                id,
+                name,
+                labels,
+                *machine,
+                link_kind,
+                time_zone,
+                seen_at,
+                poll_s,
+                state,
+                disk_free_bytes,
+                agent_version,
+            ) in _rows(connection, query)
         ]
 
 
@@ -194,11 +206,11 @@ def _text(column: sa.Column[Any]) -> sa.ColumnElement[str]:
     return sa.cast(column, sa.Text)
 
 
-_D, _M = table.device.c, table.device_model.c
+_D, _H, _M = table.device.c, table.device_heard.c, table.device_model.c
 _DEVICES = (
     sa.select(_D.id, _D.name, _text(_D.labels))
     .add_columns(_D.arch, _D.cores, _D.ram_bytes, _text(_D.hardware_ids), _text(_D.runtimes), _text(_D.providers))
-    .add_columns(_text(_D.accelerators), _D.link_kind, _D.time_zone, table.device_heard.c.last_seen_at)
+    .add_columns(_text(_D.accelerators), _D.link_kind, _D.time_zone, _H.last_seen_at, _H.poll_s)
     .add_columns(_D.state, _D.disk_free_bytes, _D.agent_version)
     .select_from(table.devices)
 )

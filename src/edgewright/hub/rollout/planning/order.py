@@ -8,6 +8,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+from edgewright.hub.rollout.gates import silence_s
+
 LEAST_SILENCE_S = 5.0
 Kind = tuple[str, str]
 """The hardware class and the site of a device."""
@@ -37,17 +39,22 @@ def canary_order(
     return [device for classes in ordered for device in _in_turns(classes)]
 
 
-def reachable(seen_at: Mapping[str, float | None], patience_s: float, now: float) -> set[str]:
-    """Which devices make good canaries: heard of lately, as their group goes.
+def reachable(
+    seen_at: Mapping[str, float | None],
+    patience_s: float,
+    now: float,
+    poll_s: Mapping[str, float | None] | None = None,
+) -> set[str]:
+    """Which devices make good canaries: heard of lately, as their group goes. `poll_s` is what they were told.
 
     A device that has been silent three times as long as the median of its group has probably just gone away, even
-    if the gate's patience with it has not ended.
+    if it is not away yet.
     """
     ages = {device: now - at for device, at in seen_at.items() if at is not None}
     if not ages:
         return set()
-    limit_s = min(patience_s, max(LEAST_SILENCE_S, 3 * statistics.median(ages.values())))
-    return {device for device, age in ages.items() if age <= limit_s}
+    usual_s, polls = max(LEAST_SILENCE_S, 3 * statistics.median(ages.values())), poll_s or {}
+    return {device for device, age in ages.items() if age <= min(usual_s, silence_s(patience_s, polls.get(device)))}
 
 
 _NO_KIND: Kind = ("", "")

@@ -67,7 +67,8 @@ def make_plan(
         raise NoDeviceFits(_none_fits(draft, release, already, refused), field="group")
     selected = _selected(draft, devices)
     running = {device.id for device in devices if device.counter(release.model)}
-    canaries = reachable({device.id: device.seen_at for device in devices}, draft.gate.patience_s, now)
+    seen_at, polls = {one.id: one.seen_at for one in devices}, {one.id: one.poll_s for one in devices}
+    canaries = reachable(seen_at, draft.gate.patience_s, now, polls)
     order = canary_order(chosen, canaries, running, release.id, _kinds(devices, spread_label(draft)))
     return Plan(
         tuple(plan_waves(order, AT_ONCE if draft.emergency else draft.waves, selected)),
