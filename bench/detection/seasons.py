@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from detection.watching import HOUR_S, SEASON_KEEPS, WEEK_HOURS, Watch, pane_of
+from detection.observing import observed
+from detection.watching import WEEK_HOURS, Watch, pane_of
 from detection.worlds import N_REF, World
 from edgewright.contract.profile import build_schema
-from edgewright.hub.observe.detectors import Baseline, Pane
+from edgewright.hub.observe.detectors import Baseline
 
 TEACHING_WEEKS = 3
 MOOD_SD = 0.02
@@ -53,30 +54,35 @@ def seasonal_baseline(world: World, random: np.random.Generator) -> Baseline:
     return Baseline(build_schema(world.contract, world.name, 1, {"x": rows[:half]}, outputs), world.baseline.hold_out)
 
 
-def weeks_with_alarms(world: World, weeks: int, random: np.random.Generator, *, is_seasonal: bool) -> list[str]:
-    """For each week after the first three, the detectors that alarmed first, '' for none.
-
-    With `is_seasonal`, panes bring what the same hour and weekday brought in the weeks before, forgotten as the hub
-    does (observe/segments): all weeks before weigh 0.75 of the newest one's weight a week later.
-    """
+def weeks_with_alarms(world: World, weeks: int, random: np.random.Generator) -> list[str]:
+    """For each week after the first three, the detectors that alarmed first against training, '' for none."""
     baseline = seasonal_baseline(world, random)
     place = World(world.name, world.rows, world.labels, world.seed)
     place.__dict__["schema"] = baseline.schema
     watch, found = Watch(baseline), [""] * weeks
-    past: dict[int, np.ndarray] = {}
     for hour, rows in seasonal_hours(world, TEACHING_WEEKS + weeks, random):
-        of_week, week = hour % WEEK_HOURS, hour // WEEK_HOURS - TEACHING_WEEKS
-        pane = pane_of(place, hour, rows)
-        if week == 0 and of_week == 0:
-            watch.reset()
-        if week >= 0 or not is_seasonal:
-            expected = past[of_week] if is_seasonal else None
-            seen = Pane(hour * HOUR_S, (hour + 1) * HOUR_S, pane.rows, pane.counts, expected=expected)
-            alarmed = watch.see(seen)
-            if alarmed and week >= 0:
+        week = hour // WEEK_HOURS - TEACHING_WEEKS
+        if alarmed := watch.see(pane_of(place, hour, rows)):
+            if week >= 0:
                 found[week] = found[week] or "+".join(sorted(alarmed))
-                watch.reset()
-        past[of_week] = SEASON_KEEPS * past.get(of_week, 0.0) + pane.counts
+            watch.reset()
+    return found
+
+
+def weeks_with_alerts(world: World, weeks: int, random: np.random.Generator) -> list[str]:
+    """For each week after the first three, the detector of the first alert that a hub raised, '' for none.
+
+    It is the hub's own observation on a database of its own: what the hours of the first weeks bring it learns although
+    it alarms at them, and a person resolves each alert as it comes.
+    """
+    baseline = seasonal_baseline(world, random)
+    found = [""] * weeks
+    with observed(world, baseline) as plant:
+        for hour, rows in seasonal_hours(world, TEACHING_WEEKS + weeks, random):
+            week = hour // WEEK_HOURS - TEACHING_WEEKS
+            detector = plant.hour(hour, rows)
+            if week >= 0:
+                found[week] = found[week] or detector
     return found
 
 

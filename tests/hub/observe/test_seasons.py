@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from edgewright.contract.api import AlertEdit, Role, Verdict
 from edgewright.hub.govern import Principal
 from edgewright.hub.observe.alerts import Act, Wanted
+from edgewright.hub.observe.detectors import Baseline
 from edgewright.hub.observe.segments import WHOLE, table
+from edgewright.hub.observe.segments.panes import Lesson, expected, remember
+from edgewright.hub.observe.windows import Lens
 
 DAY_S, WEEK_S = 86400.0, 604800.0
 EVERY_S = 6 * 3600.0
@@ -84,3 +88,25 @@ def test_a_drift_beside_a_known_season_is_not_learned(plant):
         plant.observe.detect("press", 1)
 
     assert known(plant) == before
+
+
+def test_a_pane_of_several_hours_is_held_to_the_mix_of_them(line):
+    lens = Lens("press", 1, line.schema, Baseline(line.schema))
+    flow = line.schema.span("flow")
+    trained = np.zeros(line.schema.offsets[-1])
+    trained[flow] = lens.baseline.counts[flow]
+    is_low = np.arange(len(trained)) < flow.start + 10  # the lower half of what training saw comes at night
+    night, morning = trained * is_low, trained * ~is_low
+    with line.db.write() as connection:
+        for week in (0, 1):
+            remember(connection, lens, WHOLE, Lesson(3, week, night))
+            remember(connection, lens, WHOLE, Lesson(4, week, morning))
+
+        both = expected(connection, lens, WHOLE, [Lesson(3, 2, night), Lesson(4, 2, 3 * morning)])
+        alone = expected(connection, lens, WHOLE, [Lesson(3, 2, night)])
+        unknown = expected(connection, lens, WHOLE, [Lesson(3, 2, night), Lesson(5, 2, morning)])
+
+    live = night.sum() / (night.sum() + 3 * morning.sum())
+    assert both[is_low].sum() / both.sum() == pytest.approx(live)
+    assert alone == pytest.approx(1.75 * night)
+    assert unknown is None

@@ -7,7 +7,7 @@ meanwhile is not undone, the batch is looked at again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -22,7 +22,7 @@ from edgewright.hub.observe.segments import table as segment_table
 from edgewright.hub.observe.segments.capping import Capped, Caps
 from edgewright.hub.observe.segments.mapping import mapped
 from edgewright.hub.observe.segments.model import MIN_PANE_ROWS
-from edgewright.hub.observe.segments.panes import Seen
+from edgewright.hub.observe.segments.panes import Lesson, Seen
 from edgewright.hub.observe.segments.watching import Place, Step
 from edgewright.hub.observe.windows import Lens, Lenses
 from edgewright.hub.observe.windows import table as window_table
@@ -46,6 +46,7 @@ class Batch:
     steps: list[Step] = field(default_factory=list)
     fleet_steps: list[Step] = field(default_factory=list)
     panes: dict[Segment, list[Pane]] = field(default_factory=dict)
+    lessons: dict[Segment, list[Lesson]] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
     points: list[dict[str, object]] = field(default_factory=list)
     capped: Capped | None = None
@@ -116,9 +117,8 @@ class Detection:
         before = self._before(connection, lens)
         cohorts = self._cohorts_of(sorted({one.device for one in seen}))
         slices = panes.cut(fresh, shares, is_large=is_large)
-        batch.panes[WHOLE] = [
-            panes.with_season(connection, lens, WHOLE, seen[one], before, cohorts, is_large=is_large) for one in slices
-        ]
+        for one in slices:
+            self._cut(connection, lens, batch, WHOLE, seen[one], before, cohorts)
         self._cut_cohorts(connection, lens, batch, seen, before, cohorts)
         batch.steps = self._watch.see(connection, lens, batch.panes)
         batch.fleet_steps = self._see_fleet(connection, lens, batch.panes[WHOLE])
@@ -141,15 +141,31 @@ class Detection:
     ) -> None:
         """One pane for each cohort that is watched: of two values of a label at least, both heard of by now."""
         segments = panes.by_segment(seen, cohorts)
-        is_large = batch.capped is not None and batch.capped.is_large
         names = {where.name for where in (*batch.quiet, *segments) if where.level is AlertLevel.COHORT}
         watched = watched_cohorts(names)
         batch.segments = [WHOLE, FLEET, *segments]
         for where, some in segments.items():
             late = [one for one in some if one.end > batch.quiet.get(where, 0.0)]
             if where.name in watched and late:
-                pane = panes.with_season(connection, lens, where, late, before, cohorts, is_large=is_large)
-                batch.panes[where] = [pane]
+                self._cut(connection, lens, batch, where, late, before, cohorts)
+
+    def _cut(
+        self,
+        connection: sa.Connection,
+        lens: Lens,
+        batch: Batch,
+        where: Segment,
+        seen: Sequence[Seen],
+        before: panes.Floats | None,
+        cohorts: Mapping[str, Sequence[str]],
+    ) -> None:
+        """These windows as a pane of a segment, with what its hours bring and have brought before."""
+        is_large = batch.capped is not None and batch.capped.is_large
+        pane = panes.pane_of(lens.schema, seen, before, cohorts, is_large=is_large)
+        taught = panes.lessons(lens.schema, seen, is_large=is_large)
+        pane = replace(pane, expected=panes.expected(connection, lens, where, taught))
+        batch.panes.setdefault(where, []).append(pane)
+        batch.lessons.setdefault(where, []).extend(taught)
 
     def _see_fleet(self, connection: sa.Connection, lens: Lens, whole: Sequence[Pane]) -> list[Step]:
         """The same panes as part of all versions, as far as bins are the same in all of them."""
@@ -197,9 +213,9 @@ class Detection:
             self._caps.note(connection, lens, batch.capped)
             self._watch.save(connection, model, version, batch.steps, batch.alarmed)
             self._watch.save(connection, model, ALL_VERSIONS, batch.fleet_steps, batch.alarmed)
-            for where, some in batch.panes.items():
-                for pane in () if where in batch.unusual else some:
-                    panes.remember(connection, lens, where, pane)
+            for where, taught in batch.lessons.items():
+                for lesson in () if where in batch.unusual else taught:
+                    panes.remember(connection, lens, where, lesson)
             connection.execute(sa.insert(table.point), batch.points)
             table.prune_points(connection, model, version, POINTS_KEPT)
             raised = [self._alerts.raise_(connection, alarm) for alarm in batch.alarms]

@@ -95,35 +95,53 @@ def pane_of(
     return Pane(start, end, rows, total, before=before, devices=Devices(names, own, cohorts or {}), noise=spread)
 
 
-def with_season(
-    connection: sa.Connection,
-    lens: Lens,
-    where: Segment,
-    seen: Sequence[Seen],
-    before: Floats | None,
-    cohorts: Mapping[str, Sequence[str]],
-    *,
-    is_large: bool = False,
-) -> Pane:
-    """A pane with what the same hour of the week brought before, where two weeks of it are known.
+@dataclass(frozen=True)
+class Lesson:
+    """What one hour of one week has brought to a segment: `counts` (slots,)."""
 
+    hour: int
+    week: int
+    counts: Floats
+
+
+def lessons(schema: Schema, seen: Sequence[Seen], *, is_large: bool = False) -> list[Lesson]:
+    """The windows of a pane by the hours in which they lie: at night a pane may take several to fill."""
+    by_hour: dict[tuple[int, int], list[Seen]] = {}
+    for one in seen:
+        middle = (one.start + one.end) / 2
+        by_hour.setdefault((week_of(middle), hour_of_week(middle)), []).append(one)
+    return [
+        Lesson(hour, week, pane_of(schema, some, is_large=is_large).counts)
+        for (week, hour), some in sorted(by_hour.items())
+    ]
+
+
+def expected(connection: sa.Connection, lens: Lens, where: Segment, taught: Sequence[Lesson]) -> Floats | None:
+    """What the same hours of the week brought before, where two weeks of each are known.
+
+    Hours are mixed as they are in `taught`; the rows are as many as an estimate by one hour would need to be as sure.
     Features whose whole weeks are unlike training have nothing to expect there: no drift becomes usual.
     """
-    pane = pane_of(lens.schema, seen, before, cohorts, is_large=is_large)
-    names, week, slots = table.key(lens.model, lens.version, where), week_of(_middle(pane)), len(pane.counts)
-    weeks, usual = table.weeks_over(connection, names, _hour(pane), week, slots)
-    if weeks < MIN_WEEKS:
-        return pane
-    _, whole = table.weeks_over(connection, names, table.ALL_HOURS, week, slots)
-    return replace(pane, expected=np.where(unlike_training(lens.baseline, whole), 0.0, usual))
+    names, slots, counting = table.key(lens.model, lens.version, where), lens.schema.offsets[-1], lens.schema.counting
+    told = [one for one in taught if one.counts[counting].sum() > 0]
+    known = [table.weeks_over(connection, names, one.hour, one.week, slots) for one in told]
+    usual = np.array([counts for _, counts in known]).reshape(-1, slots)
+    rows = usual[:, counting].sum(axis=1)
+    if not told or min(weeks for weeks, _ in known) < MIN_WEEKS or rows.min() <= 0:
+        return None
+    parts = np.array([one.counts[counting].sum() for one in told])
+    parts = parts / parts.sum()
+    mixed = (parts / rows) @ usual / float((parts**2 / rows).sum())
+    _, weeks = table.weeks_over(connection, names, table.ALL_HOURS, told[-1].week, slots)
+    return np.where(unlike_training(lens.baseline, weeks), 0.0, mixed)
 
 
-def remember(connection: sa.Connection, lens: Lens, where: Segment, pane: Pane) -> None:
-    """Add a pane to what its hour of the week brings, and to what all hours do."""
+def remember(connection: sa.Connection, lens: Lens, where: Segment, lesson: Lesson) -> None:
+    """Add what an hour brought to what it usually brings, and to what all hours do."""
     names = table.key(lens.model, lens.version, where)
-    for hour in (_hour(pane), table.ALL_HOURS):
+    for hour in (lesson.hour, table.ALL_HOURS):
         old = table.season_of(connection, names, hour)
-        table.add_to_season(connection, names, hour, week_of(_middle(pane)), old, pane.counts)
+        table.add_to_season(connection, names, hour, lesson.week, old, lesson.counts)
 
 
 def by_segment(seen: Sequence[Seen], cohorts: Mapping[str, Sequence[str]]) -> dict[Segment, list[Seen]]:
@@ -145,11 +163,3 @@ def _by_device(seen: Sequence[Seen], *, is_weighed: bool) -> tuple[tuple[str, ..
         counts[place[one.device]] += one.counts * weight
         rows[place[one.device]] += one.rows * weight
     return names, counts, rows
-
-
-def _middle(pane: Pane) -> float:
-    return (pane.start + pane.end) / 2
-
-
-def _hour(pane: Pane) -> int:
-    return hour_of_week(_middle(pane))
