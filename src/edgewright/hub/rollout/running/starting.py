@@ -117,6 +117,11 @@ def deployment_row(
     }
 
 
+def is_of_one_device(head: Any) -> bool:
+    """Whether a rollout is of one device alone, by a directive or to a new board: it is no verdict on its release."""
+    return not head["group"]
+
+
 def gate_of(head: Any, wave: Any) -> GateDraft:
     """The gate of a wave: its own, or else the rollout's."""
     return msgspec.convert(wave["gate"] or head["gate"], GateDraft)

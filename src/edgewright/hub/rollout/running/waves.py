@@ -31,7 +31,7 @@ from edgewright.hub.rollout.records import Row, rollout_row
 from edgewright.hub.rollout.running import ledger
 from edgewright.hub.rollout.running.desk import Desk, Served
 from edgewright.hub.rollout.running.presence import Presence
-from edgewright.hub.rollout.running.starting import gate_of
+from edgewright.hub.rollout.running.starting import gate_of, is_of_one_device
 
 ENDED = "ended"
 SOON_S, CALM_S, LONG_S = 2.0, 10.0, 60.0
@@ -206,7 +206,11 @@ class Waves:
             self._pass(connection, head, number, decision.reason, now)
         elif decision.action is Action.ROLL_BACK:
             self._end_wave(connection, head, number, WaveState.FAILED, decision.reason, now)
-            self._halt(connection, head, f"wave {number}: {self._why(connection, head['id'], decision.reason)}", now)
+            reason = f"wave {number}: {self._why(connection, head['id'], decision.reason)}"
+            if is_of_one_device(head):
+                self._end_alone(connection, head, RolloutState.HALTED, reason, now)
+            else:
+                self._halt(connection, head, reason, now)
 
     def _note(
         self,
@@ -264,6 +268,13 @@ class Waves:
         which = sa.and_(of.model == head["model"], of.counter == head["counter"])
         ledger.withdraw(connection, self._events, which, reason, now)
         self._packages.mark_bad(connection, head["model"], head["counter"], reason)
+
+    def _end_alone(
+        self, connection: sa.Connection, head: Row, state: RolloutState, reason: str, now: float
+    ) -> None:
+        """End this rollout and take back what it brought; the release stays good, and other rollouts go on."""
+        self._end(connection, head, state, reason, now)
+        ledger.withdraw(connection, self._events, table.deployment.c.rollout == head["id"], reason, now)
 
     def _end(self, connection: sa.Connection, head: Row, state: RolloutState, reason: str, now: float) -> None:
         values = {"state": next_state(head["state"], state), "reason": reason, "ended_at": now}
