@@ -1,4 +1,4 @@
-"""Rollouts to one device alone, by a directive or to a new board: what goes wrong there is no verdict on the release."""
+"""Rollouts to one device alone, by a directive or to a new board: a failure there is no verdict on the release."""
 
 from __future__ import annotations
 

@@ -31,6 +31,15 @@ def lanes(world):
     return world.enrol(3)
 
 
+def begin(world) -> str:
+    """A rollout of digits/2 in waves of one and two, of which the first has committed. Its id."""
+    id = world.start("digits/2", waves=(1, 3)).id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    take(world, world.wave(id, 1)[0])
+    return id
+
+
 @pytest.fixture
 def updated(world, veterans):
     """digits/2 on all three devices, in waves of one and two; digits/1 in their spare slots. The rollout's id."""
@@ -89,6 +98,53 @@ def test_a_wave_of_a_rollout_that_runs_is_taken_back_and_the_rest_goes_on_when_i
     world.rollouts.resume(operator, id, "")
     assert world.tick(id, 2) == "ended"  # an older attempt
     assert world.tick(id, 2, attempt=2) == "hold"
+
+
+def test_a_rollout_whose_last_wave_is_taken_back_is_done_with_the_others(world, veterans, operator):
+    id = begin(world)
+    world.tick(id, 1)
+    world.tick(id, 2)
+    first, later = world.wave(id, 1), world.wave(id, 2)
+    take(world, later[0])
+
+    world.rollouts.roll_back(operator, id, RollbackDraft(wave=2, reason="too slow there"))
+
+    record = world.rollouts.rollout(id)
+    assert (record.state, record.reason) == (RolloutState.DONE, "wave 2 was rolled back: too slow there")
+    assert record.ended_at is not None
+    assert going_back(world) == [later[0]]
+    assert world.tick(id, 2) == "ended"
+    world.shelf.put("digits", 3)
+    assert world.start("digits/3", waves=(8,)).state is RolloutState.RUNNING
+    assert first[0] not in going_back(world)
+
+
+def test_a_rollout_of_which_no_wave_is_left_is_aborted(world, veterans, operator):
+    id = world.start("digits/2", waves=(3,)).id
+    world.rollouts.waves.end_deltas(id)
+    world.tick(id, 1)
+    take(world, world.wave(id, 1)[0])
+
+    world.rollouts.roll_back(operator, id, RollbackDraft(wave=1))
+
+    assert world.rollouts.rollout(id).state is RolloutState.ABORTED
+    with pytest.raises(RolloutMovedOn):
+        world.rollouts.resume(operator, id, "")
+
+
+def test_a_paused_rollout_whose_last_wave_is_taken_back_ends_when_it_is_resumed(world, veterans, operator):
+    id = begin(world)
+    world.tick(id, 1)
+    world.tick(id, 2)
+    world.rollouts.pause(operator, id, "a fair is on")
+
+    world.rollouts.roll_back(operator, id, RollbackDraft(wave=2))
+
+    assert world.rollouts.rollout(id).state is RolloutState.PAUSED
+    world.rollouts.resume(operator, id, "")
+    assert world.rollouts.rollout(id).state is RolloutState.DONE
+    with pytest.raises(RolloutMovedOn):
+        world.rollouts.promote(operator, id, "")
 
 
 def test_who_lacks_the_wanted_release_in_its_spare_slot_is_named_with_the_way_out(world, updated, operator):

@@ -177,8 +177,10 @@ class Steering:
             wave = sa.and_(table.wave.c.rollout == id, table.wave.c.number == draft.wave)
             self._waves.wake(connection, id)
             connection.execute(sa.update(table.wave).where(wave).values(values))
-            if head["state"] == RolloutState.RUNNING:
-                self.move(connection, principal, id, RolloutState.PAUSED, f"wave {draft.wave} was {reason}")
+            why = f"wave {draft.wave} was {reason}"
+            is_running = head["state"] == RolloutState.RUNNING
+            if is_running and not self._waves.end_if_over(connection, id, why):
+                self.move(connection, principal, id, RolloutState.PAUSED, why)
         facts = {"wave": draft.wave, "to": draft.to, "count": len(numbers), "reason": draft.reason}
         self._tell(connection, principal, "rollout.rolled_back", id, **facts)
 

@@ -81,10 +81,25 @@ class Waves:
         connection.execute(sa.update(table.wave).where(_is(rollout, number)).values(run=run, attempt=attempt))
 
     def restart(self, connection: sa.Connection, rollout: str) -> None:
-        """Start a new run for the wave at which a rollout stands, in this transaction; an older run of it ends."""
+        """Start a new run for the wave at which a rollout stands, in this transaction; an older run of it ends.
+
+        A rollout whose last wave was taken back while it was paused has none any more, and ends.
+        """
         wave = connection.execute(_unfinished(rollout)).first()
         if wave is not None:
             self.start(connection, rollout, wave.number, wave.attempt + 1)
+        else:
+            self.end_if_over(connection, rollout, "its last wave was rolled back")
+
+    def end_if_over(self, connection: sa.Connection, rollout: str, reason: str) -> bool:
+        """End a rollout that runs, if it has no wave left, in this transaction: aborted where none has passed."""
+        if connection.execute(_unfinished(rollout)).first() is not None:
+            return False
+        of, head = table.wave.c, rollout_row(connection, rollout)
+        passed = sa.select(of.number).where(of.rollout == rollout, of.state == WaveState.PASSED).limit(1)
+        state = RolloutState.ABORTED if connection.scalar(passed) is None else RolloutState.DONE
+        self._end(connection, head, state, reason, self._clock())
+        return True
 
     def wake(self, connection: sa.Connection, rollout: str) -> None:
         """Let the run of the wave at which a rollout stands look again once this transaction has committed."""
@@ -269,9 +284,7 @@ class Waves:
         ledger.withdraw(connection, self._events, which, reason, now)
         self._packages.mark_bad(connection, head["model"], head["counter"], reason)
 
-    def _end_alone(
-        self, connection: sa.Connection, head: Row, state: RolloutState, reason: str, now: float
-    ) -> None:
+    def _end_alone(self, connection: sa.Connection, head: Row, state: RolloutState, reason: str, now: float) -> None:
         """End this rollout and take back what it brought; the release stays good, and other rollouts go on."""
         self._end(connection, head, state, reason, now)
         ledger.withdraw(connection, self._events, table.deployment.c.rollout == head["id"], reason, now)
