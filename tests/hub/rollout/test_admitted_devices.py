@@ -17,6 +17,7 @@ from edgewright.hub.rollout.running.admission import (
     Terms,
     admit,
     lease_s,
+    lines_of,
     opens_at,
 )
 
@@ -28,8 +29,9 @@ def lane(number: int, site: str = "berlin", **facts) -> Candidate:
     return Candidate(number=number, device=f"d{number}", rollout="r", labels={"site": site}, **facts)
 
 
-def asked(*candidates: Candidate, terms: Terms = ONE_LANE, **sites: Site) -> Chosen:
-    return admit(candidates, {f"site={name}": site for name, site in sites.items()}, {"r": terms}, NOON)
+def asked(*candidates: Candidate, terms: Terms = ONE_LANE, lines=None, **sites: Site) -> Chosen:
+    known = {f"site={name}": site for name, site in sites.items()}
+    return admit(candidates, known, {"r": terms}, NOON, lines or lines_of(terms.caps))
 
 
 def test_one_lane_of_each_store_begins_and_the_others_wait_for_its_place():
@@ -100,6 +102,32 @@ def test_a_line_is_a_token_bucket():
     assert [one.candidate.number for one in chosen.admitted] == [1, 2, 3]
     assert chosen.free_at == {"site=berlin": NOON + 1.5 * LINE_BURST_S}
     assert {one.due_at for one in chosen.later} == {NOON + 0.5 * LINE_BURST_S}
+
+
+def test_the_line_of_a_site_is_one_whoever_has_capped_it():
+    lines = {"site": 1000.0}
+    whole_burst = int(1000 * LINE_BURST_S) + 1
+
+    chosen = asked(*(lane(n, sent_bytes=whole_burst) for n in (1, 2)), terms=Terms(), lines=lines)
+
+    assert [one.candidate.number for one in chosen.admitted] == [1]
+    assert [(one.candidate.number, one.reason) for one in chosen.later] == [(2, "the line of site=berlin is taken")]
+
+
+def test_an_emergency_does_not_wait_for_a_line_and_takes_it_from_others():
+    lines = {"site": 1000.0}
+    whole_burst = int(1000 * LINE_BURST_S) + 1
+
+    chosen = asked(*(lane(n, sent_bytes=whole_burst) for n in (1, 2)), terms=Terms(is_emergency=True), lines=lines)
+
+    assert [one.candidate.number for one in chosen.admitted] == [1, 2]
+    assert chosen.free_at["site=berlin"] > NOON + 2 * LINE_BURST_S
+
+
+def test_of_two_caps_on_a_line_the_lower_one_holds():
+    assert lines_of([SiteCap(per="site", bytes_s=9.0), SiteCap(per="site", bytes_s=4.0), SiteCap(per="rack")]) == {
+        "site": 4.0
+    }
 
 
 def test_a_device_that_two_rollouts_reach_takes_one_place_in_a_budget():

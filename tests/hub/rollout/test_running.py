@@ -14,6 +14,7 @@ from edgewright.contract.api import (
     RolloutDraft,
     RolloutState,
     ScheduleDraft,
+    SiteCap,
     WaveDraft,
 )
 from edgewright.contract.report import Outcome
@@ -94,6 +95,36 @@ def test_a_budget_holds_for_all_rollouts_of_a_store_together(world, store, opera
 
     assert served == 8
     assert world.rollouts.rollout(first).state is world.rollouts.rollout(second).state is RolloutState.DONE
+
+
+def test_the_line_of_a_store_is_shared_by_all_rollouts_once_one_has_capped_it(world, store, operator, clock):
+    capped = start(world, operator, caps=(SiteCap(per="site", bytes_s=0.05),))  # 4 bytes each: 80 s
+    world.tick(capped, 1)
+    wine = start(world, operator, release="wine/1")
+
+    world.tick(wine, 1)
+
+    assert counted(world, capped) == {(1, "admitted"): 1, (1, "pending"): 3}
+    assert counted(world, wine) == {(1, "pending"): 4}
+    reasons = {one.reason for one in world.rollouts.rollout(wine).deployments}
+    assert reasons == {"the line of site=berlin is taken"}
+    clock.now += 30
+    hear(world, store)
+    world.tick(wine, 1)
+    assert counted(world, wine) == {(1, "admitted"): 1, (1, "pending"): 3}
+    world.tick(capped, 1)
+    assert counted(world, capped)[1, "pending"] == 3
+
+
+def test_a_line_is_free_again_once_nobody_caps_it(world, store, operator, clock):
+    capped = start(world, operator, caps=(SiteCap(per="site", bytes_s=0.01),))
+    world.tick(capped, 1)
+    wine = start(world, operator, release="wine/1")
+    world.rollouts.abort(operator, capped, "")
+
+    world.tick(wine, 1)
+
+    assert counted(world, wine) == {(1, "admitted"): 4}
 
 
 def test_what_was_under_way_before_a_budget_was_made_counts_for_it(world, store, operator):

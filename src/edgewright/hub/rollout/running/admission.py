@@ -6,7 +6,7 @@ while it holds another one: rollouts cannot lock each other out, and as leases e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgewright.contract import windows
@@ -25,11 +25,12 @@ HUB_ZONE = "UTC"
 
 @dataclass(frozen=True)
 class Terms:
-    """What one rollout asks of admission. An emergency has none of it."""
+    """What one rollout asks of admission. An emergency asks nothing, and waits for no line that others have capped."""
 
     windows: tuple[windows.Window, ...] = ()
     budgets: tuple[Budget, ...] = ()
     caps: tuple[SiteCap, ...] = ()
+    is_emergency: bool = False
 
     @property
     def labels(self) -> frozenset[str]:
@@ -101,24 +102,41 @@ class Chosen:
     free_at: Mapping[str, float] = field(default_factory=dict)
 
 
-def admit(candidates: Sequence[Candidate], sites: Mapping[str, Site], terms: Mapping[str, Terms], now: float) -> Chosen:
+def admit(
+    candidates: Sequence[Candidate],
+    sites: Mapping[str, Site],
+    terms: Mapping[str, Terms],
+    now: float,
+    lines: Mapping[str, float] | None = None,
+) -> Chosen:
     """Admit those of `candidates`, in their order, that nothing keeps back; `terms` are by rollout, `sites` by name.
 
-    What is admitted first counts for those after it. A site that is not in `sites` is an idle one.
+    What is admitted first counts for those after it. A site that is not in `sites` is an idle one. `lines` are the
+    bytes per second of sites' lines by label, whoever has capped them: all that is sent there counts.
     """
+    lines = lines or {}
     work: dict[str, _Work] = {}
     admitted, later = list[Admitted](), list[Later]()
     zones: dict[tuple[str, str], float] = {}
     for candidate in candidates:
         wanted = terms[candidate.rollout]
-        kept = _by_itself(candidate, wanted, zones, now) or _by_sites(candidate, wanted, work, sites, now)
+        kept = _by_itself(candidate, wanted, zones, now) or _by_sites(candidate, wanted, lines, work, sites, now)
         if kept is not None:
             later.append(kept)
             continue
-        _take(candidate, wanted, work, sites, now)
+        _take(candidate, wanted, lines, work, sites, now)
         admitted.append(Admitted(candidate, now + lease_s(candidate.full_bytes)))
     moved = {name: site.free_at for name, site in work.items() if site.free_at > now}
     return Chosen(tuple(admitted), tuple(later), moved)
+
+
+def lines_of(caps: Iterable[SiteCap]) -> dict[str, float]:
+    """How many bytes per second sites' lines may carry, by label: of several caps the lowest."""
+    found: dict[str, float] = {}
+    for cap in caps:
+        if cap.bytes_s:
+            found[cap.per] = min(cap.bytes_s, found.get(cap.per, cap.bytes_s))
+    return found
 
 
 def lease_s(full_bytes: int) -> float:
@@ -156,7 +174,12 @@ def _by_itself(candidate: Candidate, wanted: Terms, zones: dict[tuple[str, str],
 
 
 def _by_sites(
-    candidate: Candidate, wanted: Terms, work: dict[str, _Work], sites: Mapping[str, Site], now: float
+    candidate: Candidate,
+    wanted: Terms,
+    lines: Mapping[str, float],
+    work: dict[str, _Work],
+    sites: Mapping[str, Site],
+    now: float,
 ) -> Later | None:
     for budget in wanted.budgets:
         name = site_of(budget.per, candidate.labels)
@@ -170,20 +193,29 @@ def _by_sites(
         if cap.max_at_once and site.under_way >= cap.max_at_once:
             reason = f"{site.under_way} of {name} are at it, {cap.max_at_once} may"
             return Later(candidate, reason, now + BLOCKED_S, name)
-        if cap.bytes_s and site.free_at > now + LINE_BURST_S:
-            return Later(candidate, f"the line of {name} is taken", site.free_at - LINE_BURST_S)
+    for label in () if wanted.is_emergency else lines:
+        name = site_of(label, candidate.labels)
+        free_at = _at(name, work, sites).free_at
+        if free_at > now + LINE_BURST_S:
+            return Later(candidate, f"the line of {name} is taken", free_at - LINE_BURST_S)
     return None
 
 
-def _take(candidate: Candidate, wanted: Terms, work: dict[str, _Work], sites: Mapping[str, Site], now: float) -> None:
+def _take(
+    candidate: Candidate,
+    wanted: Terms,
+    lines: Mapping[str, float],
+    work: dict[str, _Work],
+    sites: Mapping[str, Site],
+    now: float,
+) -> None:
     for label in wanted.labels:
         site = _at(site_of(label, candidate.labels), work, sites)
         site.unavailable.add(candidate.device)
         site.under_way += 1
-    for cap in wanted.caps:
-        if cap.bytes_s:
-            site = _at(site_of(cap.per, candidate.labels), work, sites)
-            site.free_at = max(site.free_at, now) + candidate.sent_bytes / cap.bytes_s
+    for label, bytes_s in lines.items():
+        site = _at(site_of(label, candidate.labels), work, sites)
+        site.free_at = max(site.free_at, now) + candidate.sent_bytes / bytes_s
 
 
 def _at(name: str, work: dict[str, _Work], sites: Mapping[str, Site]) -> _Work:

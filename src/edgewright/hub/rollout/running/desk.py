@@ -17,7 +17,16 @@ from edgewright.hub.rollout import table
 from edgewright.hub.rollout.model import UNDER_WAY, DeploymentState
 from edgewright.hub.rollout.packages import Ways
 from edgewright.hub.rollout.running import ledger
-from edgewright.hub.rollout.running.admission import Admitted, Candidate, Later, Terms, admit, lease_s, opens_at
+from edgewright.hub.rollout.running.admission import (
+    Admitted,
+    Candidate,
+    Later,
+    Terms,
+    admit,
+    lease_s,
+    lines_of,
+    opens_at,
+)
 from edgewright.hub.rollout.running.sites import Sites, take_leases, take_lines, terms_of, watched
 
 AT_ONCE = 250
@@ -54,7 +63,7 @@ class Desk:
         """Begin to count by the labels of a new rollout: what is under way already takes its places there."""
         wanted = terms_of(head)
         self._sites.learn(wanted, now)
-        fresh = wanted.labels - watched(connection)
+        fresh = wanted.labels - watched(connection).labels
         if not fresh:
             return
         query = sa.select(_OF.number, _OF.device, _OF.lease_until).where(_OF.lease_until > now)
@@ -136,12 +145,15 @@ class Desk:
             return 0
         lanes = self._fleet.lanes.of({row.device for row in rows})
         terms = {id: terms_of(head) for id, head in heads.items()}
-        candidates = self._candidates(connection, rows, heads, terms, lanes, patience_s, now)
+        running = watched(connection)
+        capped = Terms(caps=tuple(cap for one in (running, *terms.values()) for cap in one.caps if cap.bytes_s))
+        lines = lines_of(capped.caps)
+        candidates = self._candidates(connection, rows, heads, lanes, patience_s, now, is_metered=bool(lines))
         labels = [candidate.labels for candidate in candidates]
         waited_s = patience_s if patience_s is not None else _patience_s(heads)
-        sites = self._sites.of(connection, labels, list(terms.values()), waited_s, now)
-        chosen = admit(candidates, sites, terms, now)
-        counted = watched(connection).union(*(one.labels for one in terms.values()))
+        sites = self._sites.of(connection, labels, [*terms.values(), capped], waited_s, now)
+        chosen = admit(candidates, sites, terms, now, lines)
+        counted = running.labels.union(*(one.labels for one in terms.values()))
         self._admit(connection, chosen.admitted, counted, now)
         self._put_off(connection, chosen.later)
         take_lines(connection, chosen.free_at)
@@ -152,10 +164,11 @@ class Desk:
         connection: sa.Connection,
         rows: Sequence[Any],
         heads: Mapping[str, Row],
-        terms: Mapping[str, Terms],
         lanes: Mapping[str, Lane],
         patience_s: float | None,
         now: float,
+        *,
+        is_metered: bool,
     ) -> list[Candidate]:
         held = {
             id: self._held(
@@ -163,7 +176,7 @@ class Desk:
             )
             for id, head in heads.items()
         }
-        sent = self._sent_bytes(rows, terms)
+        sent = self._sent_bytes(rows) if is_metered else {}
         found = []
         for row in rows:
             lane = lanes.get(row.device)
@@ -185,13 +198,12 @@ class Desk:
             )
         return found
 
-    def _sent_bytes(self, rows: Sequence[Any], terms: Mapping[str, Terms]) -> dict[int, int]:
-        """What installs would send over their sites' lines, where those are reckoned with."""
-        metered = [row for row in rows if any(cap.bytes_s for cap in terms[row.rollout].caps)]
-        states = self._fleet.states([row.device for row in metered]) if metered else {}
+    def _sent_bytes(self, rows: Sequence[Any]) -> dict[int, int]:
+        """What installs would send over their sites' lines."""
+        states = self._fleet.states([row.device for row in rows])
         planned: dict[tuple[str, frozenset[str]], int] = {}
         found: dict[int, int] = {}
-        for row in metered:
+        for row in rows:
             held = frozenset(sha256 for state in states[row.device] for sha256 in state.held_manifests)
             key = (row.manifest_sha256, held)
             if key not in planned:

@@ -84,7 +84,7 @@ class Sites:
 def terms_of(head: Mapping[str, Any]) -> Terms:
     """What a rollout asks of admission; an emergency asks nothing."""
     if head["emergency"]:
-        return Terms()
+        return Terms(is_emergency=True)
     schedule = msgspec.convert(head["schedule"], ScheduleDraft)
     return Terms(
         tuple(windows.parse(text) for text in schedule.windows),
@@ -93,11 +93,15 @@ def terms_of(head: Mapping[str, Any]) -> Terms:
     )
 
 
-def watched(connection: sa.Connection) -> frozenset[str]:
-    """The labels by which sites are told apart now, by any rollout that runs."""
+def watched(connection: sa.Connection) -> Terms:
+    """The budgets and caps of all rollouts that run: what is under way anywhere counts by their labels."""
     of = table.rollout.c
     query = sa.select(of.budgets, of.caps).where(of.state.in_(ACTIVE), of.emergency == "")
-    return frozenset(rule["per"] for row in connection.execute(query) for rule in (*row.budgets, *row.caps))
+    rows = connection.execute(query).all()
+    return Terms(
+        budgets=msgspec.convert([rule for row in rows for rule in row.budgets], tuple[Budget, ...]),
+        caps=msgspec.convert([rule for row in rows for rule in row.caps], tuple[SiteCap, ...]),
+    )
 
 
 def take_leases(
