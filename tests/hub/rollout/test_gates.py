@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from edgewright.contract.errors import InvalidInput
 from edgewright.contract.report import Outcome
 from edgewright.hub.packaging import ReleaseIsBad
 from edgewright.hub.rollout import ReleaseNotReady, RolloutMovedOn, decide, shadow_policy
-from edgewright.hub.rollout.gates import Decision, DeviceFacts, WaveFacts, check_gate, health
+from edgewright.hub.rollout.gates import Decision, DeviceFacts, Health, WaveFacts, check_gate, health
 from edgewright.hub.rollout.model import (
     MAX_HOLD_S,
     DeploymentState,
@@ -27,7 +29,7 @@ NOW = 1000.0
 
 
 def wave(text: str, **facts) -> WaveFacts:
-    """One letter for each device: Committed, Failed, rolled Back, Refused, Waiting, Away, withdraWn as x."""
+    """One letter for each device: Committed, Failed, rolled Back, Refused, Waiting, Away, withdraWn as x, Held."""
     states = {
         "C": DeploymentState.COMMITTED,
         "F": DeploymentState.FAILED,
@@ -38,6 +40,7 @@ def wave(text: str, **facts) -> WaveFacts:
         "A": DeploymentState.OFFERED,
         "N": DeploymentState.PENDING,
         "x": DeploymentState.WITHDRAWN,
+        "H": DeploymentState.HELD,
     }
     seen = {"A": NOW - 61.0, "N": None}
     return WaveFacts(tuple(DeviceFacts(states[letter], seen.get(letter, NOW - 59.0)) for letter in text), **facts)
@@ -69,7 +72,11 @@ def wave(text: str, **facts) -> WaveFacts:
         ("F", {"max_failed": 1}, "roll_back"),
         ("CFF", {"max_failed": 2}, "roll_back"),
         ("CFFA", {"max_failed": 2}, "hold"),
-        ("xxx", {}, "roll_back"),
+        ("CHHHx", {}, "advance"),
+        ("WHHHx", {}, "hold"),
+        ("RHHHx", {"max_failed": 1}, "roll_back"),
+        ("CCFHx", {"max_failed": 1, "min_reported": 0.9}, "roll_back"),
+        ("HHx", {}, "hold"),
     ],
 )
 def test_a_gate_decides_by_counts(devices, gate, action):
@@ -83,17 +90,26 @@ def asked(seen: WaveFacts, gate: GateDraft = GateDraft()) -> Decision:
     return decide(health(seen, gate, NOW), gate)
 
 
+def test_a_wave_that_nobody_is_left_in_passes_only_where_others_have_proven_the_release():
+    nobody = Health(size=0, committed=0, failed=0, waiting=0, away=0)
+
+    alone, later = decide(nobody, GateDraft()), decide(replace(nobody, committed_before=1), GateDraft())
+
+    assert (alone.action, later.action) == ("hold", "advance")
+    assert "rollout promote" in alone.reason
+
+
 def test_failures_of_earlier_waves_that_came_late_count():
     assert asked(wave("CCC", late_failures=1)).action == "roll_back"
 
 
-@given(st.text("CFBRWPAx", min_size=1, max_size=12), st.integers(0, 3), st.data())
+@given(st.text("CFBRWPAxH", min_size=1, max_size=12), st.integers(0, 3), st.data())
 def test_a_device_that_fails_never_turns_a_roll_back_into_anything_else(devices, max_failed, data):
     gate = GateDraft(max_failed=max_failed)
     place = data.draw(st.integers(0, len(devices) - 1))
     worse = devices[:place] + "F" + devices[place + 1 :]
 
-    if asked(wave(devices), gate).action == "roll_back" and devices[place] != "x":
+    if asked(wave(devices), gate).action == "roll_back" and devices[place] not in "xH":
         assert asked(wave(worse), gate).action == "roll_back"
 
 
@@ -180,6 +196,7 @@ def test_an_ended_rollout_moves_no_more(state):
         ("committed", Outcome.FAILED, "committed"),
         ("rolled_back", Outcome.COMMITTED, "rolled_back"),
         ("withdrawn", Outcome.COMMITTED, "withdrawn"),
+        ("held", Outcome.COMMITTED, "committed"),
         ("withdrawn", Outcome.ROLLED_BACK, "withdrawn"),
     ],
 )

@@ -10,6 +10,7 @@ from edgewright.hub.rollout.directives import Directives
 from edgewright.hub.rollout.succession import Succession
 
 FORCE = DirectiveDraft(model="digits", kind=DirectiveKind.FORCE, counter=2, reason="try again")
+HOLD = DirectiveDraft(model="digits", kind=DirectiveKind.HOLD, reason="a fair is on")
 
 
 @pytest.fixture
@@ -101,3 +102,40 @@ def test_a_device_on_which_a_forced_release_turns_out_bad_goes_back_alone(world,
     assert world.tick(own, 1) == "roll_back"
     assert world.shelf.release("digits", 2).state is ReleaseState.READY
     assert going_back(world, seven) == []
+
+
+def test_what_a_newer_word_supersedes_ends_and_says_nothing_of_its_release(world, updated, directives, operator):
+    seven, eighth = updated
+    world.shelf.put("digits", 3)
+    directives.give(operator, eighth, FORCE)
+    older = own_rollout(world)
+
+    directives.give(operator, eighth, DirectiveDraft(model="digits", kind=DirectiveKind.PIN, counter=3))
+
+    assert world.tick(older, 1) == "ended"
+    assert world.rollouts.rollout(older).state is RolloutState.ABORTED
+    assert world.shelf.release("digits", 2).state is ReleaseState.READY
+    assert going_back(world, seven) == []
+
+
+def test_a_device_that_is_held_after_it_was_forced_gets_nothing(world, updated, directives, operator):
+    _, eighth = updated
+    directives.give(operator, eighth, FORCE)
+    own = own_rollout(world)
+
+    directives.give(operator, eighth, HOLD)
+
+    assert world.check_in(eighth)[0] == ()
+    assert world.tick(own, 1) == "ended"
+    assert world.rollouts.rollout(own).state is RolloutState.ABORTED
+
+
+def test_the_new_board_of_a_device_that_is_held_gets_what_the_old_one_ran(
+    world, veterans, directives, replace, operator
+):
+    directives.give(operator, veterans[0], HOLD)
+
+    new = replace(veterans[0])
+
+    own_rollout(world)
+    assert [one.counter for one in world.check_in(new)[0]] == [1]

@@ -79,6 +79,7 @@ def _verdicts(rollout: RolloutRecord) -> list[tuple[int, GateVerdict]]:
 
 def _line(wave: WaveRecord) -> str:
     counts = f"{wave.committed} committed, {wave.failed} failed, {wave.waiting} waiting"
+    counts += f", {wave.held} held back" if wave.held else ""
     return f"wave {wave.number} to {counted(wave.size, 'device')}: {wave.state}, {counts}"
 
 

@@ -134,6 +134,7 @@ class WaveRecord(msgspec.Struct, frozen=True, kw_only=True):
     needs_promotion: bool = False
     committed_at: float | None = None  # since when its devices have done what they can: the soak's beginning
     verdicts: tuple[GateVerdict, ...] = ()
+    held: int = 0  # taken out by directives: the wave does not count them
     under_way: int = 0  # of those that are waiting: admitted, and under a lease
     sent_bytes: int = 0  # that crossed the link, or shall by the order
     full_bytes: int = 0  # of the whole packages of those devices
@@ -171,7 +172,7 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     wave: int
     target: str
-    state: str  # pending, admitted, offered, committed, rolled_back, failed, refused, withdrawn
+    state: str  # pending, admitted, offered, committed, rolled_back, failed, refused, withdrawn, held
     reason: str
     updated_at: float
     offered_at: float | None = None  # None: this device was never told to install it

@@ -21,7 +21,7 @@ from edgewright.hub.events import Event, Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import SYSTEM, Audit, Principal
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.held import told
+from edgewright.hub.rollout.held import hold_back, let_back, told
 from edgewright.hub.rollout.model import check_ready, parse_release
 from edgewright.hub.rollout.planner import Planner
 from edgewright.hub.rollout.planning import NoDeviceFits, Offer
@@ -78,6 +78,8 @@ class Directives:
     def give(self, principal: Principal, device: str, draft: DirectiveDraft, dry_run: bool = False) -> Directive:
         """Pin, hold back or force; a device that lacks the release that it shall run gets it at once.
 
+        Rollouts that run let a device go that is pinned to another release or held back, and it gives up what it has
+        begun.
         Raises NotFound, InvalidInput, ReleaseNotReady, ReleaseIsBad, NoDeviceFits, BelowFloor.
         """
         _check(draft)
@@ -98,6 +100,8 @@ class Directives:
         if not dry_run:
             with self._db.write() as connection:
                 _keep(connection, given)
+                let_back(connection, given.device, given.model, given.at)  # from what the directive before kept it
+                hold_back(connection, given, given.at)
                 if release and offer:
                     why, is_reoffer = told(given), draft.kind is DirectiveKind.FORCE
                     self._deploy(connection, principal, release, record.id, offer, why, is_reoffer=is_reoffer)
@@ -105,7 +109,10 @@ class Directives:
         return given
 
     def free(self, principal: Principal, device: str, model: str, dry_run: bool = False) -> Directive:
-        """Take a directive back: rollouts reach the device again. Raises NotFound."""
+        """Take a directive back: rollouts reach the device again, also those whose wave has not ended without it.
+
+        Raises NotFound.
+        """
         with self._db.write() as connection:
             query = sa.select(table.directive).where(_OF.device == device, _OF.model == model)
             row = connection.execute(query).mappings().first()
@@ -114,8 +121,7 @@ class Directives:
                 raise NotFound(what, field="device", hint="`edgewright device directives` lists what people want.")
             given = to_record(row, Directive)
             if not dry_run:
-                connection.execute(sa.delete(table.directive).where(_OF.device == device, _OF.model == model))
-                self._tell(connection, principal, "rollout.freed", given)
+                self._lift(connection, principal, given)
         return given
 
     def all(self, device: str = "", model: str = "") -> list[Directive]:
@@ -148,9 +154,13 @@ class Directives:
             query = sa.select(table.directive).where(_OF.model == model, _OF.counter == counter)
             for row in connection.execute(query).mappings().all():
                 given = to_record(row, Directive)
-                which = (_OF.device == given.device, _OF.model == given.model)
-                connection.execute(sa.delete(table.directive).where(*which))
-                self._tell(connection, SYSTEM, "rollout.freed", given, why="the release is bad")
+                self._lift(connection, SYSTEM, given, why="the release is bad")
+
+    def _lift(self, connection: sa.Connection, principal: Principal, given: Directive, **detail: Any) -> None:
+        which = (_OF.device == given.device, _OF.model == given.model)
+        connection.execute(sa.delete(table.directive).where(*which))
+        let_back(connection, given.device, given.model, self._clock())
+        self._tell(connection, principal, "rollout.freed", given, **detail)
 
     def _tell(
         self, connection: sa.Connection, principal: Principal, action: str, given: Directive, **detail: Any

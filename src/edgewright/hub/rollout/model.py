@@ -53,6 +53,7 @@ class DeploymentState(StrEnum):
     FAILED = "failed"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    HELD = "held"  # out of its wave, until the directive that keeps its device from it is lifted
 
 
 NEXT: dict[RolloutState, tuple[RolloutState, ...]] = {  # state of a rollout: states that may follow
@@ -66,9 +67,10 @@ NEXT: dict[RolloutState, tuple[RolloutState, ...]] = {  # state of a rollout: st
 _D = DeploymentState
 _ANSWERS = (_D.COMMITTED, _D.ROLLED_BACK, _D.FAILED, _D.REFUSED)
 NEXT_DEPLOYMENT: dict[DeploymentState, tuple[DeploymentState, ...]] = {
-    _D.PENDING: (_D.ADMITTED, _D.WITHDRAWN, *_ANSWERS),
-    _D.ADMITTED: (_D.PENDING, _D.OFFERED, _D.WITHDRAWN, *_ANSWERS),
+    _D.PENDING: (_D.ADMITTED, _D.HELD, _D.WITHDRAWN, *_ANSWERS),
+    _D.ADMITTED: (_D.PENDING, _D.OFFERED, _D.HELD, _D.WITHDRAWN, *_ANSWERS),
     _D.OFFERED: (_D.PENDING, _D.WITHDRAWN, *_ANSWERS),  # pending again: its lease has ended
+    _D.HELD: (_D.PENDING, _D.WITHDRAWN, *_ANSWERS),  # it may have been told before its lease ended
     _D.COMMITTED: (_D.ROLLED_BACK, _D.WITHDRAWN),  # a device may still go back by itself
     _D.ROLLED_BACK: (),
     _D.FAILED: (),
@@ -81,7 +83,10 @@ STARTED = (WaveState.RUNNING, WaveState.WAITING, WaveState.PASSED)
 UNFINISHED = (WaveState.PENDING, WaveState.RUNNING, WaveState.WAITING)
 UNDER_WAY = (DeploymentState.ADMITTED, DeploymentState.OFFERED)
 OPEN = (DeploymentState.PENDING, *UNDER_WAY)
-LIVE = (*OPEN, DeploymentState.COMMITTED)
+UNENDED = (*OPEN, DeploymentState.HELD)
+LIVE = (*UNENDED, DeploymentState.COMMITTED)
+OUT = (DeploymentState.HELD, DeploymentState.WITHDRAWN)
+"""Those who count for no wave: nobody waits for their answer."""
 BROKEN = (DeploymentState.ROLLED_BACK, DeploymentState.FAILED, DeploymentState.REFUSED)
 
 

@@ -158,5 +158,6 @@ def _wave(wave: Row, counts: Counter[str]) -> dict[str, Any]:
         "committed": counts[DeploymentState.COMMITTED],
         "failed": sum(counts[state] for state in BROKEN),
         "waiting": sum(counts[state] for state in OPEN),
+        "held": counts[DeploymentState.HELD],
         "under_way": sum(counts[state] for state in UNDER_WAY),
     }

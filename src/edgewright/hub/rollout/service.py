@@ -29,13 +29,14 @@ from edgewright.hub.rollout import records, table
 from edgewright.hub.rollout.concerned import concerned
 from edgewright.hub.rollout.gates import Behaviour, EvidenceReader, Labels, Unwatched, note_fault, shadow_policy
 from edgewright.hub.rollout.held import held
-from edgewright.hub.rollout.model import OPEN, UNFINISHED, DeploymentState, next_state, parse_release
+from edgewright.hub.rollout.model import UNENDED, UNFINISHED, DeploymentState, next_state, parse_release
 from edgewright.hub.rollout.packages import Packages, Ways
 from edgewright.hub.rollout.planner import Figures, Planner
 from edgewright.hub.rollout.planning import Offer, doubts
 from edgewright.hub.rollout.running import Desk, Offers, Orders, Reports, Steering, Waves, ledger, starting
 
 DELTAS = "-deltas"
+DIRECTED = ("rollout.pinned", "rollout.held", "rollout.forced", "rollout.freed")
 ExpectedAgreement = Callable[[str, int], float | None]
 """How far a version agrees with its champion on labelled data on which it is better; None where that is not known."""
 
@@ -77,6 +78,8 @@ class Rollouts:
         events.subscribe("fleet.fault", self._on_fault)
         events.subscribe("run.ended", self._on_run_ended)
         events.subscribe("packaging.release_bad", self._on_release_bad)
+        for kind in DIRECTED:
+            events.subscribe(kind, self._on_directive)
 
     def start(self, principal: Principal, draft: RolloutDraft, dry_run: bool = False) -> RolloutRecord:
         """Plan a rollout and begin with its first wave; a dry run shows the same plan and changes nothing.
@@ -124,7 +127,7 @@ class Rollouts:
         )
         of = table.deployment.c
         older = sa.and_(of.device == device, of.model == release.model, of.counter <= release.counter)
-        ledger.move(connection, older, OPEN, DeploymentState.WITHDRAWN, now, reason=f"superseded: {why}")
+        ledger.move(connection, older, UNENDED, DeploymentState.WITHDRAWN, now, reason=f"superseded: {why}")
         waves = [starting.wave_row(head["id"], 1, 1, WaveDraft())]
         deployments = [starting.deployment_row(head, device, 1, DeploymentState.PENDING, offer)]
         self._keep(connection, principal, head, waves, deployments, {})
@@ -251,6 +254,16 @@ class Rollouts:
             if rollout is not None:
                 why = f"run {event.subject} {state}"
                 self._steering.move(connection, SYSTEM, rollout, RolloutState.PAUSED, why)
+
+    def _on_directive(self, event: Event) -> None:
+        """Who was to get something of that model stands aside, or is back: the waves concerned need not wait to see."""
+        of = table.deployment.c
+        mine = sa.and_(of.device == event.data["device"], of.model == event.data["model"])
+        running = sa.select(table.rollout.c.id).where(table.rollout.c.state == RolloutState.RUNNING)
+        query = sa.select(of.rollout).where(mine, of.wave > 0, of.rollout.in_(running)).distinct()
+        with self._db.write() as connection:
+            for rollout in connection.scalars(query).all():
+                self.waves.wake(connection, rollout)
 
     def _on_fault(self, event: Event) -> None:
         with self._db.write() as connection:

@@ -16,7 +16,7 @@ from edgewright.hub.fleet import Fleet, Until, entry_of
 from edgewright.hub.govern import SYSTEM
 from edgewright.hub.rollout import table
 from edgewright.hub.rollout.directives import Deploy
-from edgewright.hub.rollout.model import OPEN, UNDER_WAY, DeploymentState, check_ready
+from edgewright.hub.rollout.model import OPEN, UNDER_WAY, UNENDED, DeploymentState, check_ready
 from edgewright.hub.rollout.planner import Planner
 from edgewright.hub.rollout.running import ledger
 
@@ -54,7 +54,7 @@ class Succession:
         """The new board stands where the old one stood in every open deployment, and what people want stays."""
         now = self._clock()
         ledger.move(connection, _OF.device == old, UNDER_WAY, DeploymentState.PENDING, now)
-        open_ = sa.update(table.deployment).where(_OF.device == old, _OF.state.in_(OPEN))
+        open_ = sa.update(table.deployment).where(_OF.device == old, _OF.state.in_(UNENDED))
         connection.execute(open_.values(device=new, updated_at=now))
         of = table.directive.c
         connection.execute(sa.delete(table.directive).where(of.device == new))
@@ -76,13 +76,18 @@ class Succession:
         with self._db.write() as connection:
             reason = f"the device left the fleet ({event.kind.removeprefix('fleet.')})"
             ledger.move(
-                connection, _OF.device == event.subject, OPEN, DeploymentState.WITHDRAWN, self._clock(), reason=reason
+                connection,
+                _OF.device == event.subject,
+                UNENDED,
+                DeploymentState.WITHDRAWN,
+                self._clock(),
+                reason=reason,
             )
 
     def _take_back_misfits(self, device: str) -> None:
         record, query = self._fleet.device(device), sa.select(table.deployment)
         with self._db.read() as connection:
-            rows = connection.execute(query.where(_OF.device == device, _OF.state.in_(OPEN))).all()
+            rows = connection.execute(query.where(_OF.device == device, _OF.state.in_(UNENDED))).all()
         for row in rows:
             _, fits = self._planner.packages(row.model, row.counter)
             offer = fits.choose_for(record)
@@ -92,7 +97,12 @@ class Succession:
             with self._db.write() as connection:
                 reason = f"made for the board before: {why}"
                 ledger.move(
-                    connection, _OF.number == row.number, OPEN, DeploymentState.WITHDRAWN, self._clock(), reason=reason
+                    connection,
+                    _OF.number == row.number,
+                    UNENDED,
+                    DeploymentState.WITHDRAWN,
+                    self._clock(),
+                    reason=reason,
                 )
 
     def _is_given(self, device: str, model: str, counter: int) -> bool:

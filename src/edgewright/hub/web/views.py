@@ -307,10 +307,11 @@ def cell(state: DeviceModel) -> Cell:
 
 
 def _wave_view(wave: WaveRecord, now: float) -> WaveView:
-    gone = wave.size - wave.committed - wave.failed - wave.waiting
+    gone = wave.size - wave.committed - wave.failed - wave.waiting - wave.held
     parts = (("ok", wave.committed), ("bad", wave.failed), ("busy", wave.under_way))
     told = [f"{wave.committed:,} of {wave.size:,} committed"]
-    told += [f"{count:,} {word}" for count, word in ((wave.failed, "failed"), (gone, "withdrawn")) if count > 0]
+    others = ((wave.failed, "failed"), (wave.held, "held back"), (gone, "withdrawn"))
+    told += [f"{count:,} {word}" for count, word in others if count > 0]
     if wave.state == "running" and wave.waiting:
         told += [f"{wave.under_way:,} at it"] if wave.under_way else []
         told.append(f"{wave.waiting - wave.under_way:,} waiting")

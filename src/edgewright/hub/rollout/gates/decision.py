@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from edgewright.contract.api import GateDraft, GateState, GateVerdict
 from edgewright.hub.fleet import Seen
-from edgewright.hub.rollout.model import BROKEN, OPEN, DeploymentState
+from edgewright.hub.rollout.model import BROKEN, OPEN, OUT, DeploymentState
 
 POLLS = 3
 LATE = 1.2
@@ -63,16 +63,17 @@ class Health:
     failed: int
     waiting: int
     away: int
+    committed_before: int = 0  # in earlier waves
 
 
 def health(wave: WaveFacts, gate: GateDraft, now: float) -> Health:
-    """Count where the devices of a wave are. Withdrawn ones count nowhere: they will not answer."""
+    """Count where the devices of a wave are. Those held or withdrawn count nowhere: they will not answer."""
     states = [device.state for device in wave.devices]
     open_ = [device for device in wave.devices if device.state in OPEN]
     seen = [Seen(at=device.seen_at, poll_s=device.poll_s) for device in open_]
     away = sum(is_away(one, wave.listening_since, gate.patience_s, now) for one in seen)
     return Health(
-        size=len(states),
+        size=sum(state not in OUT for state in states),
         committed=states.count(DeploymentState.COMMITTED),
         failed=sum(state in BROKEN for state in states) + wave.late_failures,
         waiting=len(open_) - away,
@@ -116,6 +117,12 @@ def _by_counts(seen: Health, gate: GateDraft) -> Decision:
     needed = max(1, math.ceil(gate.min_reported * seen.size - 1e-9))
     if seen.failed > gate.max_failed:
         return Decision(Action.ROLL_BACK, f"{seen.failed} failed, {gate.max_failed} may")
+    if not seen.size and seen.committed_before:
+        return Decision(Action.ADVANCE, "nobody of it is left")
+    if not seen.size:
+        return Decision(
+            Action.HOLD, "nobody of it is left, none has committed before: waits for `edgewright rollout promote`"
+        )
     if seen.committed + seen.waiting + seen.away < needed:
         return Decision(Action.ROLL_BACK, f"{seen.committed} of {seen.size} committed, no other can, {needed} must")
     if seen.waiting:

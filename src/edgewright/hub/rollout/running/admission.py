@@ -49,7 +49,7 @@ class Candidate:
     time_zone: str = ""
     full_bytes: int = 0
     sent_bytes: int = 0
-    held: str = ""  # why a person keeps it from rollouts
+    held: str = ""  # why it may get nothing at all now
     is_away: bool = False
 
 

@@ -28,6 +28,7 @@ from edgewright.hub.rollout.running.admission import (
     opens_at,
 )
 from edgewright.hub.rollout.running.sites import Sites, take_leases, take_lines, terms_of, watched
+from edgewright.hub.rollout.running.starting import is_of_one_device
 
 AT_ONCE = 250
 """How many deployments one look admits at most: a tick stays short, and the next one follows at once."""
@@ -141,6 +142,7 @@ class Desk:
         patience_s: float | None,
         now: float,
     ) -> int:
+        rows = self._let_go(connection, rows, heads, now)
         if not rows:
             return 0
         lanes = self._fleet.lanes.of({row.device for row in rows})
@@ -148,7 +150,7 @@ class Desk:
         running = watched(connection)
         capped = Terms(caps=tuple(cap for one in (running, *terms.values()) for cap in one.caps if cap.bytes_s))
         lines = lines_of(capped.caps)
-        candidates = self._candidates(connection, rows, heads, lanes, patience_s, now, is_metered=bool(lines))
+        candidates = self._candidates(rows, lanes, patience_s, now, is_metered=bool(lines))
         labels = [candidate.labels for candidate in candidates]
         waited_s = patience_s if patience_s is not None else _patience_s(heads)
         sites = self._sites.of(connection, labels, [*terms.values(), capped], waited_s, now)
@@ -159,23 +161,34 @@ class Desk:
         take_lines(connection, chosen.free_at)
         return len(chosen.admitted)
 
+    def _let_go(
+        self, connection: sa.Connection, rows: Sequence[Any], heads: Mapping[str, Row], now: float
+    ) -> Sequence[Any]:
+        """The rows without those whom a person has kept from the release since it was planned; these are `held` now."""
+        devices: dict[str, list[str]] = {}
+        for row in rows:
+            devices.setdefault(row.rollout, []).append(row.device)
+        held = {
+            (id, device): why
+            for id, names in devices.items()
+            if not is_of_one_device(head := heads[id])
+            for device, why in self._held(connection, head["model"], names, head["counter"]).items()
+        }
+        for row in rows:
+            if why := held.get((row.rollout, row.device)):
+                same = _OF.number == row.number
+                ledger.move(connection, same, (DeploymentState.PENDING,), DeploymentState.HELD, now, reason=why)
+        return [row for row in rows if (row.rollout, row.device) not in held]
+
     def _candidates(
         self,
-        connection: sa.Connection,
         rows: Sequence[Any],
-        heads: Mapping[str, Row],
         lanes: Mapping[str, Lane],
         patience_s: float | None,
         now: float,
         *,
         is_metered: bool,
     ) -> list[Candidate]:
-        held = {
-            id: self._held(
-                connection, head["model"], [row.device for row in rows if row.rollout == id], head["counter"]
-            )
-            for id, head in heads.items()
-        }
         sent = self._sent_bytes(rows) if is_metered else {}
         found = []
         for row in rows:
@@ -190,7 +203,7 @@ class Desk:
                     time_zone=lane.time_zone if lane else "",
                     full_bytes=row.full_bytes,
                     sent_bytes=sent.get(row.number, row.full_bytes),
-                    held=kept or held[row.rollout].get(row.device, ""),
+                    held=kept,
                     is_away=lane is not None
                     and patience_s is not None
                     and self._sites.is_away(lane.seen, patience_s, now),

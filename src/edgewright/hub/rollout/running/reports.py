@@ -12,7 +12,7 @@ import structlog
 from edgewright.contract.report import InstallReport, Outcome
 from edgewright.hub.events import Events
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.model import BROKEN, OPEN, DeploymentState, after_report
+from edgewright.hub.rollout.model import BROKEN, OPEN, UNENDED, DeploymentState, after_report
 from edgewright.hub.rollout.running import ledger
 
 log = structlog.get_logger()
@@ -128,8 +128,8 @@ def _within(number: int, most: int) -> int:
 def _supersede(connection: sa.Connection, row: Row, now: float) -> None:
     """Take back what the device has skipped by installing a newer release."""
     older = sa.and_(_OF.device == row.device, _OF.model == row.model, _OF.counter < row.counter)
-    if connection.scalar(sa.select(_OF.number).where(older, _OF.state.in_(OPEN)).limit(1)) is None:
+    if connection.scalar(sa.select(_OF.number).where(older, _OF.state.in_(UNENDED)).limit(1)) is None:
         return
     reason = f"superseded by release {row.model}/{row.counter}"
-    ledger.move(connection, older, OPEN, DeploymentState.WITHDRAWN, now, reason=reason)
+    ledger.move(connection, older, UNENDED, DeploymentState.WITHDRAWN, now, reason=reason)
     ledger.let_go(connection, older, now)

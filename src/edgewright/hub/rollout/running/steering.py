@@ -15,7 +15,7 @@ from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
 from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.rollout import table
-from edgewright.hub.rollout.model import OPEN, DeploymentState, RolloutMovedOn, WaveState, check_ready, next_state
+from edgewright.hub.rollout.model import LIVE, DeploymentState, RolloutMovedOn, WaveState, check_ready, next_state
 from edgewright.hub.rollout.packages import Packages
 from edgewright.hub.rollout.records import Row, rollout_row
 from edgewright.hub.rollout.running import ledger
@@ -194,8 +194,7 @@ class Steering:
 
 def _scope(id: str, wave: int) -> sa.Select[Any]:
     columns = (_OF.number, _OF.device, _OF.state, _OF.counter)
-    states = (*OPEN, DeploymentState.COMMITTED)
-    query = sa.select(*columns).where(_OF.rollout == id, _OF.state.in_(states)).order_by(_OF.number)
+    query = sa.select(*columns).where(_OF.rollout == id, _OF.state.in_(LIVE)).order_by(_OF.number)
     return query.where(_OF.wave == wave) if wave else query.where(_OF.wave > 0)
 
 

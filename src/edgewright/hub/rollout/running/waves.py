@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import GateDraft, GateVerdict, RolloutState, RunState, ScheduleDraft
+from edgewright.contract.api import GateDraft, GateVerdict, ReleaseState, RolloutState, RunState, ScheduleDraft
 from edgewright.hub.db import Database, after_commit
 from edgewright.hub.events import Events
 from edgewright.hub.fleet import Fleet
@@ -20,6 +20,7 @@ from edgewright.hub.rollout.gates import Action, Decision, EvidenceReader, Healt
 from edgewright.hub.rollout.model import (
     BROKEN,
     OPEN,
+    OUT,
     UNDER_WAY,
     UNFINISHED,
     DeploymentState,
@@ -165,6 +166,8 @@ class Waves:
         served = self._desk.serve(connection, head, started, gate.patience_s, now)
         counts = ledger.tally(connection, head["id"])
         seen = self._health(connection, head, wave, counts, gate, now)
+        if not seen.size and (ended := self._end_deserted(connection, head, number, now)):
+            return ended
         if wave["committed_at"] is None and decide(seen, gate).action is Action.ADVANCE:
             wave["committed_at"] = now
         evidence = self._evidence.read(connection, head, wave, counts.get(number, Counter()), now)
@@ -176,6 +179,21 @@ class Waves:
         if decision.action is not Action.HOLD:
             return Looked(decision.action, decision.reason)
         return Looked(decision.action, decision.reason, _wait_s(wave, served, counts[number], now))
+
+    def _end_deserted(self, connection: sa.Connection, head: Row, number: int, now: float) -> Looked | None:
+        """End a rollout nobody of whose wave is left, where that leaves it without any sense; None where it goes on."""
+        if is_of_one_device(head):
+            reason = "its device is held back, gets something newer, or has left"
+            self._end_wave(connection, head, number, WaveState.FAILED, reason, now)
+            self._end_alone(connection, head, RolloutState.ABORTED, reason, now)
+            return Looked(ENDED, reason)
+        release = self._packages.release(head["model"], head["counter"])
+        if release.state is not ReleaseState.BAD:
+            return None
+        reason = f"release {release.id} is bad: {release.bad_reason}"
+        self._end_wave(connection, head, number, WaveState.FAILED, reason, now)
+        self._halt(connection, head, reason, now)
+        return Looked(Action.ROLL_BACK, reason)
 
     def _health(
         self,
@@ -194,11 +212,12 @@ class Waves:
         open_ = sum(own[state] for state in OPEN)
         is_at_it = open_ > 0 and self._presence.is_anybody_there(connection, head["id"], number, gate.patience_s, now)
         return Health(
-            size=wave["size"],
+            size=wave["size"] - sum(own[state] for state in OUT),
             committed=own[DeploymentState.COMMITTED],
             failed=_failed(own) + max(0, late),
             waiting=open_ if is_at_it else 0,
             away=0 if is_at_it else open_,
+            committed_before=sum(counts[one][DeploymentState.COMMITTED] for one in counts if 0 < one < number),
         )
 
     def _open(self, connection: sa.Connection, head: Row, number: int, now: float) -> None:
