@@ -12,19 +12,29 @@ import sqlalchemy as sa
 from edgewright.contract.api import (
     Badness,
     Budget,
+    GateDraft,
+    GateRule,
+    GateState,
+    GateVerdict,
     GroupDraft,
     RehearsalDraft,
     RehearsalRecord,
     RehearsedRun,
     RolloutDraft,
+    RolloutRecord,
     RolloutState,
+    RuleAnswer,
     RunState,
     WaveDraft,
+    WaveRecord,
 )
 from edgewright.contract.errors import InvalidInput
+from edgewright.contract.gating import GATE_METRICS
 from edgewright.contract.manifest import Budgets
 from edgewright.hub.fleet import table
+from edgewright.hub.observe.behaviour import span_of
 from edgewright.hub.observe.table import behaviour
+from edgewright.hub.rehearsals.facts import blind_rules
 from edgewright.hub.rehearsals.question import DeviceFact, Facts, Question
 from edgewright.hub.rehearsals.scaling import choose, scale_waves
 from edgewright.hub.rehearsals.service import RehearsalNotDone
@@ -35,6 +45,7 @@ from edgewright.sim.rehearsal.device import Device, Shared
 from edgewright.sim.rehearsal.effects import effect_of
 from edgewright.sim.rehearsal.play import Stage, play
 from edgewright.sim.rehearsal.requests import watched
+from edgewright.sim.rehearsal.rules import FOUND, rules_of
 from edgewright.sim.rehearsal.talk import Line
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import BEGINS_AT, SimHub, lay_out, scratch
@@ -76,7 +87,7 @@ BUDGETS = Budgets(latency_p95_ms=80.0, memory_bytes=2**27)
 
 def a_device(**known) -> DeviceFact:
     facts = {"site": "s0", "time_zone": "", "download_bytes_s": 1e6, "request_s": 0.1, "apply_bytes_s": 1e8}
-    return DeviceFact(**{"id": "dev-0", "poll_s": 30.0} | facts | known)
+    return DeviceFact(**{"id": "dev-0", "told_s": 30.0} | facts | known)
 
 
 def facts_of(*devices: DeviceFact, **known) -> Facts:
@@ -86,11 +97,38 @@ def facts_of(*devices: DeviceFact, **known) -> Facts:
         "failure_rate": 0.0,
         "requests_h": 360.0,
         "failed_share": 0.01,
+        "score": None,
+        "unsure_share": 0.0,
         "budgets": {"cpu-fp32": BUDGETS},
     }
     target_of = {device.id: "cpu-fp32" for device in devices}
     draft = RolloutDraft(release="digits/2", group="rehearsed", waves=(1,), target_of=target_of)
     return Facts(draft=draft, devices=devices, **facts | known)
+
+
+def answers(run: RehearsedRun) -> dict[str, RuleAnswer]:
+    return {one.rule: one.answer for one in run.rules}
+
+
+def a_record(*verdicts: GateVerdict) -> RolloutRecord:
+    wave = WaveRecord(
+        number=1, size=3, state="passed", committed=3, failed=0, waiting=0, started_at=BEGINS_AT, verdicts=verdicts
+    )
+    return RolloutRecord(
+        id="r",
+        release="digits/2",
+        model="digits",
+        version=2,
+        counter=2,
+        group="g",
+        state=RolloutState.DONE,
+        reason="every wave has passed",
+        gate=GateDraft(),
+        waves=(wave,),
+        deployments=(),
+        created_at=BEGINS_AT,
+        created_by="otto",
+    )
 
 
 class Fleet:
@@ -108,17 +146,23 @@ class Fleet:
                 self._enrol(connection, number, manifest)
         self.hub.fleet.create_group(OPERATOR, GroupDraft(name="shops", selector="all"))
 
-    def draft(self, **facts) -> RehearsalDraft:
-        rollout = RolloutDraft(
-            release="digits/2", group="shops", waves=(1, 8), budgets=(Budget(per="site", max_unavailable=2),)
-        )
+    def draft(self, waves=(1, 8), rules=(), **facts) -> RehearsalDraft:
+        budgets, gate = (Budget(per="site", max_unavailable=2),), GateDraft(rules=rules)
+        rollout = RolloutDraft(release="digits/2", group="shops", waves=waves, budgets=budgets, gate=gate)
         return RehearsalDraft(rollout=rollout, **facts)
 
-    def played(self, badness: Badness | None) -> RehearsedRun:
+    def played(self, badness: Badness | None, waves=(1, 8), rules=()) -> RehearsedRun:
         """One play, in this process."""
-        place = self.folder / f"play-{badness}"
-        self.hub.rehearsals._copy(self.draft(), place)
+        place = self.folder / f"play-{badness}-{len(rules)}"
+        self.hub.rehearsals._copy(self.draft(waves, rules), place)
         return play(Question(folder=str(place), badness=badness, seed=1))
+
+    def serve(self, requests: int, scores: float) -> None:
+        """Let every device have answered so many requests in the last quarter of an hour, with such scores in sum."""
+        served = {"model": "digits", "version": 1, "span": span_of(BEGINS_AT), "rows": requests, "failed": 0}
+        rows = [{"device": f"dev-{number}", "unsure": requests // 10} | served for number in range(8)]
+        with self.hub.db.write() as connection:
+            connection.execute(sa.insert(behaviour), [row | {"scored": requests, "scores": scores} for row in rows])
 
     def _enrol(self, connection, number: int, manifest: str) -> None:
         id = f"dev-{number}"
@@ -194,6 +238,7 @@ def test_a_release_three_times_as_slow_passes_where_its_budget_is_ten_times_what
 
     assert run.state is RolloutState.DONE
     assert run.committed == 8
+    assert answers(run)["latency"] == RuleAnswer.NOT_STOPPED
     assert run.effect == "p95 24 ms, 3 times what was measured; its budget is 80 ms"
 
 
@@ -201,6 +246,92 @@ def test_a_release_that_no_one_has_measured_is_not_said_to_be_slow():
     effect = effect_of(Badness.SLOWER, facts_of(a_device()))
 
     assert effect == "its latency was measured nowhere: how slow it would be is not known"
+
+
+def test_a_release_that_scores_otherwise_is_stopped_by_that_rule_where_few_requests_were_compared(fleet):
+    run = fleet.played(Badness.DISAGREES)
+
+    stopped = [one for one in run.rules if one.answer is RuleAnswer.STOPPED]
+    assert run.state is RolloutState.HALTED
+    assert [(one.rule, one.wave) for one in stopped] == [("score_shift", 1)]
+    assert stopped[0].reason == "the scores of 1 devices shift by 0.600, 0.500 may"
+    assert answers(run)["shadow_agreement"] is RuleAnswer.NOT_STOPPED
+    assert "each device compares 12 of 50 wanted requests" in run.effect
+
+
+def test_a_device_refuses_a_release_that_disagrees_on_requests_enough(fleet):
+    fleet.serve(requests=900, scores=800.0)
+
+    run = fleet.played(Badness.DISAGREES)
+
+    installs = next(one for one in run.rules if one.rule == "installs")
+    assert (installs.answer, installs.wave) == (RuleAnswer.STOPPED, 1)
+    assert "agrees with the active model on 60.0% of 50 requests" in installs.reason
+    assert answers(run)["score_shift"] is RuleAnswer.CANNOT_SAY
+
+
+def test_a_release_that_takes_three_times_its_memory_is_refused_where_that_is_over_the_budget():
+    heavy = Behaviour(Badness.HEAVIER, facts_of(device := a_device(memory_bytes=2**26)))
+
+    tried = heavy.tried(BUDGETS, device, random.Random(1))
+
+    assert not tried.is_ok
+    assert "peak memory is 201326592 bytes, the budget 134217728 bytes" in tried.reason
+
+
+def test_a_small_release_may_take_three_times_its_memory(fleet):
+    run = fleet.played(Badness.HEAVIER)
+
+    assert run.state is RolloutState.DONE
+    assert answers(run)["memory"] is RuleAnswer.NOT_STOPPED
+    assert "its budget is 128 MiB" in run.effect
+
+
+def test_lower_scores_are_seen_by_the_rule_that_estimates_accuracy_and_by_no_other(fleet):
+    fleet.serve(requests=900, scores=810.0)
+
+    without = fleet.played(Badness.UNSURE, waves=(4, 8))
+    with_it = fleet.played(Badness.UNSURE, waves=(4, 8), rules=(GateRule(metric="estimated_accuracy", limit=0.8),))
+
+    assert without.state is RolloutState.DONE
+    assert without.effect == "its scores fall from 0.90 on average to 0.60"
+    assert with_it.state is RolloutState.HALTED
+    assert answers(with_it)["estimated_accuracy"] is RuleAnswer.STOPPED
+
+
+def test_scores_that_no_device_has_told_are_not_lowered():
+    assert effect_of(Badness.UNSURE, facts_of(a_device())).startswith("no device has told of its scores")
+
+
+def test_a_rule_without_its_evidence_cannot_say_and_is_not_taken_to_have_passed_the_release():
+    passed = GateVerdict(metric="memory", state=GateState.PASSED, reason="no device has reported it")
+    held = GateVerdict(metric="drift", state=GateState.HELD, reason="no profile has come; waits for at most 9 s")
+    seen = GateVerdict(metric="latency", state=GateState.PASSED, reason="0 of 3", numbers={"share": 0.0, "limit": 0.1})
+    open_ = GateVerdict(
+        metric="golden_parity", state=GateState.PASSED, reason="1 of 1", numbers={"share": 1, "limit": 0}
+    )
+    weak = GateVerdict(metric="canary_failures", state=GateState.PASSED, reason="low", numbers={"visible_rise": 2.1})
+
+    found = {one.rule: (one.answer, one.reason) for one in rules_of(a_record(passed, held, seen, weak, open_))}
+
+    assert found["memory"] == (RuleAnswer.CANNOT_SAY, "no device has reported it")
+    assert found["drift"] == (RuleAnswer.CANNOT_SAY, "no profile has come")
+    assert found["latency"] == (RuleAnswer.NOT_STOPPED, "0 of 3")
+    assert found["canary_failures"][0] is RuleAnswer.CANNOT_SAY
+    assert found["golden_parity"][0] is RuleAnswer.CANNOT_SAY
+
+
+def test_every_metric_of_a_gate_has_a_number_that_tells_that_it_was_judged():
+    assert set(FOUND) == set(GATE_METRICS)
+
+
+def test_a_rehearsal_names_the_rules_that_it_has_no_data_for():
+    gate = GateDraft(rules=(GateRule(metric="drift"), GateRule(metric="bias")))
+
+    said = blind_rules(RolloutDraft(release="digits/2", group="g", waves=(1,), gate=gate))
+
+    assert said == ["no rehearsal has data for bias, drift: waves wait for them as long as they may, and pass"]
+    assert blind_rules(RolloutDraft(release="digits/2", group="g", waves=(1,))) == []
 
 
 def test_a_device_refuses_what_is_over_the_budget_in_the_words_of_its_agent():
@@ -243,11 +374,12 @@ def test_the_copied_hub_knows_how_often_each_device_checks_in(fleet):
 
         hub = stage.hub.hub
         assert (hub.settings.poll_s, hub.fleet.poll_s("dev-1"), hub.fleet.poll_s("dev-2")) == (300.0, 900.0, None)
+        assert [one.poll_s for one in hub.fleet.seen(["dev-1", "dev-2"]).values()] == [900.0, 300.0]
 
 
 def test_the_hub_hears_of_a_device_when_it_checks_in_and_not_in_between(fleet):
     line = Line(fleet.sim, fleet.agenda, lambda: pytest.fail("nobody asks"))
-    device = Device(a_device(poll_s=300.0), Shared(line, pytest.fail, Behaviour(None, facts_of())), random.Random(1))
+    device = Device(a_device(told_s=300.0), Shared(line, pytest.fail, Behaviour(None, facts_of())), random.Random(1))
 
     heard = {device.heard_at(BEGINS_AT + 20.0 * beat) for beat in range(180)}
 
@@ -257,7 +389,7 @@ def test_the_hub_hears_of_a_device_when_it_checks_in_and_not_in_between(fleet):
 
 def test_a_device_that_is_off_is_not_heard_of(fleet):
     line = Line(fleet.sim, fleet.agenda, lambda: pytest.fail("nobody asks"))
-    on_at_nine = a_device(poll_s=300.0, hours=(9,))
+    on_at_nine = a_device(told_s=300.0, hours=(9,))
     device = Device(on_at_nine, Shared(line, pytest.fail, Behaviour(None, facts_of())), random.Random(1))
     nine = BEGINS_AT // 86_400 * 86_400 + 9 * 3600
 

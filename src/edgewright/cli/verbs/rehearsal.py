@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from edgewright.cli.formats import counted, size
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from edgewright.contract.api import RehearsalDraft, RehearsalRecord, RehearsedRun, RehearsedSite, RehearsedWave
 
 SITES = 5
+SAID = {"stopped": "stops it", "not_stopped": "no", "cannot_say": "?"}
+ORDER = tuple(SAID)
 
 
 def rehearse(client: Client, draft: RehearsalDraft, *, as_json: bool) -> None:
@@ -43,8 +45,37 @@ def show_rehearsal(found: RehearsalRecord, *, as_json: bool) -> None:
     if bad := found.runs[1:]:
         _head("with a release that is bad on purpose")
         show_table(bad, BAD, as_json=False, empty="")
+        _head("each rule: stops it in that wave, lets it pass (no), or cannot say (?)")
+        show_table(rules_in(bad), [("RULE", str), *map(_rules_of, bad)], as_json=False, empty="")
+        _head("why")
+        show_table([one for run in bad for one in _reasons(run)], REASONS, as_json=False, empty="")
     for line in found.assumptions:
         say(f"note: {line}")
+
+
+def rules_in(runs: Sequence[RehearsedRun]) -> list[str]:
+    """The rules that any of these plays had, in the order of a gate's."""
+    return list(dict.fromkeys(one.rule for run in runs for one in run.rules))
+
+
+def _rules_of(run: RehearsedRun) -> Column[str]:
+    """A column that says of each rule what it does about this release."""
+    said = {one.rule: f"wave {one.wave}" if one.answer == "stopped" else SAID[one.answer] for one in run.rules}
+    return _badness(run).upper().replace(" ", "\n"), lambda rule: said.get(rule, "")
+
+
+def _reasons(run: RehearsedRun) -> Iterator[tuple[str, str, str]]:
+    """Badness, rules and reason: of those that stop it and those that cannot say; where none stops it, of all.
+
+    Rules that say the same thing for the same reason share a line.
+    """
+    is_stopped = any(one.answer == "stopped" for one in run.rules)
+    shared: dict[tuple[str, str], list[str]] = {}
+    for one in sorted(run.rules, key=lambda one: ORDER.index(one.answer)):
+        if one.answer != "not_stopped" or not is_stopped:
+            shared.setdefault((one.answer, one.reason), []).append(one.rule)
+    for number, ((answer, reason), rules) in enumerate(shared.items()):
+        yield ("" if number else _badness(run)), ", ".join(rules), f"{SAID[answer]}: {reason}"
 
 
 def lasting(seconds: float | None) -> str:
@@ -114,5 +145,11 @@ BAD: list[Column[RehearsedRun]] = [
     ("BADNESS", _badness),
     ("THE GATES", _verdict),
     ("TOUCHED>", lambda one: _of(one, one.touched)),
-    ("WHY", lambda one: one.reason),
+    ("WHY", lambda one: one.reason if one.halted_s is not None else one.effect or one.reason),
+]
+
+REASONS: list[Column[tuple[str, str, str]]] = [
+    ("BADNESS", lambda one: one[0]),
+    ("RULES", lambda one: one[1]),
+    ("WHY", lambda one: one[2]),
 ]

@@ -166,9 +166,11 @@ from edgewright.contract.api.rehearsals import (
     Badness,
     RehearsalDraft,
     RehearsalRecord,
+    RehearsedRule,
     RehearsedRun,
     RehearsedSite,
     RehearsedWave,
+    RuleAnswer,
 )
 from edgewright.contract.api.releases import (
     CheckLine,
@@ -382,6 +384,7 @@ __all__ = [
     "RegionKind",
     "RehearsalDraft",
     "RehearsalRecord",
+    "RehearsedRule",
     "RehearsedRun",
     "RehearsedSite",
     "RehearsedWave",
@@ -402,6 +405,7 @@ __all__ = [
     "RouteKind",
     "RouteRecord",
     "RouteTest",
+    "RuleAnswer",
     "RunRecord",
     "RunPage",
     "RunState",

@@ -15,7 +15,27 @@ class Badness(StrEnum):
     FAILS_GOLDEN = "fails_golden"  # on a device's own runtime its golden outputs differ
     CRASHES = "crashes"  # again and again, from an hour after it has taken over
     SLOWER = "slower"  # three times slower than the package was measured
+    HEAVIER = "heavier"  # three times the memory that the package was measured with
+    DISAGREES = "disagrees"  # with the version before, on four requests of ten; its scores shift too
     ERRORS = "errors"  # twice as many requests fail as with the version before
+    UNSURE = "unsure"  # its scores are a third lower, and three times as many are among the lowest
+
+
+class RuleAnswer(StrEnum):
+    """What a rule of a gate does about a release."""
+
+    STOPPED = "stopped"
+    NOT_STOPPED = "not_stopped"
+    CANNOT_SAY = "cannot_say"  # what it reads was not there
+
+
+class RehearsedRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule would have done by itself. `rule` is a metric of a gate, or 'installs': the count of those."""
+
+    rule: str
+    answer: RuleAnswer
+    reason: str
+    wave: int = 0  # in which it stopped the release
 
 
 class RehearsalDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +88,7 @@ class RehearsedRun(msgspec.Struct, frozen=True, kw_only=True):
     waves: tuple[RehearsedWave, ...]
     sites: tuple[RehearsedSite, ...]
     sites_count: int = 0  # of all sites; `sites` has the twenty worst
+    rules: tuple[RehearsedRule, ...] = ()
     effect: str = ""  # what the badness comes to on this fleet, in words
     touched_at: tuple[tuple[float, int], ...] = ()  # seconds from the start, and how many were touched by then
 

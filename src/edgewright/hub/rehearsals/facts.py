@@ -5,19 +5,21 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.contract.api import ClassFigure, FitRecord, Place, RolloutState
+from edgewright.contract.api import ClassFigure, FitRecord, Place, RolloutDraft, RolloutState, WaveDraft
 from edgewright.contract.report import Pace
 from edgewright.hub.db import Database
 from edgewright.hub.fleet import DeviceFacts, Fleet
 from edgewright.hub.fleet.table import group as groups
 from edgewright.hub.observe import table as observe
 from edgewright.hub.observe.behaviour import SPAN_S, span_of
-from edgewright.hub.rehearsals.question import DeviceFact
+from edgewright.hub.rehearsals.question import POLL_S, DeviceFact
 from edgewright.hub.rollout import table as rollout
+from edgewright.hub.rollout.gates import rules_of
 from edgewright.hub.rollout.planning import Plan
 
 DOWNLOAD_BYTES_S = 1_000_000.0
@@ -27,7 +29,7 @@ HISTORY_S = 8 * 86_400.0  # as long as behaviour is kept
 LEAST_DAYS = 3  # with profiles, before their hours say anything
 LEAST_ANSWERS = 20  # of past installs, before their failures do
 CHUNK = 500
-POLL_S = 30.0  # of agents as they are set up
+BLIND = ("drift", "labelled_accuracy", "bias")  # rules that read data, labels and groups: no rehearsal has any
 DAY_S = 86_400.0
 REQUESTS_H = 360.0
 FAILED_SHARE = 0.01
@@ -37,7 +39,7 @@ def lines(
     devices: Sequence[DeviceFacts],
     paces: Mapping[str, Pace],
     hours: Mapping[str, tuple[int, ...]],
-    polls: Mapping[str, float],
+    told: Mapping[str, float | None],
     per: str,
 ) -> tuple[tuple[DeviceFact, ...], list[str]]:
     """Each device's line and hours, and what had to be assumed; `per` is the label that names sites."""
@@ -48,7 +50,7 @@ def lines(
         apply_bytes_s=_median([pace.apply_bytes_s for pace in known if pace.apply_bytes_s], APPLY_BYTES_S),
     )
     found = tuple(
-        _line(device, paces.get(device.id, Pace()), usual, hours.get(device.id, ()), polls[device.id], per)
+        _line(device, paces.get(device.id, Pace()), usual, hours.get(device.id, ()), told[device.id], per)
         for device in devices
     )
     measured = sum(paces.get(device.id, Pace()).download_bytes_s > 0 for device in devices)
@@ -78,8 +80,10 @@ def hours_of(db: Database, devices: Sequence[str], now: float) -> dict[str, tupl
     }
 
 
-def polls_of(db: Database, fleet: Fleet, devices: Sequence[str], hub_s: float | None) -> tuple[dict[str, float], str]:
-    """How often each device checks in: the shortest time of its groups, else the hub's; and where that is from."""
+def polls_of(
+    db: Database, fleet: Fleet, devices: Sequence[str], hub_s: float | None
+) -> tuple[dict[str, float | None], str]:
+    """How often each device is told to check in: the shortest time of its groups, else the hub's; and in words."""
     of = groups.c
     found: dict[str, float] = {}
     with db.read() as connection:
@@ -87,13 +91,13 @@ def polls_of(db: Database, fleet: Fleet, devices: Sequence[str], hub_s: float | 
     for name, poll_s in paced:
         for device in fleet.members(name):
             found[device] = min(poll_s, found.get(device, poll_s))
-    usual_s = hub_s or POLL_S
-    polls = {device: found.get(device, usual_s) for device in devices}
-    first, last = min(polls.values()), max(polls.values())
+    told = {device: found.get(device, hub_s) for device in devices}
+    polls = [poll_s or POLL_S for poll_s in told.values()]
+    first, last = min(polls), max(polls)
     said = f"devices check in every {first:g} s" + (f" to {last:g} s" if last > first else "")
-    if hub_s is None and not found.keys() >= polls.keys():
-        return polls, f"{said}: {POLL_S:g} s is what agents do who are not told"
-    return polls, f"{said}, as their groups and the hub say"
+    if None in told.values():
+        return told, f"{said}: {POLL_S:g} s is what agents do that are not told"
+    return told, f"{said}, as their groups and the hub say"
 
 
 def failure_rate(db: Database) -> tuple[float, str]:
@@ -110,18 +114,33 @@ def failure_rate(db: Database) -> tuple[float, str]:
     return failed / answers, f"{failed} of {answers} past installs failed, and so many are taken to fail"
 
 
-def requests_of(db: Database, model: str, now: float) -> tuple[float, float, str]:
-    """Requests of a device in an hour of serving, the share of them that fails, and where that is from."""
+class Asked(NamedTuple):
+    """What devices answered of late; see question.Facts. `said` is where that is from."""
+
+    requests_h: float
+    failed_share: float
+    score: float | None
+    unsure_share: float
+    said: str
+
+
+def requests_of(db: Database, model: str, now: float) -> Asked:
+    """Requests of a device in an hour of serving, how many of them fail, and what the answers score."""
     of = observe.behaviour.c
-    spans, rows, failed = sa.func.count(), sa.func.sum(of.rows), sa.func.sum(of.failed)
-    query = sa.select(spans, rows, failed).where(of.model == model, of.span >= span_of(now - DAY_S))
+    totals = [sa.func.sum(of[name]) for name in ("rows", "failed", "unsure", "scored", "scores")]
+    query = sa.select(sa.func.count(), *totals).where(of.model == model, of.span >= span_of(now - DAY_S))
     with db.read() as connection:
-        count, asked, unanswered = connection.execute(query).one()
-    if not asked:
+        count, *sums = connection.execute(query).one()
+    rows, failed, unsure, scored, scores = (float(total or 0) for total in sums)
+    if not rows:
         said = f"{REQUESTS_H:.0f} requests an hour are assumed for each device, of which {FAILED_SHARE:.0%} fail"
-        return REQUESTS_H, FAILED_SHARE, said
-    rate, share = float(asked) / count * 3600.0 / SPAN_S, float(unanswered) / float(asked)
-    return rate, share, f"a device has {rate:.0f} requests an hour, of which {share:.2%} fail, as on the last day"
+        return Asked(REQUESTS_H, FAILED_SHARE, None, 0.0, said)
+    rate, share = rows / count * 3600.0 / SPAN_S, failed / rows
+    said = f"a device has {rate:.0f} requests an hour, of which {share:.2%} fail, as on the last day"
+    if scored <= 0:
+        return Asked(rate, share, None, 0.0, said)
+    score = min(1.0, max(0.0, scores / scored))  # noise may have been added
+    return Asked(rate, share, score, max(0.0, unsure) / scored, f"{said}; answers score {score:.2f} on average")
 
 
 def figures_of(fit: FitRecord, plan: Plan, devices: Sequence[str]) -> tuple[dict[str, ClassFigure], str]:
@@ -141,6 +160,15 @@ def figures_of(fit: FitRecord, plan: Plan, devices: Sequence[str]) -> tuple[dict
     return found, said + (f", on {len(devices) - len(found)} unknown" if len(found) < len(devices) else "")
 
 
+def blind_rules(draft: RolloutDraft) -> list[str]:
+    """Which rules of the rollout's gates cannot say anything in a rehearsal, and hold its waves for all their wait."""
+    gates = [draft.gate, *(wave.gate for wave in draft.waves if isinstance(wave, WaveDraft) and wave.gate)]
+    blind = sorted({rule.metric for gate in gates for rule in rules_of(gate) if rule.metric in BLIND})
+    if not blind:
+        return []
+    return [f"no rehearsal has data for {', '.join(blind)}: waves wait for them as long as they may, and pass"]
+
+
 def with_figure(line: DeviceFact, figure: ClassFigure | None) -> DeviceFact:
     """The device with what the release takes on it."""
     if figure is None:
@@ -148,10 +176,12 @@ def with_figure(line: DeviceFact, figure: ClassFigure | None) -> DeviceFact:
     return msgspec.structs.replace(line, latency_p95_ms=figure.latency_p95_ms, memory_bytes=figure.memory_bytes)
 
 
-def _line(device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], poll_s: float, per: str) -> DeviceFact:
+def _line(
+    device: DeviceFacts, pace: Pace, usual: Pace, hours: tuple[int, ...], told_s: float | None, per: str
+) -> DeviceFact:
     return DeviceFact(
         id=device.id,
-        poll_s=poll_s,
+        told_s=told_s,
         site=device.labels.get(per, ""),
         time_zone=device.time_zone,
         download_bytes_s=pace.download_bytes_s or usual.download_bytes_s,

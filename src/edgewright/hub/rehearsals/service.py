@@ -116,23 +116,30 @@ class Rehearsals:
         chosen = choose(site_of, draft.max_devices, draft.seed)
         copy_hub(self._db, self._blobs, planned.release, chosen, folder)
         paces, hours = self._fleet.paces(chosen), facts.hours_of(self._db, chosen, self._clock())
-        polls, polls_said = facts.polls_of(self._db, self._fleet, chosen, self._poll_s)
-        lines, said = facts.lines([devices[device] for device in chosen], paces, hours, polls, per)
+        told, told_said = facts.polls_of(self._db, self._fleet, chosen, self._poll_s)
+        lines, said = facts.lines([devices[device] for device in chosen], paces, hours, told, per)
         takes, takes_said = facts.figures_of(self._planner.fit(*fitted), planned.plan, chosen)
         rate, rate_said = facts.failure_rate(self._db)
-        requests_h, failed_share, requests_said = facts.requests_of(self._db, planned.release.model, self._clock())
+        asked = facts.requests_of(self._db, planned.release.model, self._clock())
         written = Facts(
             began_at=self._clock(),
-            poll_s=self._poll_s or facts.POLL_S,
+            poll_s=self._poll_s,
             failure_rate=rate,
-            requests_h=requests_h,
-            failed_share=failed_share,
+            requests_h=asked.requests_h,
+            failed_share=asked.failed_share,
+            score=asked.score,
+            unsure_share=asked.unsure_share,
             draft=_scaled(draft.rollout, _targets(planned.plan, chosen), len(site_of)),
             budgets={offer.package.target: offer.manifest.budgets for offer in planned.plan.offers.values()},
             devices=tuple(facts.with_figure(line, takes.get(line.id)) for line in lines),
         )
         (folder / FACTS).write_bytes(msgspec.json.encode(written))
-        return _shown(planned, draft, len(chosen), [*said, polls_said, takes_said, rate_said, requests_said])
+        return _shown(
+            planned,
+            draft,
+            len(chosen),
+            [*said, told_said, takes_said, rate_said, asked.said, *facts.blind_rules(draft.rollout)],
+        )
 
     def _play(
         self, context: RunContext, draft: RehearsalDraft, folder: Path, badness: Badness | None

@@ -16,9 +16,9 @@ START_S = 5.0  # to stage a package, and to start its worker
 SOAK_S = 10.0  # of requests after the golden ones, as agents are set up
 CRASHES_AFTER_S = 3600.0
 CRASHES_LAST_S = 360.0  # from the first crash to the one that is too many
-SLOWER = 3.0
-AGREEMENT = 0.98
-SCORE_SHIFT = 0.02
+SLOWER = HEAVIER = 3.0
+AGREEMENT, DISAGREEMENT = 0.98, 0.6
+SCORE_SHIFT, LARGE_SHIFT = 0.02, 0.6
 GOLDEN = GoldenResult(passed=True, max_error=0.0, argmax_agreement=1.0)
 BAD_GOLDEN = GoldenResult(passed=False, max_error=1.0, argmax_agreement=0.5)
 
@@ -70,7 +70,9 @@ class Behaviour:
 
     def takes(self, fact: DeviceFact) -> tuple[float, int]:
         """The p95 in milliseconds and the memory in bytes that it takes on this device; 0 where not known."""
-        return fact.latency_p95_ms * (SLOWER if self.badness is Badness.SLOWER else 1.0), fact.memory_bytes
+        slower = SLOWER if self.badness is Badness.SLOWER else 1.0
+        heavier = HEAVIER if self.badness is Badness.HEAVIER else 1.0
+        return fact.latency_p95_ms * slower, round(fact.memory_bytes * heavier)
 
     def shadow_s(self, policy: Shadow) -> float:
         """How long a shadow phase waits for the requests that it compares."""
@@ -78,10 +80,20 @@ class Behaviour:
         return min(policy.max_wait_s, needed_s)
 
     def compared(self, policy: Shadow) -> ShadowResult:
-        """What a shadow phase finds."""
+        """What a shadow phase finds on as many requests as come in its time; on none it says 0, as agents do."""
+        requests = compared_requests(self.facts, policy.min_requests, policy.max_wait_s)
+        disagrees = self.badness is Badness.DISAGREES
         return ShadowResult(
-            requests=policy.min_requests, agreement=AGREEMENT, score_shift=SCORE_SHIFT, latency_ratio=1.0
+            requests=requests,
+            agreement=(DISAGREEMENT if disagrees else AGREEMENT) if requests else 0.0,
+            score_shift=(LARGE_SHIFT if disagrees else SCORE_SHIFT) if requests else 0.0,
+            latency_ratio=1.0 if requests else 0.0,
         )
+
+
+def compared_requests(facts: Facts, wanted: int, wait_s: float) -> int:
+    """How many requests a device has within a shadow phase."""
+    return min(wanted, int(facts.requests_h * wait_s / 3600.0))
 
 
 def sent_bytes(install: Install, full_bytes: int) -> int:

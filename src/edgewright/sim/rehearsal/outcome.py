@@ -17,6 +17,7 @@ from edgewright.hub.events import Event
 from edgewright.hub.rehearsals.question import Facts
 from edgewright.sim.rehearsal.device import Device
 from edgewright.sim.rehearsal.effects import effect_of
+from edgewright.sim.rehearsal.rules import rules_of
 from edgewright.sim.world.agenda import Agenda
 from edgewright.sim.world.hub import SimHub
 
@@ -63,6 +64,7 @@ class Outcome:
             waves=tuple(self._waves(record)),
             sites=tuple(sites[:MAX_SITES]),
             sites_count=len(sites),
+            rules=rules_of(record),
             effect=effect_of(self._badness, self._facts),
             touched_at=_curve([moment - self._facts.began_at for moment in touched]),
         )

@@ -93,11 +93,14 @@ class Stage:
         return record
 
     def _set_paces(self) -> None:
-        """Let the hub know how often devices check in whose groups say so; it judges by that who is away."""
-        paces = sorted({fact.poll_s for fact in self._facts.devices} - {self._facts.poll_s})
-        for number, poll_s in enumerate(paces):
-            devices = tuple(fact.id for fact in self._facts.devices if fact.poll_s == poll_s)
-            draft = GroupDraft(name=f"{GROUP}-{number}", devices=devices, poll_s=poll_s)
+        """Let the hub know how often it told devices to check in: it judges by that who is away."""
+        presence = self.hub.hub.fleet.presence
+        for fact in self._facts.devices:
+            presence.heartbeats.tell(presence.memory.row(fact.id), fact.told_s)
+        paces = {fact.told_s for fact in self._facts.devices if fact.told_s} - {self._facts.poll_s}
+        for number, told_s in enumerate(sorted(paces)):
+            devices = tuple(fact.id for fact in self._facts.devices if fact.told_s == told_s)
+            draft = GroupDraft(name=f"{GROUP}-{number}", devices=devices, poll_s=told_s)
             self.hub.hub.fleet.create_group(OPERATOR, draft)
 
     def _promote_when_asked(self, id: str) -> None:

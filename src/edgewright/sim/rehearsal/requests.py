@@ -22,6 +22,8 @@ BEFORE_SPANS = 8
 MOST_DEVICES = 1000  # that a gate reads as canaries, and as controls
 SPREAD = 0.3  # how far devices differ in their share of failures, in standard deviations of its logarithm
 DOUBLED = 2.0
+LESS_SURE = 2.0 / 3.0  # of its scores
+OFTEN_UNSURE = 3.0
 
 
 class Requests:
@@ -41,7 +43,7 @@ class Requests:
         self._chance = chance
         self._rows = max(1, round(facts.requests_h * SPAN_S / 3600.0))
         self._badness = badness
-        self._usual_share = facts.failed_share
+        self._facts = facts
         self._everyone = devices
         self._devices: list[Device] = []
 
@@ -49,8 +51,9 @@ class Requests:
         """Begin: with what the version before has answered so far, and go on as long as the play."""
         self._model, self._counter = rollout.model, rollout.counter
         self._devices = [self._everyone[device] for device in watched(self._waves(rollout.id), MOST_DEVICES)]
+        facts = self._facts
         self._failed = {
-            device.fact.id: self._usual_share * math.exp(self._chance.gauss(0.0, SPREAD)) for device in self._devices
+            device.fact.id: facts.failed_share * math.exp(self._chance.gauss(0.0, SPREAD)) for device in self._devices
         }
         self._tell_past()
         self._agenda.every(SPAN_S, self._tell)
@@ -79,10 +82,23 @@ class Requests:
         active = active_slot(record) if record else None
         if active is None:
             return
-        is_doubled = self._badness is Badness.ERRORS and active.counter == self._counter
-        failed = self._draw(self._failed[device.fact.id] * (DOUBLED if is_doubled else 1.0))
+        bad = self._badness if active.counter == self._counter else None
+        failed = self._draw(self._failed[device.fact.id] * (DOUBLED if bad is Badness.ERRORS else 1.0))
         key = {"model": self._model, "device": device.fact.id, "span": span, "version": active.version}
-        yield {**key, "rows": self._rows, "failed": failed, "unsure": 0, "scored": 0, "scores": 0.0}
+        yield {**key, "rows": self._rows, "failed": failed, **self._scores(self._rows - failed, bad is Badness.UNSURE)}
+
+    def _scores(self, answered: int, is_unsure: bool) -> dict[str, object]:
+        """What the answers score, where the fleet's own do."""
+        facts = self._facts
+        if facts.score is None:
+            return {"unsure": 0, "scored": 0, "scores": 0.0}
+        unsure_share = min(1.0, facts.unsure_share * (OFTEN_UNSURE if is_unsure else 1.0))
+        unsure = sum(self._chance.random() < unsure_share for _ in range(answered))
+        return {
+            "unsure": unsure,
+            "scored": answered,
+            "scores": answered * facts.score * (LESS_SURE if is_unsure else 1.0),
+        }
 
     def _keep(self, rows: list[dict[str, object]]) -> None:
         if rows:

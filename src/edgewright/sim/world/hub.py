@@ -36,7 +36,7 @@ class SimHub:
         seed: int,
         *,
         serve: Callable[[Hub], DeviceDoors] = DeviceDoors,
-        poll_s: float = POLL_S,
+        poll_s: float | None = POLL_S,
     ) -> None:
         self.folder = folder
         self.agenda = agenda
