@@ -122,6 +122,16 @@ def test_figures_that_make_no_sense_are_as_if_they_had_not_been_told(world, read
     assert (one.agreement, one.score_shift, one.latency_share, one.memory_share) == (None,) * 4
 
 
+def test_a_device_that_had_no_request_to_compare_says_nothing_of_agreement(world, reader, rollout):
+    (device,) = world.wave(rollout, 1)
+    shadow = ShadowResult(requests=0, agreement=0.0, score_shift=0.0, latency_ratio=1.0)
+
+    commit(world, device, shadow=shadow)
+
+    (one,) = read(world, reader, rollout).installed
+    assert (one.agreement, one.score_shift) == (None, None)
+
+
 @pytest.fixture
 def fleet_wave(world, veterans) -> str:
     """Release digits/2 on its way to all eight devices at once, of which many may fail."""

@@ -163,11 +163,12 @@ class EvidenceReader:
             self._budgets[row.manifest_sha256] = budgets
         is_committed, has_crashed = row.state == DeploymentState.COMMITTED, row.faulted_at is not None
         golden, shadow = row.body.get("golden") or {}, row.body.get("shadow") or {}
+        is_compared = is_committed and bool(shadow.get("requests"))
         return Installed(
             device=row.device,
             golden_passed=golden.get("passed"),
-            agreement=_share(shadow.get("agreement")) if is_committed else None,
-            score_shift=_share(shadow.get("score_shift")) if is_committed else None,
+            agreement=_share(shadow.get("agreement")) if is_compared else None,
+            score_shift=_share(shadow.get("score_shift")) if is_compared else None,
             latency_share=_part(row.body.get("latency_p95_ms"), budgets.latency_p95_ms),
             memory_share=_part(row.body.get("memory_bytes"), budgets.memory_bytes),
             has_crashed=has_crashed if has_crashed or is_committed else None,
