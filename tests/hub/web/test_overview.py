@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from edgewright.hub.fleet import table as fleet
 from edgewright.hub.rollout import table as rollout
 from edgewright.hub.web.observation import DEVICES_SHOWN, ROLLOUTS_SHOWN, overview_of
+from edgewright.hub.web.views import Glance
 from scenes.dashboard import NOW, add_device
 
 
@@ -34,6 +35,24 @@ def test_those_that_want_a_person_come_first_and_then_those_that_are_away(hub):
 
     assert [device.id for device in overview.devices[:3]] == [ids[115], ids[110], ids[0]]
     assert len(overview.devices) == DEVICES_SHOWN
+
+
+def test_a_device_that_was_told_to_check_in_seldom_is_not_away_meanwhile(hub):
+    ids = add_devices(hub, 3)
+    with hub.db.write() as connection:
+        for id, poll_s in ((ids[0], None), (ids[1], 3600.0), (ids[2], 600.0)):
+            values = {"last_seen_at": NOW - 5000, "poll_s": poll_s}
+            connection.execute(sa.update(fleet.device_heard).where(fleet.device_heard.c.device == id).values(**values))
+
+    overview = overview_of(hub)
+
+    assert overview.fleet.away == 2
+    glance = Glance(overview, away_after_s=75.0)
+    assert {device.id: glance.is_away(device) for device in overview.devices} == {
+        ids[0]: True,
+        ids[1]: False,
+        ids[2]: True,
+    }
 
 
 def test_all_devices_are_counted_where_few_are_shown(hub):

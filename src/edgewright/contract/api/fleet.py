@@ -57,6 +57,7 @@ class DeviceRecord(msgspec.Struct, frozen=True, kw_only=True):
     is_revoked: bool
     models: tuple[DeviceModel, ...] = ()
     backlog: int = 0
+    poll_s: float | None = None  # how often it was told to check in, stretching included; None: as it is set itself
     hardware_ids: tuple[str, ...] = ()  # devicetree `compatible` strings
     providers: dict[str, tuple[str, ...]] = {}  # by runtime: what it computes with; left out where not known
     state: DeviceState = DeviceState.ACTIVE

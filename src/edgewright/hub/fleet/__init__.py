@@ -4,6 +4,7 @@ from edgewright.hub.fleet.devices import with_desired
 from edgewright.hub.fleet.facts import DeviceFacts, Machine, hardware_class
 from edgewright.hub.fleet.model import (
     MAX_PAGE,
+    POLLS_MISSED,
     ClaimExpired,
     ClaimUsed,
     Desired,
@@ -21,6 +22,7 @@ from edgewright.hub.fleet.timeline import Until, entry_of
 
 __all__ = [
     "MAX_PAGE",
+    "POLLS_MISSED",
     "ClaimExpired",
     "ClaimUsed",
     "Desired",

@@ -105,6 +105,10 @@ class Desired(NamedTuple):
     bad_counters: tuple[int, ...] = ()
 
 
+POLLS_MISSED = 2.5
+"""A device may be late twice before people are told that it is away."""
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """When a device was last heard of, in seconds since the epoch, and how many records wait on it.
 
@@ -114,6 +118,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None
     backlog: int = 0
     poll_s: float | None = None
+
+    def is_silent(self, now: float, silence_s: float) -> bool:
+        """Whether it was not heard of for `silence_s`, nor for POLLS_MISSED times as often as it was told."""
+        return self.at is None or now - self.at > max(silence_s, POLLS_MISSED * (self.poll_s or 0.0))
 
 
 def check_admitted(device: str, state: str, reason: str = "") -> None:

@@ -194,9 +194,9 @@ class Fleet:
         chosen = self._groups.get(group) if group else Selector(selector) if selector else None
         return self._records.page(after=after, limit=limit, state=state, chosen=chosen)
 
-    def roll_call(self, silent_since: float, most: int) -> tuple[FleetCounts, list[DeviceRecord]]:
-        """How many devices are how, with those not heard of since then as away, and `most` that want looking at."""
-        return self._roll_call.call(silent_since, most)
+    def roll_call(self, now: float, silence_s: float, most: int) -> tuple[FleetCounts, list[DeviceRecord]]:
+        """How many devices are how, with those silent for longer as away, and `most` that want looking at."""
+        return self._roll_call.call(now, silence_s, most)
 
     def names(self, ids: Collection[str]) -> dict[str, str]:
         """Devices' names by their ids."""

@@ -75,7 +75,7 @@ class Figures(Collector):
 
     def _fleet(self) -> Iterator[Metric]:
         away_s = away_after_s(self._hub.settings.poll_s or DEFAULT_POLL_S)
-        counts, _ = self._hub.fleet.roll_call(self._hub.clock() - away_s, 0)
+        counts, _ = self._hub.fleet.roll_call(self._hub.clock(), away_s, 0)
         yield _gauge("edgewright_devices", "Devices by state", ["state"], _every(DeviceState, counts.states))
         yield _gauge("edgewright_devices_away", "Active devices that are silent", [], [((), counts.away)])
         running: dict[tuple[str, ...], float] = {}

@@ -50,7 +50,7 @@ def overview(hub: TheHub, principal: Caller) -> Overview:
 def overview_of(hub: Hub) -> Overview:
     """Everything the dashboard shows: what it costs hardly grows with the fleet, and not with rollouts that ended."""
     now = hub.clock()
-    counts, devices = hub.fleet.roll_call(now - silence_s(hub), DEVICES_SHOWN)
+    counts, devices = hub.fleet.roll_call(now, silence_s(hub), DEVICES_SHOWN)
     return Overview(
         at=now,
         hub=f"Edgewright {__version__}",

@@ -20,10 +20,10 @@ from edgewright.contract.api import (
     VersionRecord,
     WaveRecord,
 )
+from edgewright.hub.fleet import POLLS_MISSED, Seen
 from edgewright.hub.web.wording import Segment, duration, plural, segments, size, tone, utc
 
 AWAY_AFTER_S = 15.0
-POLLS_MISSED = 2.5
 LEFT = (DeviceState.RETIRED, DeviceState.REVOKED)
 DEVICES_SHOWN = 25
 ROLLOUTS_SHOWN = 8
@@ -44,8 +44,7 @@ class Glance:
 
     def is_away(self, device: DeviceRecord) -> bool:
         """Whether a device has missed its polls."""
-        seen_at = device.last_seen_at
-        return seen_at is None or self.overview.at - seen_at > self.away_after_s
+        return is_silent(device, self.overview.at, self.away_after_s)
 
     def names(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Devices' names for their ids."""
@@ -168,8 +167,13 @@ def moment(at: float, now: float) -> Moment:
     return Moment(iso=utc(at, "%Y-%m-%dT%H:%M:%SZ"), full=utc(at, "%Y-%m-%d %H:%M:%S UTC"), text=text)
 
 
+def is_silent(device: DeviceRecord, now: float, silence_s: float) -> bool:
+    """Whether a device was not heard of for so long, nor for a few times as often as it was told to check in."""
+    return Seen(at=device.last_seen_at, poll_s=device.poll_s).is_silent(now, silence_s)
+
+
 def away_after_s(poll_s: float) -> float:
-    """How long a device may be silent before the page calls it away."""
+    """How long a device may be silent before the page calls it away, where it was told nothing of its own."""
     return max(AWAY_AFTER_S, POLLS_MISSED * poll_s)
 
 

@@ -119,7 +119,7 @@ class Records:
         return [self._record(row, states[row["id"]]) for row in rows]
 
     def _record(self, row: sa.RowMapping, states: tuple[ModelState, ...]) -> DeviceRecord:
-        seen = self._newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"] or 0))
+        seen = self._newest(row["id"], Seen(at=row["last_seen_at"], backlog=row["backlog"] or 0, poll_s=row["poll_s"]))
         return DeviceRecord(
             **{name: row[name] for name in _PLAIN},
             hardware_ids=tuple(row["hardware_ids"]),
@@ -129,12 +129,13 @@ class Records:
             is_revoked=row["state"] == DeviceState.REVOKED,
             last_seen_at=seen.at,
             backlog=seen.backlog,
+            poll_s=seen.poll_s,
             models=tuple(map(_model, states)),
         )
 
 
 _HEARD = table.device_heard.c
-_WHOLE = sa.select(table.device, _HEARD.last_seen_at, _HEARD.backlog).select_from(table.devices)
+_WHOLE = sa.select(table.device, _HEARD.last_seen_at, _HEARD.backlog, _HEARD.poll_s).select_from(table.devices)
 _ORDER = (table.device.c.name, table.device.c.id)
 _BY_NAME = sa.tuple_(*_ORDER)
 _PLAIN = (

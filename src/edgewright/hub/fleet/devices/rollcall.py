@@ -28,8 +28,8 @@ class RollCall:
         self._newest = newest
         self._records = records
 
-    def call(self, silent_since: float, most: int) -> tuple[FleetCounts, list[DeviceRecord]]:
-        """The counts, with devices not heard of since `silent_since` as away, and `most` devices at most.
+    def call(self, now: float, silence_s: float, most: int) -> tuple[FleetCounts, list[DeviceRecord]]:
+        """The counts, with devices that are silent (`Seen.is_silent`) as away, and `most` devices at most.
 
         Those that wait for a person come first, then those that are away, then the others; each by name.
         """
@@ -37,25 +37,25 @@ class RollCall:
             states: dict[str, int] = {row[0]: row[1] for row in connection.execute(_BY_STATE)}
             running = [RunningCount(model=row[0], version=row[1], devices=row[2]) for row in connection.execute(_RUN)]
             waiting = connection.scalars(_BY_NAME.where(_OF.state.in_(WANT_A_PERSON)).limit(most)).all()
-            silent = self._silent(connection, silent_since)
+            silent = self._silent(connection, now, silence_s)
             others = connection.scalars(_BY_NAME.limit(most)).all()
         counts = FleetCounts(devices=sum(states.values()), states=states, away=len(silent), running=tuple(running))
         chosen = list(dict.fromkeys((*waiting, *silent[:most], *others)))[:most]
         record_of = {one.id: one for one in self._records(chosen)}
         return counts, [record_of[id] for id in chosen if id in record_of]
 
-    def _silent(self, connection: sa.Connection, since: float) -> list[str]:
-        """Active devices that nobody has heard of since then, by name: what is in memory may be newer."""
+    def _silent(self, connection: sa.Connection, now: float, silence_s: float) -> list[str]:
+        """Active devices that are silent, by name: what is in memory may be newer."""
         query = (
-            sa.select(_OF.id, _OF.name, _HEARD.last_seen_at)
+            sa.select(_OF.id, _OF.name, _HEARD.last_seen_at, _HEARD.poll_s)
             .select_from(table.devices)
             .where(_OF.state == DeviceState.ACTIVE)
         )
-        query = query.where(sa.or_(_HEARD.last_seen_at.is_(None), _HEARD.last_seen_at < since))
+        query = query.where(sa.or_(_HEARD.last_seen_at.is_(None), _HEARD.last_seen_at < now - silence_s))
         found = [
             (name, id)
-            for id, name, seen_at in connection.execute(query)
-            if (self._newest(id, Seen(at=seen_at)).at or 0.0) < since
+            for id, name, seen_at, poll_s in connection.execute(query)
+            if self._newest(id, Seen(at=seen_at, poll_s=poll_s)).is_silent(now, silence_s)
         ]
         return [id for _, id in sorted(found)]
 

@@ -15,7 +15,7 @@ from edgewright.contract.api import (
 )
 from edgewright.contract.errors import EdgewrightError
 from edgewright.hub.web.browsing.frame import link
-from edgewright.hub.web.views import Cell, Moment, cell, moment
+from edgewright.hub.web.views import Cell, Moment, cell, is_silent, moment
 from edgewright.hub.web.wording import plural, size
 
 MODELS_SHOWN = 4
@@ -154,7 +154,7 @@ def _page(asked: Asked, path: str, after: str) -> str:
 
 def _row(device: DeviceRecord, now: float, silence_s: float) -> Row:
     seen_at = device.last_seen_at
-    is_away = device.state is DeviceState.ACTIVE and (seen_at is None or now - seen_at > silence_s)
+    is_away = device.state is DeviceState.ACTIVE and is_silent(device, now, silence_s)
     return Row(
         record=device,
         seen=moment(seen_at, now) if seen_at else None,
