@@ -20,7 +20,8 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(world, lanes, operator):
     assert world.jobs.runs() == []
     started = world.rollouts.start(operator, draft)
     assert started == planned
-    assert world.rollouts.rollout(started.id) == started
+    assert started.warnings
+    assert world.rollouts.rollout(started.id) == msgspec.structs.replace(started, warnings=())
     assert [record.deployments for record in world.rollouts.rollouts()] == [()]
 
 
