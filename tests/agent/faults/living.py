@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,7 +37,8 @@ class Living:
         self.root = root
         self._log = log
         with log.open("wb") as file:
-            self.process = subprocess.Popen([*before, *RUN, str(root)], stderr=file, **process)  # type: ignore[call-overload]
+            command = [*before, *RUN, str(root)]
+            self.process = subprocess.Popen(command, stderr=file, start_new_session=True, **process)  # type: ignore[call-overload]
 
     @property
     def said(self) -> str:
@@ -74,9 +77,15 @@ def living(root: Path, log: Path, **more: object) -> Iterator[Living]:
     try:
         yield agent
     finally:
-        agent.process.terminate()
+        _signal(agent, signal.SIGTERM)
         try:
             agent.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
-            agent.process.kill()
+            _signal(agent, signal.SIGKILL)
             agent.process.wait()
+
+
+def _signal(agent: Living, number: signal.Signals) -> None:
+    """To all of its processes: what stands before the agent may not pass it on."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(agent.process.pid, number)

@@ -68,6 +68,17 @@ def test_a_drift_from_the_first_day_is_never_usual(plant):
     assert min(raised) > 0
 
 
+def test_a_drift_that_creeps_is_told_once_whole_weeks_have_left_training(plant):
+    for _ in range(3):
+        week(plant, season)
+
+    raised = [week(plant, lambda at, by=0.07 * number: season(at) + by) for number in range(8)]
+
+    assert sum(raised[:2]) == 0 < raised[-1]
+    newest = max(plant.alerts.chosen(Wanted(model="press")), key=lambda one: one.raised_at)
+    assert newest.compared_with.startswith("the training data")
+
+
 def test_a_drift_beside_a_known_season_is_told_against_the_same_hour(plant):
     for _ in range(3):
         week(plant, season)
