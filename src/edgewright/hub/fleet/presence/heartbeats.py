@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from collections.abc import Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from edgewright.hub.fleet.presence.memory import Memory
 
 FLUSH_EVERY_S = 5.0
 SAVE_EVERY_S = 30
-CHUNK = 5000
+CHUNK = 1000
 MAX_WAITING = 200_000
 
 
@@ -32,6 +33,7 @@ class Heartbeats:
         self._memory = memory
         self._max_waiting = max_waiting
         self._waiting: list[int] = []
+        self._told: set[int] = set()  # rows whose poll interval has changed since it was saved
         self._due = array("q")  # when a row is to be saved again, in whole seconds since the epoch
         self._flushing = threading.Lock()
         self._flushed_at = float("-inf")
@@ -58,6 +60,7 @@ class Heartbeats:
         if self._memory.poll_s[row] == told_s:
             return
         self._memory.poll_s[row] = told_s
+        self._told.add(row)
         if row < len(self._due):
             self._due[row] = min(self._due[row], int(self._memory.seen_at[row]))
 
@@ -83,30 +86,50 @@ class Heartbeats:
             del self._waiting[: len(part)]
 
     def _save(self, part: list[int]) -> None:
+        rows = set(part)
+        told = rows & self._told
+        self._told -= told  # who is told otherwise from now on is saved again
+        try:
+            with self._db.write() as connection:
+                for some, columns in ((rows - told, HEARD), (told, TOLD)):
+                    if some:
+                        found = msgspec.json.encode(self._rows(some, columns)).decode()
+                        connection.execute(_SAVE[connection.dialect.name, columns], {"rows": found})
+        except BaseException:
+            self._told |= told
+            raise
+
+    def _rows(self, some: set[int], columns: tuple[str, ...]) -> list[tuple[object, ...]]:
         memory = self._memory
-        rows = sorted(
-            (memory.devices[row], memory.seen_at[row], memory.backlog[row], memory.poll_s[row] or None)
-            for row in set(part)
+        kept: dict[str, Sequence[float]] = {
+            "last_seen_at": memory.seen_at,
+            "backlog": memory.backlog,
+            "poll_s": memory.poll_s,
+        }
+        values = [kept[name] for name in columns]
+        return sorted((memory.devices[row], *(one[row] for one in values)) for row in some)
+
+
+HEARD = ("last_seen_at", "backlog")
+TOLD = (*HEARD, "poll_s")
+_AS = {"last_seen_at": "{}", "backlog": "CAST({} AS integer)", "poll_s": "NULLIF({}, 0)"}
+
+
+def _saving(dialect: str, columns: tuple[str, ...]) -> sa.TextClause:
+    """All rows in one statement, while which Python's other threads run; of a statement a row they wait for each."""
+    names = ", ".join(columns)
+    if dialect == "sqlite":
+        device, value, source = "json_extract(value, '$[0]')", "json_extract(value, '$[{}]')", "json_each(:rows)"
+    else:
+        device, value, source = (
+            "value ->> 0",
+            "(value ->> {})::float",
+            "json_array_elements(CAST(:rows AS json)) AS value",
         )
-        with self._db.write() as connection:
-            connection.execute(_SAVE[connection.dialect.name], {"rows": msgspec.json.encode(rows).decode()})
+    values = ", ".join(_AS[name].format(value.format(place)) for place, name in enumerate(columns, start=1))
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    rows = f"SELECT {device}, {values} FROM {source} WHERE true"  # noqa: S608 (names of columns alone)
+    return sa.text(f"INSERT INTO device_heard (device, {names}) {rows} ON CONFLICT (device) DO UPDATE SET {changes}")
 
 
-_TO = "INSERT INTO device_heard (device, last_seen_at, backlog, poll_s)"
-_ELSE = (
-    "ON CONFLICT (device) DO UPDATE "
-    "SET last_seen_at = excluded.last_seen_at, backlog = excluded.backlog, poll_s = excluded.poll_s"
-)
-_OF_SQLITE = (
-    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), "
-    "json_extract(value, '$[3]') FROM json_each(:rows) WHERE true"
-)
-_OF_POSTGRESQL = (
-    "SELECT value ->> 0, (value ->> 1)::float, (value ->> 2)::integer, (value ->> 3)::float "
-    "FROM json_array_elements(CAST(:rows AS json)) AS value"
-)
-_SAVE = {
-    "sqlite": sa.text(f"{_TO} {_OF_SQLITE} {_ELSE}"),
-    "postgresql": sa.text(f"{_TO} {_OF_POSTGRESQL} {_ELSE}"),
-}
-"""All rows in one statement, while which Python's other threads run; of a statement a row they wait for each."""
+_SAVE = {(dialect, names): _saving(dialect, names) for dialect in ("sqlite", "postgresql") for names in (HEARD, TOLD)}
