@@ -86,6 +86,33 @@ def test_what_a_device_is_told_anew_of_its_check_ins_is_saved_at_once(fleet, id,
     assert (saved.at, saved.poll_s) == (clock.now, 240.0)
 
 
+def test_what_an_earlier_process_told_a_device_is_forgotten_with_its_next_check_in(fleet, id, clock, reborn):
+    heartbeats, row = fleet.presence.heartbeats, fleet.presence.memory.row(id)
+    heartbeats.tell(row, 240.0)
+    fleet.check_in(id, CheckIn(nonce="n"))
+    fleet.flush()
+    later = reborn()
+    clock.now += 60.0
+
+    later.check_in(id, CheckIn(nonce="n"))  # it is told nothing now
+    later.flush()
+
+    assert reborn().seen([id])[id].poll_s is None
+
+
+def test_hubs_that_share_a_database_save_what_each_told_last(db, fleet, id, clock, reborn):
+    if not db.is_shared:
+        pytest.skip("one hub alone writes to a file")
+    other = reborn()
+    for hub, poll_s in ((fleet, 240.0), (other, 30.0), (fleet, 240.0)):
+        hub.presence.heartbeats.tell(hub.presence.memory.row(id), poll_s)
+        hub.check_in(id, CheckIn(nonce="n"))
+        hub.flush()
+        clock.now += 60.0
+
+    assert reborn().seen([id])[id].poll_s == 240.0
+
+
 def test_a_heartbeat_in_memory_brings_what_was_told_with_it(fleet, id, clock, reborn):
     heartbeats, row = fleet.presence.heartbeats, fleet.presence.memory.row(id)
     heartbeats.tell(row, 240.0)

@@ -37,6 +37,7 @@ from edgewright.hub.govern import Audit, Principal
 from edgewright.hub.jobs import Jobs
 from edgewright.hub.packaging import Plan
 from edgewright.hub.rollout import Rollouts
+from edgewright.hub.rollout.directives import Directives
 from scenes.databases import new_database
 
 OPERATOR = Principal(name="olga", roles=(UserRole.OPERATOR,))
@@ -328,3 +329,11 @@ def veterans(world, lanes):
     for device in lanes:
         world.check_in(device)
     return lanes
+
+
+@pytest.fixture
+def directives(world) -> Directives:
+    """What people give for single devices, which is delivered by real rollouts."""
+    rollouts, known = world.rollouts, lambda model: None
+    planner, deploy = rollouts.planner, rollouts.deploy_one
+    return Directives(world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy, known)

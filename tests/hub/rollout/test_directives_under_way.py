@@ -7,17 +7,9 @@ import pytest
 
 from edgewright.contract.api import DirectiveDraft, DirectiveKind, ReleaseState, RolloutDraft, RolloutState
 from edgewright.contract.report import Outcome
-from edgewright.hub.rollout.directives import Directives
 
 HOLD = DirectiveDraft(model="digits", kind=DirectiveKind.HOLD, reason="a fair is on")
 PIN = DirectiveDraft(model="digits", kind=DirectiveKind.PIN, counter=2)
-
-
-@pytest.fixture
-def directives(world) -> Directives:
-    rollouts, known = world.rollouts, lambda model: None
-    planner, deploy = rollouts.planner, rollouts.deploy_one
-    return Directives(world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy, known)
 
 
 @pytest.fixture

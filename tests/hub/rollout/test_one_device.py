@@ -6,18 +6,10 @@ import pytest
 
 from edgewright.contract.api import ClaimDraft, DirectiveDraft, DirectiveKind, ReleaseState, RolloutState
 from edgewright.contract.report import Outcome
-from edgewright.hub.rollout.directives import Directives
 from edgewright.hub.rollout.succession import Succession
 
 FORCE = DirectiveDraft(model="digits", kind=DirectiveKind.FORCE, counter=2, reason="try again")
 HOLD = DirectiveDraft(model="digits", kind=DirectiveKind.HOLD, reason="a fair is on")
-
-
-@pytest.fixture
-def directives(world) -> Directives:
-    rollouts, known = world.rollouts, lambda model: None
-    planner, deploy = rollouts.planner, rollouts.deploy_one
-    return Directives(world.db, world.events, world.audit, world.clock, world.fleet, planner, deploy, known)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Heartbeats:
         self._memory = memory
         self._max_waiting = max_waiting
         self._waiting: list[int] = []
-        self._told: set[int] = set()  # rows whose poll interval has changed since it was saved
+        self._told: set[int] = set()  # rows whose poll interval may be another than the saved one
         self._due = array("q")  # when a row is to be saved again, in whole seconds since the epoch
         self._flushing = threading.Lock()
         self._flushed_at = float("-inf")
@@ -45,6 +45,8 @@ class Heartbeats:
         if now >= self._due[row]:
             if len(self._waiting) >= self._max_waiting:
                 raise Busy("the hub cannot save when devices were last heard of", retry_after_s=FLUSH_EVERY_S)
+            if not self._due[row]:  # what an earlier process told it may be saved
+                self._told.add(row)
             self._due[row] = int(now) + SAVE_EVERY_S
             self._waiting.append(row)
         self._memory.seen_at[row] = now
@@ -87,7 +89,7 @@ class Heartbeats:
 
     def _save(self, part: list[int]) -> None:
         rows = set(part)
-        told = rows & self._told
+        told = set(rows) if self._db.is_shared else rows & self._told  # another hub may have told it otherwise since
         self._told -= told  # who is told otherwise from now on is saved again
         try:
             with self._db.write() as connection:

@@ -16,28 +16,11 @@ from edgewright.hub.automate.executors.model import (
     UnknownWorker,
     WorkerExists,
 )
-from edgewright.hub.automate.executors.queue import FIRST_LEASE_S, LEASE_S, BadGrant, Grants, Scope, Tasks, Workers
+from edgewright.hub.automate.executors.queue import FIRST_LEASE_S, LEASE_S, BadGrant, Scope, Workers
 from edgewright.hub.automate.executors.queue.workers import AWAY_S
 
 GOOD = Finished(returncode=0, where="anything")
 INPUT, OUTPUT = "1" * 64, "2" * 64
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def tasks(db, events, clock):
-    return Tasks(db, events, clock, Grants(b"k" * 32))
 
 
 @pytest.fixture

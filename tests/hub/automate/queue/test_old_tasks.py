@@ -8,28 +8,11 @@ import sqlalchemy as sa
 from edgewright.contract.api.tasks import Finished, Place, Task, Where
 from edgewright.contract.api.workers import Beat, TaskState
 from edgewright.hub.automate.executors.model import AlreadyEnded, UnknownTask
-from edgewright.hub.automate.executors.queue import Forgetting, Grants, Scope, Tasks, table
+from edgewright.hub.automate.executors.queue import Forgetting, Scope, table
 from edgewright.hub.automate.executors.queue.forgetting import AT_ONCE, KEPT_S, LOOK_EVERY_S, SAID_KEPT_S
 from edgewright.hub.jobs import run_table
 
 GOOD = Finished(returncode=0, output="epoch 1\n", environment={"python": "3.11"})
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def tasks(db, events, clock):
-    return Tasks(db, events, clock, Grants(b"k" * 32))
 
 
 @pytest.fixture
